@@ -1,0 +1,92 @@
+"""Settings, frozen: what a file says, over which the environment goes, over which the app's own arguments go.
+
+Every fault is reported at once.
+"""
+
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from penstock.domain.errors import ConfigurationError
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How one app runs. In `pyproject.toml` under `[tool.penstock]`; in the environment as `PENSTOCK_…`."""
+
+    url: str = "sqlite:///penstock.db"
+    lease_seconds: float = 30.0
+    """How long a silent worker keeps its jobs; it renews three times as often."""
+    poll_seconds: float = 1.0
+    """How often a worker looks for work that nobody told it of."""
+    grace_seconds: float = 25.0
+    """How long a soft stop waits for running jobs before it gives them back."""
+    busy_timeout_seconds: float = 10.0
+    """How long to wait for SQLite's write lock."""
+    pool_size: int = 10
+    """The most connections of one process to PostgreSQL."""
+    now: str | None = None
+    """The SQL expression for the time; only tests set it."""
+
+
+_POSITIVE = ("lease_seconds", "poll_seconds", "grace_seconds", "busy_timeout_seconds", "pool_size")
+_TEST_ONLY = ("now",)
+_ELSEWHERE = ("app",)  # `[tool.penstock] app` and PENSTOCK_APP tell the command line where the app is
+
+
+def load(arguments: Mapping[str, Any], *, environment: Mapping[str, str] = os.environ,
+         folder: Path | None = None) -> Settings:
+    """The settings of an app. Raises `ConfigurationError` with every fault."""
+    known = {item.name: item.type for item in fields(Settings)}
+    faults: list[str] = []
+    values: dict[str, Any] = {}
+    for origin, given in (("pyproject.toml", _file(folder or Path.cwd(), faults)),
+                          ("environment", _environment(environment)), ("arguments", arguments)):
+        for name, value in given.items():
+            if name not in known or (name in _TEST_ONLY and origin != "arguments"):
+                if origin == "environment":  # PENSTOCK_TEST_POSTGRES and the like are not ours to judge
+                    continue
+                near = get_close_matches(name, known, 1)
+                faults.append(f"{origin}: unknown setting {name!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
+            elif value is not None:
+                values[name] = _typed(name, value, origin, faults)
+    for name in _POSITIVE:
+        if name in values and isinstance(values[name], int | float) and not values[name] > 0:
+            faults.append(f"{name}: expected more than 0, got {values[name]!r}")
+    if faults:
+        raise ConfigurationError(faults)
+    return Settings(**values)
+
+
+def _file(folder: Path, faults: list[str]) -> dict[str, Any]:
+    path = folder / "pyproject.toml"
+    if not path.is_file():
+        return {}
+    try:
+        section = tomllib.loads(path.read_text("utf-8")).get("tool", {}).get("penstock", {})
+    except tomllib.TOMLDecodeError as error:
+        faults.append(f"pyproject.toml: {error}")
+        return {}
+    return {name: value for name, value in section.items() if name not in _ELSEWHERE}
+
+
+def _environment(environment: Mapping[str, str]) -> dict[str, str]:
+    prefix = "PENSTOCK_"
+    return {name.removeprefix(prefix).lower(): value for name, value in environment.items()
+            if name.startswith(prefix) and name.removeprefix(prefix).lower() not in _ELSEWHERE}
+
+
+def _typed(name: str, value: Any, origin: str, faults: list[str]) -> Any:
+    kind = int if name == "pool_size" else float if name in _POSITIVE else str
+    if kind is not str and isinstance(value, bool):
+        faults.append(f"{origin}: {name}: expected a number, got {value!r}")
+        return value
+    try:
+        return kind(value)
+    except (TypeError, ValueError):
+        faults.append(f"{origin}: {name}: expected {'a whole number' if kind is int else 'a number'}, got {value!r}")
+        return value

@@ -1,0 +1,151 @@
+"""Every error that Penstock raises on purpose, in one tree.
+
+    PenstockError
+    ├── ConfigurationError            a setting, a URL or a declaration is wrong; lists every fault at once
+    │   └── DeclarationError          a task, sync or layer cannot work as it is declared
+    ├── StoreError                    the database that Penstock lives in
+    │   ├── StoreUnavailable          it cannot be opened or reached
+    │   ├── StoreBusy                 its write lock could not be had in time
+    │   │   └── CallerHoldsWriteLock  because the caller itself holds it
+    │   ├── StoreForked               it was opened before a fork and used after it
+    │   └── SchemaError               its tables do not fit this version of Penstock
+    │       ├── SchemaMissing         a migration has not been run
+    │       └── SchemaTooNew          a newer Penstock migrated it
+    ├── JobError
+    │   ├── InvalidArguments          the arguments do not fit the task's signature, or cannot be encoded
+    │   └── UnknownTask               a job names a task that this app does not declare
+    ├── UnknownConnection             `using(connection=…)` was given something that Penstock cannot write through
+    ├── SyncError
+    │   ├── UnknownSubject            a request names a subject that `subjects()` does not give
+    │   ├── SourceError               the source could not be read
+    │   └── DestinationError          a whole call failed; raised by verbs
+    │       ├── Throttled             it was refused for its rate; nothing was carried out
+    │       └── Unavailable           it could not be made, or its answer was lost
+    ├── Stopping                      the worker was asked to stop; the work goes on elsewhere
+    └── StaleLease                    somebody else owns this work now; what it would have written is dropped
+
+A message says what was expected, what was got, and what to do next.
+"""
+
+from collections.abc import Sequence
+
+
+class PenstockError(Exception):
+    """The root of the tree."""
+
+
+class ConfigurationError(PenstockError):
+    """Something that a person wrote is wrong. `faults` holds every fault that was found."""
+
+    def __init__(self, faults: str | Sequence[str]) -> None:
+        self.faults: tuple[str, ...] = (faults,) if isinstance(faults, str) else tuple(faults)
+        super().__init__("\n".join(self.faults))
+
+
+class DeclarationError(ConfigurationError):
+    """A task, sync or layer cannot work as it is declared."""
+
+
+class StoreError(PenstockError):
+    """Something is wrong with the database that Penstock lives in."""
+
+
+class StoreUnavailable(StoreError):
+    """The store cannot be opened or reached."""
+
+
+class StoreBusy(StoreError):
+    """The store's write lock could not be had in time; the message names who holds it, where that can be told."""
+
+
+class CallerHoldsWriteLock(StoreBusy):
+    """The caller holds the SQLite file's write lock itself, so waiting would never end."""
+
+
+class StoreForked(StoreError):
+    """A store that was opened in a parent process was used in a forked child."""
+
+
+class SchemaError(StoreError):
+    """The store's tables do not fit this version of Penstock."""
+
+
+class SchemaMissing(SchemaError):
+    """Migrations are waiting; the message names the command that runs them."""
+
+
+class SchemaTooNew(SchemaError):
+    """A newer version of Penstock has migrated this store."""
+
+
+class JobError(PenstockError):
+    """Something is wrong with a job."""
+
+
+class InvalidArguments(JobError):
+    """A call's arguments do not fit the task's signature, or cannot be encoded as JSON."""
+
+
+class UnknownTask(JobError):
+    """A job names a task that this app does not declare."""
+
+
+class UnknownConnection(PenstockError):
+    """`using(connection=…)` was given something that Penstock cannot write through."""
+
+
+class SyncError(PenstockError):
+    """Something is wrong with a sync."""
+
+
+class UnknownSubject(SyncError):
+    """A request names a subject that the sync's `subjects()` does not give."""
+
+
+class SourceError(SyncError):
+    """The source could not be read; what was read so far proves nothing about what is absent."""
+
+
+class DestinationError(SyncError):
+    """A whole call to the destination failed; a verb raises it.
+
+    `outcomes` is what earlier calls of the same verb had settled before this one failed, one entry per change from
+    the first on: `Done`, `Rejected`, or None for a change in doubt. Changes beyond its length were not carried
+    out, except where `Unavailable.sent` says that they may have been.
+    """
+
+    outcomes: Sequence[object] = ()
+
+
+class Throttled(DestinationError):
+    """The destination refused a call for its rate; nothing of it was carried out.
+
+    `retry_after` is the destination's own word in seconds, or None if it gave none.
+    """
+
+    def __init__(self, retry_after: float | None = None, message: str = "") -> None:
+        self.retry_after = retry_after
+        wait = f"; it asks to wait {retry_after:g} s" if retry_after is not None else ""
+        super().__init__(message or f"the destination refused the call for its rate{wait}")
+
+
+class Unavailable(DestinationError):
+    """A call could not be made, or its answer was lost.
+
+    `sent` is False only where nothing beyond `outcomes` was carried out (a refused connection, a refused token);
+    where it may have been, its creates stay in doubt until they have been looked up.
+    """
+
+    def __init__(self, message: str = "the destination cannot be reached", *, sent: bool = True,
+                 retry_after: float | None = None) -> None:
+        self.sent = sent
+        self.retry_after = retry_after
+        super().__init__(message)
+
+
+class Stopping(PenstockError):
+    """The worker was asked to stop; the work is given back and costs no attempt."""
+
+
+class StaleLease(PenstockError):
+    """The lease that guards this work has passed to somebody else."""

@@ -1,0 +1,1 @@
+"""The database that Penstock lives in: one port, two adapters, and SQL in files."""

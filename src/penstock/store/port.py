@@ -1,0 +1,88 @@
+"""The seam to the database: what the engine asks of a store, and all that it may know of one.
+
+Work on the store is a function of a `Transaction`, given whole to `Store.write` or `Store.read`. That is what lets
+SQLite group the commits of many threads, and lets PostgreSQL try again after a deadlock. Such a function must
+not touch the outside world, since it may run more than once, and must be quick, since others wait behind it.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
+from typing import Any, Protocol, TypeVar
+
+from penstock.store.statements import Compiled, Dialect
+
+T = TypeVar("T")
+Row = tuple[Any, ...]
+Params = Mapping[str, Any]
+
+
+class Transaction(Protocol):
+    """Statements of the catalogue, run in one transaction.
+
+    `layer` names the table behind `penstock.layer`. A list among the parameters is an array: PostgreSQL gets it
+    as one, SQLite as JSON text for `json_each`.
+    """
+
+    def rows(self, name: str, params: Params = ..., *, layer: str | None = None) -> list[Row]: ...
+
+    def row(self, name: str, params: Params = ..., *, layer: str | None = None) -> Row | None: ...
+
+    def execute(self, name: str, params: Params = ..., *, layer: str | None = None) -> int:
+        """Run a statement and return the number of rows that it touched."""
+        ...
+
+    def execute_many(self, name: str, columns: Mapping[str, Sequence[Any]], *, layer: str | None = None) -> None:
+        """Run a statement for many rows, given as one sequence per parameter, all of the same length."""
+        ...
+
+    def script(self, sql: str) -> None:
+        """Run the text of a migration, already in this dialect."""
+        ...
+
+
+Work = Callable[[Transaction], T]
+
+
+class Watch(Protocol):
+    """A running look-out for other processes' writes."""
+
+    def close(self) -> None: ...
+
+
+class Store(Protocol):
+    """A database with Penstock's tables. Opened when made; safe to use from any thread until closed."""
+
+    @property
+    def dialect(self) -> Dialect: ...
+
+    def compile(self, name: str) -> Compiled:
+        """A statement as a caller's own connection takes it."""
+        ...
+
+    def write(self, work: Work[T]) -> T:
+        """Run `work` in a transaction and return its result once it is committed."""
+        ...
+
+    def submit(self, work: Work[T]) -> Future[T]:
+        """The same, without waiting. Cancelling the future before the work has begun withdraws it."""
+        ...
+
+    def read(self, work: Work[T]) -> T:
+        """Run `work`, which must only read, on one consistent view of the data."""
+        ...
+
+    def wake(self) -> None:
+        """Tell other processes that there is work. Called after a commit, never inside a transaction."""
+        ...
+
+    def watch(self, notice: Callable[[], None]) -> Watch:
+        """Call `notice` (from a thread of the store's own) soon after any process has written."""
+        ...
+
+    def owns(self, connection: Any) -> str | None:
+        """None if a caller's connection is to this very database; else a sentence that says what it is."""
+        ...
+
+    def close(self) -> None:
+        """Stop every thread and close every connection. Closing twice does nothing more."""
+        ...

@@ -1,0 +1,62 @@
+"""Connections to PostgreSQL: made, recognised behind a pooler, and their errors told in Penstock's words."""
+
+import re
+from typing import Any
+
+import psycopg
+from psycopg import errors
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+from penstock.domain.errors import (
+    ConfigurationError,
+    SchemaMissing,
+    StoreBusy,
+    StoreError,
+    StoreUnavailable,
+)
+
+RETRYABLE = (errors.SerializationFailure, errors.DeadlockDetected)
+LOST = (psycopg.OperationalError, psycopg.InterfaceError)
+Connection = psycopg.Connection[tuple[Any, ...]]
+
+# Without keepalives a half-open socket is noticed only after hours.
+_DEFAULTS = {"connect_timeout": "10", "keepalives_idle": "15", "keepalives_interval": "5", "keepalives_count": "3",
+             "application_name": "penstock"}
+
+
+def conninfo(url: str) -> str:
+    """The connection string behind a URL, with Penstock's defaults where it gives none."""
+    try:
+        given = conninfo_to_dict(url)
+    except psycopg.ProgrammingError as error:
+        raise ConfigurationError(f"expected postgresql://user@host:port/database, got {safe(url)!r}: {error}") from None
+    return make_conninfo("", **{**_DEFAULTS, **given})
+
+
+def safe(url: str) -> str:
+    """A URL without its password."""
+    return re.sub(r"//([^:/@]*):[^@]*@", r"//\1:***@", url)
+
+
+def behind_pooler(connection: Connection) -> bool:
+    """Whether something sits between us and the server.
+
+    A pooler must hand out a cancellation key of its own, so the process id that it told at connection time
+    is not that of the server process which answers.
+    """
+    row = connection.execute("select pg_backend_pid()", prepare=False).fetchone()
+    return row is not None and row[0] != connection.info.backend_pid
+
+
+def translated(error: psycopg.Error, url: str) -> StoreError:
+    """What an error of psycopg means for the store, with what to do next."""
+    text = str(error).strip()
+    if isinstance(error, errors.UndefinedTable | errors.InvalidSchemaName | errors.UndefinedColumn):
+        return SchemaMissing(f"{safe(url)}: {text.splitlines()[0]}; run `penstock migrate`")
+    if isinstance(error, errors.LockNotAvailable):
+        return StoreBusy(f"{safe(url)}: {text}")
+    if isinstance(error, errors.InsufficientPrivilege | errors.ReadOnlySqlTransaction):
+        return StoreUnavailable(f"{safe(url)}: expected the right to write to schema penstock, got: {text}")
+    if isinstance(error, LOST):
+        return StoreUnavailable(f"{safe(url)}: expected a PostgreSQL server that answers, got: {text}")
+    return StoreError(f"{safe(url)}: {text}")

@@ -1,0 +1,178 @@
+"""The adapter of the store port for PostgreSQL."""
+
+import os
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
+from typing import Any, TypeVar
+
+import psycopg
+from psycopg.pq import TransactionStatus
+from psycopg_pool import ConnectionPool, PoolTimeout
+
+from penstock.domain.errors import StoreError, StoreForked, StoreUnavailable
+from penstock.store.port import Params, Row, Work
+from penstock.store.postgres.connection import LOST, RETRYABLE, Connection, behind_pooler, conninfo, safe, translated
+from penstock.store.postgres.listen import Listener
+from penstock.store.statements import Compiled, Dialect, statement
+
+T = TypeVar("T")
+_TRIES = 5
+_NONE: Params = {}
+
+
+class PostgresTransaction:
+    """Statements on one connection, which the owner has put into a transaction."""
+
+    __slots__ = ("connection", "now")
+
+    def __init__(self, connection: Connection, now: str | None) -> None:
+        self.connection = connection
+        self.now = now
+
+    def _run(self, name: str, params: Mapping[str, Any], layer: str | None) -> "psycopg.Cursor[Row]":
+        compiled = statement(name, "postgres", now=self.now, layer=layer)
+        return self.connection.execute(compiled.sql.encode(), params)
+
+    def rows(self, name: str, params: Params = _NONE, *, layer: str | None = None) -> list[Row]:
+        return self._run(name, params, layer).fetchall()
+
+    def row(self, name: str, params: Params = _NONE, *, layer: str | None = None) -> Row | None:
+        return self._run(name, params, layer).fetchone()
+
+    def execute(self, name: str, params: Params = _NONE, *, layer: str | None = None) -> int:
+        return self._run(name, params, layer).rowcount
+
+    def execute_many(self, name: str, columns: Mapping[str, Sequence[Any]], *, layer: str | None = None) -> None:
+        self._run(name, {column: list(values) for column, values in columns.items()}, layer)
+
+    def script(self, sql: str) -> None:
+        self.connection.execute(sql.encode())
+
+
+class PostgresStore:
+    """A store in the schema `penstock` of a PostgreSQL database. `now` is the SQL expression for the time."""
+
+    dialect: Dialect = "postgres"
+
+    def __init__(self, url: str, *, now: str | None = None, pool_size: int = 10, timeout_seconds: float = 10.0) -> None:
+        self.url = url
+        self.now = now
+        self.pooled = False
+        self._pid = os.getpid()
+        self._conninfo = conninfo(url)
+        self._closed = False
+        self._listener_lock = threading.Lock()
+        self._listeners: set[Listener] = set()
+        self._pool: ConnectionPool[Connection] = ConnectionPool(
+            self._conninfo, min_size=1, max_size=pool_size, timeout=timeout_seconds, open=False, num_workers=1,
+            kwargs={"autocommit": True}, configure=self._configure, name="penstock",
+        )
+        try:
+            # The pool would try for its whole timeout and then say only that it waited: ask the server once first.
+            with psycopg.connect(self._conninfo, autocommit=True) as probe:
+                self.pooled = behind_pooler(probe)
+        except psycopg.Error as error:
+            raise translated(error, url) from None
+        self._pool.open()
+
+    def _configure(self, connection: Connection) -> None:
+        if self.pooled or behind_pooler(connection):
+            self.pooled = True
+            connection.prepare_threshold = None  # a prepared statement stays on a server process that others get
+
+    def compile(self, name: str) -> Compiled:
+        return statement(name, "postgres", now=self.now)
+
+    def write(self, work: Work[T]) -> T:
+        self._usable()
+        for attempt in range(1, _TRIES + 1):
+            try:
+                return self._transact(work)
+            except RETRYABLE as error:
+                if attempt == _TRIES:
+                    raise translated(error, self.url) from error
+            except psycopg.Error as error:
+                raise translated(error, self.url) from error
+        raise AssertionError("unreachable")
+
+    def _transact(self, work: Work[T]) -> T:
+        try:
+            with self._pool.connection() as connection:
+                connection.execute("begin")
+                try:
+                    result = work(PostgresTransaction(connection, self.now))
+                except BaseException:
+                    if connection.info.transaction_status not in (TransactionStatus.IDLE, TransactionStatus.UNKNOWN):
+                        connection.execute("rollback")
+                    raise
+                try:
+                    connection.execute("commit")
+                except LOST as error:
+                    raise StoreUnavailable(
+                        f"{safe(self.url)}: the connection was lost while COMMIT was answered ({error}); the"
+                        " transaction may have been carried out: read before you try again"
+                    ) from error
+                return result
+        except PoolTimeout as error:
+            raise StoreUnavailable(
+                f"{safe(self.url)}: expected a connection within {self._pool.timeout:g} s, got none ({error}): the"
+                " server does not answer, or pool_size is too small"
+            ) from None
+
+    def submit(self, work: Work[T]) -> Future[T]:
+        future: Future[T] = Future()
+        try:
+            future.set_result(self.write(work))
+        except BaseException as error:
+            future.set_exception(error)
+        return future
+
+    def read(self, work: Work[T]) -> T:
+        self._usable()
+        try:
+            with self._pool.connection() as connection:
+                connection.execute("begin isolation level repeatable read read only")
+                try:
+                    return work(PostgresTransaction(connection, self.now))
+                finally:
+                    if connection.info.transaction_status is not TransactionStatus.UNKNOWN:
+                        connection.execute("rollback")
+        except PoolTimeout as error:
+            raise StoreUnavailable(f"{safe(self.url)}: no connection within {self._pool.timeout:g} s: {error}") from None
+        except psycopg.Error as error:
+            raise translated(error, self.url) from error
+
+    def wake(self) -> None:
+        if not self.pooled:
+            self.write(lambda tx: tx.rows("wake"))
+
+    def watch(self, notice: Callable[[], None]) -> Listener:
+        self._usable()
+        listener = Listener(self._conninfo, notice, listen=not self.pooled)
+        self._listeners.add(listener)
+        return listener
+
+    def owns(self, connection: Any) -> str | None:
+        given, own = connection.info, self._pool.conninfo
+        with psycopg.connect(own, autocommit=True) as ours:
+            if (given.dbname, given.port) == (ours.info.dbname, ours.info.port):
+                return None
+        return f"a connection to database {given.dbname!r} at port {given.port}, not {safe(self.url)}"
+
+    def close(self) -> None:
+        if self._closed or os.getpid() != self._pid:
+            return
+        self._closed = True
+        for listener in self._listeners:
+            listener.close()
+        self._pool.close()
+
+    def _usable(self) -> None:
+        if os.getpid() != self._pid:
+            raise StoreForked(
+                f"the store {safe(self.url)} was opened in process {self._pid} and used in its fork {os.getpid()}:"
+                " open the app after the fork, since connections cannot be shared"
+            )
+        if self._closed:
+            raise StoreError(f"the store {safe(self.url)} is closed")

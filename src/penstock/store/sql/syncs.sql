@@ -1,0 +1,139 @@
+-- Requests and runs. Every write of a run is guarded by its lease, which is the lease of the job that serves it.
+
+-- name: request
+-- dialect: postgres
+-- differs: each dialect opens a JSON array of rows in its own way
+insert into penstock.sync_requests (sync, subject, account, priority, reason, requested_at)
+select r.sync, r.subject, r.account, r.priority, r.reason, penstock.now()
+from json_to_recordset(:requests::json)
+     as r (sync text, subject text, account text, priority integer, reason text)
+returning id;
+
+-- name: request
+-- dialect: sqlite
+-- differs: each dialect opens a JSON array of rows in its own way
+insert into penstock.sync_requests (sync, subject, account, priority, reason, requested_at)
+select value ->> 'sync', value ->> 'subject', value ->> 'account', value ->> 'priority', value ->> 'reason',
+       penstock.now()
+from json_each(:requests)
+where true
+returning id;
+
+-- name: lock_dispatch
+-- dialect: postgres
+-- differs: a lock of the transaction, which a pooler cannot strand; the number is 'dispatch' in ASCII
+select pg_try_advisory_xact_lock(7235441155545719656);
+
+-- name: lock_dispatch
+-- dialect: sqlite
+-- differs: BEGIN IMMEDIATE has locked the file already
+select true;
+
+-- name: requests_waiting
+select id, sync, subject, account, priority, reason, requested_at
+from penstock.sync_requests r
+where not exists (
+    select 1 from penstock.sync_runs u
+    where u.sync = r.sync and u.subject = r.subject and u.status = 'running'
+)
+order by id
+limit :count;
+
+-- name: requests_remove
+-- dialect: postgres
+-- differs: each dialect takes an array in its own way
+delete from penstock.sync_requests where id = any (:ids);
+
+-- name: requests_remove
+-- dialect: sqlite
+-- differs: each dialect takes an array in its own way
+delete from penstock.sync_requests where id in (select value from json_each(:ids));
+
+-- name: requests_open
+select count(*) from penstock.sync_requests where sync = :sync and subject = :subject;
+
+-- name: run_pending
+select id, priority, reasons from penstock.sync_runs
+where sync = :sync and subject = :subject and status = 'pending';
+
+-- name: run_create
+insert into penstock.sync_runs (sync, subject, account, size, status, priority, reasons, requested_at, run_at)
+values (:sync, :subject, :account, :size, 'pending', :priority, :reasons, :requested_at, penstock.now())
+returning id;
+
+-- name: run_refuse
+insert into penstock.sync_runs (sync, subject, account, status, priority, reasons, requested_at, run_at,
+                                finished_at, error_class, error)
+values (:sync, :subject, '', 'failed', :priority, :reasons, :requested_at, penstock.now(), penstock.now(),
+        :error_class, :error)
+returning id;
+
+-- name: run_fold
+update penstock.sync_runs set priority = :priority, reasons = :reasons where id = :id and status = 'pending';
+
+-- name: runs_running
+select sync, account, count(*) from penstock.sync_runs where status = 'running' group by sync, account;
+
+-- name: runs_heads
+select id, sync, subject, account, priority, requested_at from (
+    select id, sync, subject, account, priority, requested_at,
+           row_number() over (partition by sync, account order by priority desc, id) as place
+    from penstock.sync_runs
+    where status = 'pending' and run_at <= penstock.now()
+) as heads
+where place = 1
+order by priority desc, id;
+
+-- name: runs_next_due
+select min(run_at) - penstock.now() from penstock.sync_runs where status = 'pending' and run_at > penstock.now();
+
+-- name: run_admit
+update penstock.sync_runs set status = 'running', job_id = :job_id where id = :id and status = 'pending';
+
+-- name: runs_orphaned
+update penstock.sync_runs
+set status = 'failed', finished_at = penstock.now(), lease = null, error_class = 'WindowLost',
+    error = 'the job that served this run ended without settling it'
+where status = 'running' and not exists (
+    select 1 from penstock.jobs
+    where penstock.jobs.id = penstock.sync_runs.job_id
+      and state in ('scheduled', 'pending', 'available', 'executing', 'retryable')
+)
+returning id, sync, subject;
+
+-- name: run_start
+update penstock.sync_runs
+set lease = :lease, started_at = coalesce(started_at, penstock.now()), attempt = attempt + 1
+where id = :id and status = 'running' and job_id = :job_id and (lease is null or lease < :lease)
+returning sync, subject, account, size, attempt;
+
+-- name: run_progress
+update penstock.sync_runs
+set read = read + :read, created = created + :created, updated = updated + :updated, deleted = deleted + :deleted,
+    skipped = skipped + :skipped, failed = failed + :failed, blocked = blocked + :blocked,
+    read_calls = read_calls + :read_calls, write_calls = write_calls + :write_calls
+where id = :id and lease = :lease and status = 'running';
+
+-- name: run_finish
+update penstock.sync_runs
+set status = :status, finished_at = penstock.now(), lease = null, error_class = :error_class, error = :error
+where id = :id and lease = :lease and status = 'running';
+
+-- name: run_release
+update penstock.sync_runs
+set status = 'pending', lease = null, job_id = null, run_at = penstock.now() + :delay_ms,
+    attempt = attempt - :given_back, error_class = :error_class, error = :error
+where id = :id and lease = :lease and status = 'running';
+
+-- name: run
+select id, sync, subject, account, status, priority, reasons, requested_at, started_at, finished_at, attempt,
+       read, created, updated, deleted, skipped, failed, blocked, read_calls, write_calls, error_class, error
+from penstock.sync_runs where id = :id;
+
+-- name: runs_since
+select id, sync, subject, account, status, priority, reasons, requested_at, started_at, finished_at, attempt,
+       read, created, updated, deleted, skipped, failed, blocked, read_calls, write_calls, error_class, error
+from penstock.sync_runs where sync = :sync and id > :after order by id;
+
+-- name: runs_last_id
+select coalesce(max(id), 0) from penstock.sync_runs where sync = :sync;

@@ -1,0 +1,114 @@
+"""Connections to the file and the transactions on them; every SQLite error becomes one of Penstock's."""
+
+import sqlite3
+from collections.abc import Mapping, Sequence
+from itertools import repeat
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from penstock.domain.errors import SchemaMissing, StoreBusy, StoreError, StoreUnavailable
+from penstock.store.port import Params, Row
+from penstock.store.statements import positional, statement
+
+_NONE: Params = {}
+
+
+def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
+    """A connection in autocommit mode that never checkpoints by itself (ADR 003)."""
+    try:
+        connection = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False,
+                                     cached_statements=512)
+        connection.execute("pragma wal_autocheckpoint = 0")
+        if connection.execute("pragma journal_mode").fetchone()[0] != "wal":
+            connection.execute("pragma busy_timeout = 5000")
+            connection.execute("pragma journal_mode = wal")
+        connection.execute("pragma busy_timeout = 0")
+        connection.execute("pragma synchronous = full")
+        connection.execute("pragma journal_size_limit = 4194304")
+        if read_only:
+            connection.execute("pragma query_only = on")
+    except sqlite3.Error as error:
+        raise translated(error, path) from error
+    return connection
+
+
+def is_busy(error: sqlite3.Error) -> bool:
+    """Whether an error says that somebody else holds a lock."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+
+
+def translated(error: sqlite3.Error, path: Path) -> StoreError:
+    """What an error of SQLite means for the store, with what to do next."""
+    text = str(error)
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    if is_busy(error):
+        return StoreBusy(f"the store {path} is locked: {text}")
+    if code in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM):
+        return StoreUnavailable(
+            f"expected to write to {path}, got {text!r}: give this user the right to write both the file and its"
+            f" folder {path.parent} (SQLite keeps its -wal and -shm files beside the store)"
+        )
+    if code == sqlite3.SQLITE_FULL:
+        return StoreUnavailable(f"the disk that holds {path} is full; nothing of this transaction was kept")
+    if code in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
+        return StoreUnavailable(f"expected a SQLite database at {path}, got {text!r}: restore it, or name another file")
+    if "no such table: penstock_" in text:
+        return SchemaMissing(f"{path}: {text}; run `penstock migrate`")
+    return StoreError(f"{path}: {text}")
+
+
+class SQLiteTransaction:
+    """Statements on one connection, which the owner has put into a transaction."""
+
+    __slots__ = ("connection", "now")
+
+    def __init__(self, connection: sqlite3.Connection, now: str | None) -> None:
+        self.connection = connection
+        self.now = now
+
+    def _run(self, name: str, params: Params, layer: str | None) -> sqlite3.Cursor:
+        sql = statement(name, "sqlite", now=self.now, layer=layer).sql
+        return self.connection.execute(sql, arrays_as_json(params))
+
+    def rows(self, name: str, params: Params = _NONE, *, layer: str | None = None) -> list[Row]:
+        return self._run(name, params, layer).fetchall()
+
+    def row(self, name: str, params: Params = _NONE, *, layer: str | None = None) -> Row | None:
+        found = self._run(name, params, layer).fetchall()  # to the end, or RETURNING leaves the change half made
+        return found[0] if found else None
+
+    def execute(self, name: str, params: Params = _NONE, *, layer: str | None = None) -> int:
+        cursor = self._run(name, params, layer)
+        touched = len(cursor.fetchall())
+        return max(cursor.rowcount, touched)
+
+    def execute_many(self, name: str, columns: Mapping[str, Sequence[Any]], *, layer: str | None = None) -> None:
+        sql, names = positional(statement(name, "sqlite", now=self.now, layer=layer).sql)
+        rows = zip(*(columns[name] for name in names), strict=True) if names else repeat((), 0)
+        self.connection.executemany(sql, rows)
+
+    def script(self, sql: str) -> None:
+        for part in split_script(sql):
+            self.connection.execute(part)
+
+
+def arrays_as_json(params: Params) -> Params:
+    """SQLite has no arrays: `json_each` opens them from JSON text."""
+    if any(type(value) is list for value in params.values()):
+        return {name: msgspec.json.encode(value).decode() if type(value) is list else value
+                for name, value in params.items()}
+    return params
+
+
+def split_script(sql: str) -> list[str]:
+    """The statements of a script; `executescript` would commit the transaction that we are in."""
+    parts: list[str] = []
+    current = ""
+    for line in sql.splitlines(keepends=True):
+        current += line
+        if sqlite3.complete_statement(current):
+            parts.append(current)
+            current = ""
+    return [*parts, current] if current.strip() else parts

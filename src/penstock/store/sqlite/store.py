@@ -1,0 +1,145 @@
+"""The adapter of the store port for SQLite."""
+
+import os
+import sqlite3
+import threading
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any, TypeVar
+
+from penstock.domain.errors import CallerHoldsWriteLock, StoreError, StoreForked
+from penstock.store.port import Work
+from penstock.store.sqlite.connection import SQLiteTransaction, connect, translated
+from penstock.store.sqlite.file import caller_holds_write_lock, check, is_file
+from penstock.store.sqlite.writer import Writer
+from penstock.store.statements import Compiled, Dialect, statement
+
+T = TypeVar("T")
+_SELF_CHECK_SECONDS = 0.05
+
+
+class SQLiteStore:
+    """A store in one SQLite file. `now` is the SQL expression for the time; tests set it."""
+
+    dialect: Dialect = "sqlite"
+
+    def __init__(self, path: Path, *, now: str | None = None, busy_timeout_seconds: float = 10.0,
+                 poll_seconds: float = 0.02) -> None:
+        check(path)
+        self.path = path
+        self.now = now
+        self._pid = os.getpid()
+        self._poll_seconds = poll_seconds
+        self._readers: deque[sqlite3.Connection] = deque()
+        self._writer = Writer(path, now, busy_timeout_seconds)
+        self._watches: set[DataVersionWatch] = set()
+        self._closed = False
+
+    def compile(self, name: str) -> Compiled:
+        return statement(name, "sqlite", now=self.now)
+
+    def submit(self, work: Work[T]) -> Future[T]:
+        self._usable()
+        return self._writer.submit(work)
+
+    def write(self, work: Work[T]) -> T:
+        future = self.submit(work)
+        while True:
+            try:
+                return future.result(_SELF_CHECK_SECONDS)
+            except TimeoutError:
+                if future.done():
+                    raise
+                self.refuse_self_lock(future)
+
+    def refuse_self_lock(self, future: Future[Any]) -> None:
+        """Raise where the work waits for a lock that the waiting thread itself holds."""
+        own = self._writer.connections() | {id(reader) for reader in self._readers}
+        if self._writer.blocked.is_set() and caller_holds_write_lock(self.path, own) and future.cancel():
+            raise CallerHoldsWriteLock(
+                f"this thread has an open write transaction on {self.path}, so Penstock's own connection would wait"
+                " for it for ever: pass that connection with using(connection=…), or commit it first"
+            )
+
+    def read(self, work: Work[T]) -> T:
+        self._usable()
+        try:
+            connection = self._readers.pop()
+        except IndexError:
+            connection = connect(self.path, read_only=True)
+        try:
+            connection.execute("begin")
+            return work(SQLiteTransaction(connection, self.now))
+        except sqlite3.Error as error:
+            raise translated(error, self.path) from error
+        finally:
+            if connection.in_transaction:
+                connection.execute("rollback")
+            if self._closed:
+                connection.close()
+            else:
+                self._readers.append(connection)
+
+    def wake(self) -> None:
+        """Nothing to do: other processes poll the file's data version."""
+
+    def watch(self, notice: Callable[[], None]) -> "DataVersionWatch":
+        self._usable()
+        watch = DataVersionWatch(self.path, notice, self._poll_seconds)
+        self._watches.add(watch)
+        return watch
+
+    def owns(self, connection: Any) -> str | None:
+        if is_file(connection, self.path):
+            return None
+        return f"a connection to another SQLite file than {self.path}"
+
+    def close(self) -> None:
+        if self._closed or os.getpid() != self._pid:
+            return
+        self._closed = True
+        for watch in self._watches:
+            watch.close()
+        self._writer.close()
+        while self._readers:
+            self._readers.pop().close()
+
+    def _usable(self) -> None:
+        if os.getpid() != self._pid:
+            raise StoreForked(
+                f"the store {self.path} was opened in process {self._pid} and used in its fork {os.getpid()}, which"
+                " SQLite forbids: open the app after the fork"
+            )
+        if self._closed:
+            raise StoreError(f"the store {self.path} is closed")
+
+
+class DataVersionWatch:
+    """Polls `PRAGMA data_version`, which changes when any other connection, of any process, has committed."""
+
+    def __init__(self, path: Path, notice: Callable[[], None], every_seconds: float) -> None:
+        self._path = path
+        self._notice = notice
+        self._every_seconds = every_seconds
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._loop, name="penstock-watch", daemon=True)
+        self._thread.start()
+
+    def _loop(self) -> None:
+        connection = connect(self._path, read_only=True)
+        try:
+            seen = None
+            while not self._stop.wait(self._every_seconds):
+                version = connection.execute("pragma data_version").fetchone()[0]
+                if version != seen:
+                    seen = version
+                    self._notice()
+        finally:
+            connection.close()
+
+    def close(self) -> None:
+        self._stop.set()
+        if threading.current_thread() is not self._thread:
+            self._thread.join()

@@ -1,0 +1,135 @@
+"""The catalogue of SQL statements: read from `sql/*.sql`, found by name, compiled for one dialect.
+
+A statement stands once under `-- name: NAME`, shared by the dialects, or once per dialect, each with
+`-- dialect: DIALECT` and `-- differs: WHY`. In the files a table is `penstock.jobs` (SQLite has no schemas: there
+the prefix `penstock_` takes the schema's place), the table of a layer is `penstock.layer`, and the time is
+`penstock.now()`: the one expression that tests can set.
+"""
+
+import re
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from importlib.resources import files
+from typing import Literal
+
+from penstock.store.tokens import Kind, tokenise
+
+Dialect = Literal["postgres", "sqlite"]
+DIALECTS: tuple[Dialect, ...] = ("postgres", "sqlite")
+
+NOW: dict[Dialect, str] = {
+    "postgres": "(extract(epoch from clock_timestamp()) * 1000)::bigint",
+    "sqlite": "cast((julianday('now') - 2440587.5) * 86400000 as integer)",
+}
+
+_HEADER = re.compile(r"^-- (name|dialect|differs): *(.+?) *$")
+_LAYER_NAME = re.compile(r"[a-z][a-z0-9_]{0,55}")
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """SQL as one driver takes it, with the names of its parameters in order of appearance, without repeats."""
+
+    sql: str
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A statement as it stands in its file."""
+
+    name: str
+    text: str
+    differs: str | None
+
+
+def compile_sql(text: str, dialect: Dialect, *, now: str | None = None, layer: str | None = None) -> Compiled:
+    """Turn a statement into what the dialect's driver takes.
+
+    `now` replaces `penstock.now()`, `layer` names the table behind `penstock.layer`. For psycopg parameters
+    become `%(name)s` and every other `%` is doubled; sqlite3 takes `:name` as it stands.
+    """
+    names: dict[str, None] = {}
+    parts: list[str] = []
+    for kind, piece in tokenise(text):
+        if kind is Kind.PARAMETER:
+            names[piece[1:]] = None
+            parts.append(f"%({piece[1:]})s" if dialect == "postgres" else piece)
+        elif kind is Kind.COMMENT:
+            continue
+        elif kind is Kind.NAME and piece.startswith("penstock."):
+            parts.append(_own_name(piece, dialect, now, layer))
+        else:
+            parts.append(piece.replace("%", "%%") if dialect == "postgres" else piece)
+    return Compiled("".join(parts).strip(), tuple(names))
+
+
+def _own_name(piece: str, dialect: Dialect, now: str | None, layer: str | None) -> str:
+    if piece == "penstock.now()":
+        expression = now or NOW[dialect]
+        return expression.replace("%", "%%") if dialect == "postgres" else expression
+    schema, _, rest = piece.partition(".")
+    table, _, column = rest.partition(".")
+    if table in ("layer", "layer_claims"):
+        if layer is None or not _LAYER_NAME.fullmatch(layer):
+            raise ValueError(f"a statement on a layer's table needs the layer's table name, got {layer!r}")
+        table = table.replace("layer", layer, 1)
+    name = f"{schema}.{table}" if dialect == "postgres" else f"{schema}_{table}"
+    return f"{name}.{column}" if column else name
+
+
+def parse(text: str, origin: str) -> dict[tuple[str, Dialect], Source]:
+    """The statements of one file, each under its name and every dialect that it serves."""
+    found: dict[tuple[str, Dialect], Source] = {}
+    for block in re.split(r"(?m)^(?=-- name:)", text):
+        headers: dict[str, str] = {}
+        body: list[str] = []
+        for line in block.splitlines():
+            header = _HEADER.match(line)
+            if header and not body:
+                headers[header[1]] = header[2]
+            else:
+                body.append(line)
+        if "name" not in headers:
+            continue
+        name, dialect = headers["name"], headers.get("dialect")
+        if (dialect is None) != ("differs" not in headers):
+            raise ValueError(f"{origin}: {name} needs both '-- dialect:' and '-- differs:', or neither")
+        for served in DIALECTS:
+            if dialect in (None, served):
+                if (name, served) in found:
+                    raise ValueError(f"{origin}: {name} stands twice for {served}")
+                found[name, served] = Source(name, "\n".join(body).strip().rstrip(";"), headers.get("differs"))
+    return found
+
+
+@cache
+def catalogue() -> dict[tuple[str, Dialect], Source]:
+    """Every statement of every file."""
+    found: dict[tuple[str, Dialect], Source] = {}
+    for entry in sorted(files("penstock.store").joinpath("sql").iterdir(), key=lambda item: item.name):
+        if entry.name.endswith(".sql"):
+            for key, source in parse(entry.read_text("utf-8"), entry.name).items():
+                if key in found:
+                    raise ValueError(f"{entry.name}: {key[0]} stands in another file too")
+                found[key] = source
+    return found
+
+
+@lru_cache(maxsize=4096)
+def statement(name: str, dialect: Dialect, *, now: str | None = None, layer: str | None = None) -> Compiled:
+    """The statement `name`, compiled; KeyError where no file has it."""
+    return compile_sql(catalogue()[name, dialect].text, dialect, now=now, layer=layer)
+
+
+@lru_cache(maxsize=1024)
+def positional(sql: str) -> tuple[str, tuple[str, ...]]:
+    """SQLite's `:name` parameters as `?`, with the name for each in order: the form that `executemany` takes rows in."""
+    names: list[str] = []
+    parts: list[str] = []
+    for kind, piece in tokenise(sql):
+        if kind is Kind.PARAMETER:
+            names.append(piece[1:])
+            piece = "?"
+        parts.append(piece)
+    return "".join(parts), tuple(names)

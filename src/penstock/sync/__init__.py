@@ -1,0 +1,20 @@
+"""Syncs: declared by people, planned as inert data, applied with outcomes per record."""
+
+from penstock.domain.errors import Throttled, Unavailable
+from penstock.domain.records import Change, ChangeKind, Complete, Done, Rejected, Subject
+from penstock.sync.declare import Layer, Sync
+from penstock.sync.ports import Run
+
+__all__ = [
+    "Change",
+    "ChangeKind",
+    "Complete",
+    "Done",
+    "Layer",
+    "Rejected",
+    "Run",
+    "Subject",
+    "Sync",
+    "Throttled",
+    "Unavailable",
+]

@@ -1,0 +1,64 @@
+"""The seams of a sync: what a source and a destination offer, and what they are given.
+
+Verbs take a batch of changes and give one outcome per change, in the same order. A verb raises `Throttled` or
+`Unavailable` where the whole call failed. Everything but `create`, `update` and `delete` is optional, and a
+layer asks only for the verbs that its mode needs.
+"""
+
+from collections.abc import Callable, Generator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol, runtime_checkable
+
+from penstock.domain.records import Calls, Change, Complete, Outcome, Subject
+
+
+def _never() -> None:
+    """A run that nobody can stop, as `plan` uses it."""
+
+
+@dataclass(slots=True)
+class Run:
+    """What user code sees of the run that it works for.
+
+    `client` is what the sync's `connect(account)` gave. `deadline` is in seconds of `time.monotonic()`, or None.
+    `calls` counts the requests to the destination; a connector's client adds to it.
+    """
+
+    subject: Subject
+    client: Any = None
+    snapshot: Any = None
+    deadline: float | None = None
+    calls: Calls = field(default_factory=Calls)
+    check: Callable[[], None] = _never
+
+    @property
+    def account(self) -> str:
+        return self.subject.account
+
+
+@runtime_checkable
+class Source(Protocol):
+    """Gives the records of one subject in pages and returns `Complete(count)` if it read them all.
+
+    A page is a list of mappings from field name to value; the layer turns them into records of its type.
+    """
+
+    def pages(self, run: Run, size: int) -> Generator[Sequence[Mapping[str, Any]], None, Complete | None]: ...
+
+
+class Destination(Protocol):
+    """What one kind of entity looks like at a destination.
+
+    Optional beside these: `disable(changes, run)` for layers that disable instead of deleting;
+    `find(values, run)`, which maps values of the layer's `match` field (else its keys) to a remote id, or to a
+    list of several; `batch_size`, the most changes that one call should carry.
+    """
+
+    def create(self, changes: Sequence[Change], run: Run) -> Sequence[Outcome | None]: ...
+
+    def update(self, changes: Sequence[Change], run: Run) -> Sequence[Outcome | None]: ...
+
+    def delete(self, changes: Sequence[Change], run: Run) -> Sequence[Outcome | None]: ...
+
+
+Found = Mapping[str, str | Sequence[str]]
