@@ -144,7 +144,13 @@ class Unavailable(DestinationError):
 
 
 class Stopping(PenstockError):
-    """The worker was asked to stop; the work is given back and costs no attempt."""
+    """The worker was asked to stop; the work is given back and costs no attempt.
+
+    `outcomes` is what a verb that was stopped between two calls had settled, as in `DestinationError`; changes
+    beyond its length were not carried out.
+    """
+
+    outcomes: Sequence[object] = ()
 
 
 class StaleLease(PenstockError):

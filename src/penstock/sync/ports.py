@@ -5,7 +5,7 @@ Verbs take a batch of changes and give one outcome per change, in the same order
 layer asks only for the verbs that its mode needs.
 """
 
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
@@ -16,12 +16,18 @@ def _never() -> None:
     """A run that nobody can stop, as `plan` uses it."""
 
 
+def _none_held(remote_ids: Sequence[str]) -> Collection[str]:
+    """A run that knows of no rows."""
+    return ()
+
+
 @dataclass(slots=True)
 class Run:
     """What user code sees of the run that it works for.
 
     `client` is what the sync's `connect(account)` gave. `deadline` is in seconds of `time.monotonic()`, or None.
-    `calls` counts the requests to the destination; a connector's client adds to it.
+    `calls` counts the requests to the destination; a connector's client adds to it. `held(remote_ids)` gives those
+    that rows of the layer at work hold already, so that a verb adopts nothing that is another record's.
     """
 
     subject: Subject
@@ -30,6 +36,7 @@ class Run:
     deadline: float | None = None
     calls: Calls = field(default_factory=Calls)
     check: Callable[[], None] = _never
+    held: Callable[[Sequence[str]], Collection[str]] = _none_held
 
     @property
     def account(self) -> str:
