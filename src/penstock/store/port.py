@@ -71,6 +71,13 @@ class Store(Protocol):
         """Run `work`, which must only read, on one consistent view of the data."""
         ...
 
+    def refuse_self_lock(self, future: Future[Any]) -> None:
+        """Called now and then by a thread that waits for submitted work.
+
+        Raises `CallerHoldsWriteLock`, and withdraws the work, where that very thread holds the lock it waits for.
+        """
+        ...
+
     def wake(self) -> None:
         """Tell other processes that there is work. Called after a commit, never inside a transaction."""
         ...

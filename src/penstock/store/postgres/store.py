@@ -72,6 +72,7 @@ class PostgresStore:
             # The pool would try for its whole timeout and then say only that it waited: ask the server once first.
             with psycopg.connect(self._conninfo, autocommit=True) as probe:
                 self.pooled = behind_pooler(probe)
+                self._database = probe.info.dbname
         except psycopg.Error as error:
             raise translated(error, url) from None
         self._pool.open()
@@ -143,9 +144,13 @@ class PostgresStore:
         except psycopg.Error as error:
             raise translated(error, self.url) from error
 
+    def refuse_self_lock(self, future: Future[Any]) -> None:
+        """Nothing to refuse: an insert waits for no lock of the caller's."""
+
     def wake(self) -> None:
         if not self.pooled:
-            self.write(lambda tx: tx.rows("wake"))
+            with self._pool.connection() as connection:
+                connection.execute(self.compile("wake").sql.encode())
 
     def watch(self, notice: Callable[[], None]) -> Listener:
         self._usable()
@@ -154,11 +159,10 @@ class PostgresStore:
         return listener
 
     def owns(self, connection: Any) -> str | None:
-        given, own = connection.info, self._pool.conninfo
-        with psycopg.connect(own, autocommit=True) as ours:
-            if (given.dbname, given.port) == (ours.info.dbname, ours.info.port):
-                return None
-        return f"a connection to database {given.dbname!r} at port {given.port}, not {safe(self.url)}"
+        name = connection.info.dbname
+        if self.pooled or name == self._database:  # a pooler may know the database by another name
+            return None
+        return f"a connection to database {name!r}, not {self._database!r}"
 
     def close(self) -> None:
         if self._closed or os.getpid() != self._pid:

@@ -1,0 +1,32 @@
+"""What names may look like, and the tables that they become."""
+
+import hashlib
+import re
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+_NAME = re.compile(r"[a-z0-9_.-]{1,64}")
+_TABLE_LENGTH = 48
+
+
+def name_fault(kind: str, name: str) -> str | None:
+    """What is wrong with the name of a queue or a sync, or None."""
+    if _NAME.fullmatch(name):
+        return None
+    return f"expected a {kind} name of 1 to 64 of a-z 0-9 _ . -, got {name!r}"
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """A clause that names the nearest known name, or nothing."""
+    near = get_close_matches(name, list(known), 1)
+    return f"; did you mean {near[0]!r}?" if near else ""
+
+
+def layer_table(sync: str, layer: str) -> str:
+    """The table of a layer's state, without its schema: short enough for PostgreSQL, and never shared by two."""
+    plain = f"{sync}_{layer}"
+    name = "state_" + re.sub(r"[^a-z0-9]+", "_", plain.lower()).strip("_")
+    if len(name) <= _TABLE_LENGTH and plain.replace("-", "_").lower() == name.removeprefix("state_"):
+        return name
+    mark = hashlib.blake2b(f"{sync}\0{layer}".encode(), digest_size=4).hexdigest()
+    return f"{name[: _TABLE_LENGTH - 9]}_{mark}"

@@ -1,0 +1,132 @@
+"""What happened, said once: the catalogue of events, and the one place that they are told from.
+
+An event is a fact that somebody may want to hear of. Every event is logged to the logger `penstock` as well.
+"""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+
+logger = logging.getLogger("penstock")
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """The root of the catalogue; `level` says how loudly it is logged."""
+
+    @property
+    def level(self) -> int:
+        return logging.INFO
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerStarted(Event):
+    worker_id: int
+    queues: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerStopped(Event):
+    worker_id: int
+    given_back: int
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerReplaced(Event):
+    """A worker found its row gone (it was rescued while it was out of reach) and started again as another."""
+
+    lost_id: int
+    worker_id: int
+
+    @property
+    def level(self) -> int:
+        return logging.WARNING
+
+
+@dataclass(frozen=True, slots=True)
+class StaleSettle(Event):
+    """An attempt ended after its lease had passed to somebody else; what it came to was dropped."""
+
+    job_id: int
+    lease: int
+
+    @property
+    def level(self) -> int:
+        return logging.WARNING
+
+
+@dataclass(frozen=True, slots=True)
+class JobFailed(Event):
+    job_id: int
+    task: str
+    attempt: int
+    state: str
+    error: str
+
+    @property
+    def level(self) -> int:
+        return logging.WARNING
+
+
+@dataclass(frozen=True, slots=True)
+class JobsRescued(Event):
+    """Workers stopped renewing; their jobs were made available again, or discarded where out of attempts."""
+
+    available: int
+    discarded: int
+
+    @property
+    def level(self) -> int:
+        return logging.WARNING
+
+
+@dataclass(frozen=True, slots=True)
+class RunAdmitted(Event):
+    run_id: int
+    sync: str
+    subject: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunSettled(Event):
+    """A run ended, or was put back to be tried again (status `pending`)."""
+
+    run_id: int
+    sync: str
+    subject: str
+    status: str
+    error: str | None
+
+    @property
+    def level(self) -> int:
+        return logging.INFO if self.error is None else logging.WARNING
+
+
+@dataclass(frozen=True, slots=True)
+class LoopFailed(Event):
+    """A step of the control plane failed; it is tried again on its next tick."""
+
+    loop: str
+    error: str
+
+    @property
+    def level(self) -> int:
+        return logging.ERROR
+
+
+class Events:
+    """Tells events to whoever listens. A listener that fails is logged and never stops the others."""
+
+    def __init__(self) -> None:
+        self._listeners: list[Callable[[Event], None]] = []
+
+    def listen(self, listener: Callable[[Event], None]) -> None:
+        self._listeners.append(listener)
+
+    def emit(self, event: Event) -> None:
+        logger.log(event.level, "%s", event)
+        for listener in tuple(self._listeners):
+            try:
+                listener(event)
+            except Exception:
+                logger.exception("a listener failed on %s", event)

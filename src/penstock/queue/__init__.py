@@ -1,0 +1,1 @@
+"""Jobs on the store: declared, enqueued, claimed and settled."""

@@ -1,0 +1,80 @@
+"""A task's arguments: checked against its signature where it is called, and again where it runs.
+
+They travel as JSON by msgspec. The check at enqueue decodes what was encoded, exactly as the worker will, so a
+call that cannot run fails in its caller.
+"""
+
+import inspect
+import typing
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from penstock.domain.errors import DeclarationError, InvalidArguments
+
+
+def _refuse(value: Any) -> Any:
+    raise TypeError(f"a value of type {type(value).__qualname__} cannot be written as JSON")
+
+
+_encoder = msgspec.json.Encoder(enc_hook=_refuse)
+
+
+class Signature:
+    """The parameters of one function as a JSON object with a field for each."""
+
+    def __init__(self, name: str, function: Callable[..., Any]) -> None:
+        self.name = name
+        self._signature = inspect.signature(function)
+        try:
+            hints = typing.get_type_hints(function, include_extras=True)
+        except NameError as error:
+            raise DeclarationError(f"task {name}: a type in its signature cannot be found: {error}") from None
+        fields: list[tuple[str, Any, Any] | tuple[str, Any]] = []
+        for parameter in self._signature.parameters.values():
+            kind: Any = hints.get(parameter.name, Any)
+            if parameter.kind is parameter.VAR_POSITIONAL:
+                fields.append((parameter.name, list[kind] | msgspec.UnsetType, msgspec.UNSET))
+            elif parameter.kind is parameter.VAR_KEYWORD:
+                fields.append((parameter.name, dict[str, kind] | msgspec.UnsetType, msgspec.UNSET))
+            elif parameter.default is not parameter.empty:
+                fields.append((parameter.name, kind | msgspec.UnsetType if kind is not Any else Any, msgspec.UNSET))
+            else:
+                fields.append((parameter.name, kind))
+        try:
+            self._fields = msgspec.defstruct("Arguments", fields, kw_only=True, forbid_unknown_fields=True)
+            self._decoder = msgspec.json.Decoder(self._fields)
+        except TypeError as error:
+            raise DeclarationError(f"task {name}{self._signature}: a parameter's type cannot come from JSON: {error}"
+                                   ) from None
+
+    def encode(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
+        """The arguments as JSON text. Raises `InvalidArguments` where a worker could not call the task with them."""
+        try:
+            given = self._signature.bind(*args, **kwargs).arguments
+        except TypeError as error:
+            raise InvalidArguments(f"{self.name}{self._signature}: {error}") from None
+        for name, value in given.items():
+            try:
+                _encoder.encode(value)
+            except (TypeError, ValueError, OverflowError, RecursionError, msgspec.MsgspecError) as error:
+                raise InvalidArguments(f"{self.name}{self._signature}: argument {name!r}: {error}") from None
+        encoded = _encoder.encode(given)
+        self._decoded(encoded)
+        return encoded.decode()
+
+    def decode(self, arguments: str) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """Arguments to call the function with. Raises `InvalidArguments` where they no longer fit its signature."""
+        fields = self._decoded(arguments.encode())
+        given = inspect.BoundArguments(self._signature, {  # type: ignore[arg-type]
+            name: value for name in self._signature.parameters
+            if (value := getattr(fields, name)) is not msgspec.UNSET
+        })
+        return given.args, given.kwargs
+
+    def _decoded(self, arguments: bytes) -> Any:
+        try:
+            return self._decoder.decode(arguments)
+        except (msgspec.ValidationError, msgspec.DecodeError) as error:
+            raise InvalidArguments(f"{self.name}{self._signature}: {error}") from None
