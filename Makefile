@@ -1,0 +1,89 @@
+# `make demo` and `make test` are the two commands that matter; `make help` lists the rest.
+# Needed: make, and Python 3.11 or newer with venv. Everything else goes into .venv, at the locked versions.
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+.PHONY: help install demo test check bench build lock clean
+.DELETE_ON_ERROR:
+.NOTPARALLEL:
+
+VENV := .venv
+PY := $(VENV)/bin/python
+STAMPS := $(VENV)/.stamps
+ARGS ?=
+
+# The first Python that will do, unless PYTHON says which.
+SUITABLE := import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))
+PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \
+	"$$python" -c '$(SUITABLE)' >/dev/null 2>&1 && { echo "$$python"; break; }; done)
+
+# Without build isolation the lock also pins what builds the package.
+PIP_INSTALL := $(PY) -m pip install --quiet --disable-pip-version-check --no-input --constraint requirements.lock
+INSTALL := $(PIP_INSTALL) --no-build-isolation --editable
+
+help:  ## say what there is
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' Makefile | while IFS='|' read -r name what; do \
+		printf '%-16s %s\n' "  $$name" "$$what"; done
+	@echo 'ARGS passes options on: make test ARGS="-k store", make demo ARGS=--json. PYTHON names the interpreter.'
+
+install: $(STAMPS)/dev  ## make .venv with all that development needs
+
+demo: $(STAMPS)/demo  ## synchronise 2,000 people into a real SCIM server, and watch
+	@$(VENV)/bin/penstock demo $(ARGS)
+
+test: $(STAMPS)/test  ## run the default suite, on SQLite and on a real PostgreSQL
+	$(PY) -m pytest $(ARGS)
+
+check: $(STAMPS)/dev  ## lint, types, floors, documentation
+	$(PY) -m ruff check .
+	$(PY) -m mypy src bench tools
+	$(VENV)/bin/lint-imports --no-logo
+	$(PY) tools/check_docs.py
+
+bench: $(STAMPS)/test  ## run a benchmark: make bench ARGS="diff --quick"
+	@$(PY) -m bench $(ARGS)
+
+build: $(STAMPS)/dev  ## build the source archive, and from it the wheel, into dist
+	$(PY) -m build --no-isolation
+
+lock: $(STAMPS)/venv  ## renew requirements.lock; ARGS=--upgrade moves every pin
+	$(PIP_INSTALL) uv
+	$(PY) -m uv pip compile --quiet --universal --python-version 3.11 --all-extras \
+		--custom-compile-command 'make lock' --output-file requirements.lock $(ARGS) pyproject.toml
+
+clean:  ## remove .venv and everything else that can be made again
+	rm -rf $(VENV) dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find src tests bench tools examples -type d -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true
+
+# Stamps. One per set of extras, out of date when pyproject.toml, the lock or the venv is newer: so a second run
+# installs nothing, and a run that needs other extras adds what is missing.
+
+$(STAMPS)/demo: pyproject.toml requirements.lock $(STAMPS)/builder
+	@echo 'Installing Penstock and what the demo needs into $(VENV) …'
+	@$(INSTALL) '.[demo,postgres]'
+	@touch $@
+
+$(STAMPS)/test: pyproject.toml requirements.lock $(STAMPS)/builder
+	@echo 'Installing Penstock and what the tests need into $(VENV) …'
+	@$(INSTALL) '.[test]'
+	@touch $(STAMPS)/demo $@
+
+$(STAMPS)/dev: pyproject.toml requirements.lock $(STAMPS)/builder
+	@echo 'Installing Penstock and what development needs into $(VENV) …'
+	@$(INSTALL) '.[dev]'
+	@touch $(STAMPS)/demo $(STAMPS)/test $@
+
+$(STAMPS)/builder: requirements.lock $(STAMPS)/venv
+	@$(PIP_INSTALL) hatchling editables
+	@touch $@
+
+# A venv cannot be moved, nor outlive its Python: one that was made elsewhere, or that no longer runs, is made anew.
+ifneq ($(shell $(PY) -c '' 2>/dev/null && cat $(STAMPS)/venv 2>/dev/null),$(CURDIR))
+.PHONY: $(STAMPS)/venv
+endif
+$(STAMPS)/venv:
+	@python="$(PYTHON)"; "$${python:-false}" -c '$(SUITABLE)' 2>/dev/null || { \
+		echo "Penstock needs Python 3.11 or newer with venv (Debian: python3-venv)$${python:+, and $$python is not that}." \
+			"Install one, or say where it is: make $(MAKECMDGOALS) PYTHON=/path/to/python3" >&2; exit 1; }; \
+	echo "Making $(VENV) with $$("$$python" --version) …"; \
+	"$$python" -m venv --clear $(VENV) && mkdir -p $(STAMPS) && echo '$(CURDIR)' > $@
