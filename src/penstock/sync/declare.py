@@ -1,0 +1,137 @@
+"""Declaring syncs: the classes that people write, and what becomes of them when the app is built."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any, ClassVar, Generic, Protocol, TypeVar, get_args
+
+from penstock.domain.errors import PenstockError
+from penstock.domain.limits import Limit, Window
+from penstock.domain.records import Subject
+
+R = TypeVar("R")
+S = TypeVar("S")
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A field of one layer's records that holds the key of another layer's record."""
+
+    layer: "type[Layer[Any]]"
+    fields: tuple[str, ...]
+
+
+class Layer(Generic[R]):
+    """One kind of entity at a destination. The type of its records is `R`: a dataclass, a msgspec Struct or a dict.
+
+    Verbs come from `destination`, or are methods of the layer: `create`, `update`, `delete`, each taking
+    `(changes, run)` and giving one outcome per change; `create_one` and the like take a single change.
+    """
+
+    scope: ClassVar[str] = "subject"
+    key: ClassVar[str | tuple[str, ...]] = ""
+    match: ClassVar[str | None] = None
+    on_delete: ClassVar[str] = "delete"
+    batch_size: ClassVar[int | None] = None
+    parent: ClassVar[Reference | None] = None
+    references: ClassVar[list[Reference]] = []
+    source: Any = None
+    destination: Any = None
+
+    @classmethod
+    def by(cls, *fields: str) -> Reference:
+        """Says that these fields of another layer's records hold this layer's key."""
+        return Reference(cls, fields)
+
+    @classmethod
+    def record_type(cls) -> Any:
+        """The `R` of `Layer[R]`, or None where it was not given."""
+        for owner in cls.__mro__:
+            for base in owner.__dict__.get("__orig_bases__", ()):
+                arguments = get_args(base)
+                if arguments and not isinstance(arguments[0], TypeVar):
+                    return arguments[0]
+        return None
+
+
+class Requester(Protocol):
+    """Writes requests; the app gives every sync one."""
+
+    def request(self, requests: list[dict[str, Any]], connection: Any = None) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class SyncOptions:
+    """What `@app.sync(…)` was given."""
+
+    max_concurrent: int = 1
+    per_account: int = 1
+    window: Window | None = None
+    every: timedelta | None = None
+    limits: tuple[Limit, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Requesting:
+    """A sync with the options of a request. Requests only insert: they lock nothing and meet nothing."""
+
+    name: str
+    requester: Requester
+    priority: int = 0
+    reason: str = ""
+    connection: Any = None
+
+    def request(self, subject: str, *, account: str | None = None) -> None:
+        """Ask that one subject be brought up to date. Without `account` it comes from the sync's `subjects()`."""
+        self.request_many([(subject, account)])
+
+    def request_many(self, subjects: "list[tuple[str, str | None]]") -> None:
+        """The same for many subjects, as (subject, account), in one statement."""
+        self.requester.request([
+            {"sync": self.name, "subject": str(subject), "account": account, "priority": self.priority,
+             "reason": self.reason}
+            for subject, account in subjects
+        ], self.connection)
+
+
+class Sync(Generic[S]):
+    """A sync: which layers, for which subjects, over which connection. The type of what `load` gives is `S`."""
+
+    layers: ClassVar[list[type[Layer[Any]]]] = []
+    snapshot: ClassVar[Any] = None
+    requesting: ClassVar[Requesting | None] = None
+
+    def subjects(self) -> Iterator[Subject]:
+        """Every subject, with its account and rough size."""
+        return iter(())
+
+    def connect(self, account: str) -> Any:
+        """A context manager that gives `run.client` for one account, or None where no client is needed."""
+        return None
+
+    @classmethod
+    def using(cls, *, priority: int = 0, reason: str = "", connection: Any = None) -> Requesting:
+        """Options for a request. With `connection` it joins the transaction that is open on it."""
+        bound = cls._bound()
+        return Requesting(bound.name, bound.requester, priority, reason, connection)
+
+    @classmethod
+    def request(cls, subject: str, *, account: str | None = None) -> None:
+        """Ask that one subject be brought up to date, soon."""
+        cls._bound().request(subject, account=account)
+
+    @classmethod
+    def _bound(cls) -> Requesting:
+        if cls.requesting is None:
+            raise PenstockError(f"{cls.__name__} belongs to no app yet: decorate it with @app.sync('name')")
+        return cls.requesting
+
+
+@dataclass(frozen=True, slots=True)
+class SyncDefinition:
+    """A sync as the app knows it: checked, its layers in an order in which parents come before children."""
+
+    name: str
+    sync: Sync[Any]
+    layers: "tuple[Any, ...]"
+    options: SyncOptions = field(default_factory=SyncOptions)

@@ -1,0 +1,160 @@
+"""Checks what was declared, all faults at once, and turns it into what the engine runs."""
+
+import inspect
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, fields, is_dataclass
+from graphlib import CycleError, TopologicalSorter
+from typing import Any
+
+import msgspec
+
+from penstock.domain.errors import DeclarationError
+from penstock.domain.keys import getter, key_reader
+from penstock.domain.names import did_you_mean, layer_table, name_fault
+from penstock.sync.declare import Layer, Reference, Sync, SyncDefinition, SyncOptions
+
+_SCOPES = ("subject", "account")
+_ON_DELETE = ("delete", "disable", "keep")
+_DEFAULT_BATCH = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A parent or reference of a layer, with how to read its key from a record of the child."""
+
+    target: str
+    key: Callable[[Any], str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class LayerDefinition:
+    """A layer as the engine runs it."""
+
+    name: str
+    table: str
+    layer: Layer[Any]
+    record_type: Any
+    key: Callable[[Any], str | None]
+    match: Callable[[Any], Any] | None
+    render: Callable[[Any, Any], Any] | None
+    parent: Link | None
+    references: tuple[Link, ...]
+    account_scoped: bool
+    on_delete: str
+    batch_size: int
+
+    def verb(self, name: str) -> Callable[[Any, Any], Any] | None:
+        """A verb for a batch: the layer's own, one made of its `…_one`, or the destination's."""
+        if own := getattr(self.layer, name, None):
+            return own  # type: ignore[no-any-return]
+        if one := getattr(self.layer, f"{name}_one", None):
+            return lambda changes, run: [one(change, run) for change in changes]
+        return getattr(self.layer.destination, name, None)
+
+    def scope(self, subject: str, account: str) -> str:
+        return account if self.account_scoped else subject
+
+
+def define(name: str, declared: type[Sync[Any]], options: SyncOptions) -> SyncDefinition:
+    """Check a sync and its layers. Raises `DeclarationError` with every fault."""
+    faults: list[str] = []
+    if fault := name_fault("sync", name):
+        faults.append(fault)
+    if not declared.layers:
+        faults.append(f"{declared.__name__}: expected layers = [...], got none")
+    names = [layer.__name__ for layer in declared.layers]
+    for twice in {layer for layer in names if names.count(layer) > 1}:
+        faults.append(f"{declared.__name__}: layer {twice} is listed twice")
+    for option in ("max_concurrent", "per_account"):
+        if getattr(options, option) < 1:
+            faults.append(f"{declared.__name__}: {option}: expected at least 1, got {getattr(options, option)}")
+    layers = {layer.__name__: _layer(name, layer, names, faults) for layer in declared.layers}
+    ordered = _ordered(declared, layers, faults)
+    if faults:
+        raise DeclarationError(faults)
+    return SyncDefinition(name, declared(), tuple(ordered), options)
+
+
+def _layer(sync: str, declared: type[Layer[Any]], names: Sequence[str], faults: list[str]) -> LayerDefinition:
+    where, found = declared.__name__, len(faults)
+    record_type = declared.record_type()
+    mapping = None if record_type is None else dict in (record_type, getattr(record_type, "__origin__", None))
+    known = None if mapping else _field_names(record_type)
+
+    def check_fields(role: str, wanted: Sequence[str]) -> None:
+        for name in wanted:
+            if known is not None and name not in known:
+                faults.append(f"{where}: {role} {name!r} is no field of {record_type.__name__}"
+                              f"{did_you_mean(name, known)}")
+
+    keys = (declared.key,) if isinstance(declared.key, str) else tuple(declared.key)
+    if not all(keys) or not keys:
+        faults.append(f"{where}: expected key = the field, or fields, that identify a record for ever; got none")
+    else:
+        check_fields("key", keys)
+    if declared.match:
+        check_fields("match", [declared.match])
+    for option, value, allowed in (("scope", declared.scope, _SCOPES), ("on_delete", declared.on_delete, _ON_DELETE)):
+        if value not in allowed:
+            faults.append(f"{where}: {option}: expected one of {', '.join(allowed)}, got {value!r}"
+                          f"{did_you_mean(str(value), allowed)}")
+    for reference in [declared.parent, *declared.references]:
+        if reference is not None:
+            check_fields("reference", reference.fields)
+            if reference.layer.__name__ not in names:
+                faults.append(f"{where}: refers to {reference.layer.__name__}, which is not among the sync's layers"
+                              f"{did_you_mean(reference.layer.__name__, names)}")
+    layer = declared()
+    if not (callable(layer.source) or hasattr(layer.source, "pages")):
+        faults.append(f"{where}: expected a source (a generator method, or an object such as SQLSource), got none")
+    removal = {"delete": "delete", "disable": "disable"}.get(declared.on_delete)
+    for verb in ("create", "update", removal):
+        if verb and not any(hasattr(owner, name) for owner, name in
+                            ((layer, verb), (layer, f"{verb}_one"), (layer.destination, verb))):
+            faults.append(f"{where}: no verb {verb!r}: write def {verb}(self, changes, run), or give a destination"
+                          " that has it")
+    batch = declared.batch_size or getattr(layer.destination, "batch_size", None) or _DEFAULT_BATCH
+    if batch < 1:
+        faults.append(f"{where}: batch_size: expected at least 1, got {batch}")
+    if len(faults) > found:  # what follows reads what was just refused
+        keys, mapping = (), True
+    return LayerDefinition(
+        name=where, table=layer_table(sync, where), layer=layer, record_type=record_type,
+        key=key_reader(declared.key if isinstance(declared.key, str) else keys, mapping),
+        match=getter(declared.match, mapping) if declared.match else None,
+        render=getattr(layer, "render", None),
+        parent=_link(declared.parent, mapping) if declared.parent else None,
+        references=tuple(_link(reference, mapping) for reference in declared.references),
+        account_scoped=declared.scope == "account", on_delete=declared.on_delete, batch_size=batch,
+    )
+
+
+def _link(reference: Reference, mapping: bool | None) -> Link:
+    fields = reference.fields[0] if len(reference.fields) == 1 else reference.fields
+    return Link(reference.layer.__name__, key_reader(fields, mapping))
+
+
+def _field_names(record_type: Any) -> list[str] | None:
+    if record_type is None:
+        return None
+    if is_dataclass(record_type):
+        return [item.name for item in fields(record_type)]
+    if inspect.isclass(record_type) and issubclass(record_type, msgspec.Struct):
+        return list(record_type.__struct_fields__)
+    return list(getattr(record_type, "model_fields", {})) or None
+
+
+def _ordered(declared: type[Sync[Any]], layers: dict[str, LayerDefinition], faults: list[str]) -> list[LayerDefinition]:
+    """Parents and references before the layers that need their remote ids; else as they were listed."""
+    needs = {name: {link.target for link in _links(layer)} & set(layers) for name, layer in layers.items()}
+    try:
+        return [layers[name] for name in TopologicalSorter(needs).static_order()]
+    except CycleError as error:
+        faults.append(f"{declared.__name__}: layers refer to each other in a circle: {' → '.join(error.args[1])}")
+        return list(layers.values())
+
+
+def _links(layer: LayerDefinition) -> Iterator[Link]:
+    if layer.parent:
+        yield layer.parent
+    yield from layer.references

@@ -1,0 +1,48 @@
+"""A thread of the control plane: one step, again and again, when woken or when due."""
+
+import random
+import threading
+from collections.abc import Callable
+
+from penstock.events import Events, LoopFailed
+
+_FAILED_SECONDS = 1.0
+
+
+class Loop:
+    """Runs `step` until closed. `step` returns how many seconds may pass before the next, unless woken first.
+
+    A step that raises is reported as an event and tried again a second later: a store that is away for a while
+    must not end a worker.
+    """
+
+    def __init__(self, name: str, step: Callable[[], float], events: Events) -> None:
+        self.name = name
+        self._step = step
+        self._events = events
+        self._woken = threading.Event()
+        self._closed = False
+        self._thread = threading.Thread(target=self._run, name=f"penstock-{name}", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def wake(self) -> None:
+        self._woken.set()
+
+    def _run(self) -> None:
+        while not self._closed:
+            self._woken.clear()
+            try:
+                wait = self._step()
+            except Exception as error:
+                self._events.emit(LoopFailed(loop=self.name, error=f"{type(error).__name__}: {error}"))
+                wait = _FAILED_SECONDS * random.uniform(0.5, 1.5)
+            if wait > 0 and not self._closed:
+                self._woken.wait(wait)
+
+    def close(self) -> None:
+        self._closed = True
+        self._woken.set()
+        if self._thread.is_alive() and threading.current_thread() is not self._thread:
+            self._thread.join()
