@@ -33,9 +33,12 @@ class Spool:
 
     def lay(self, entries: Iterable[Entry]) -> None:
         """Lay entries down; those whose key is here already turn into the kind `duplicate`."""
-        self._open().executemany(
+        connection = self._open()
+        connection.execute("begin")
+        connection.executemany(
             "insert into entries (key, kind, item) values (?, ?, ?)"
             " on conflict (key) do update set kind = 'duplicate'", entries)
+        connection.execute("commit")
 
     def take(self, kind: str, most: int = _PAGE) -> Iterator[list[tuple[str, bytes]]]:
         """The entries of one kind as (key, item), in the order in which they were laid down, `most` at a time."""

@@ -30,9 +30,23 @@ select pg_try_advisory_xact_lock(7235441155545719656);
 select true;
 
 -- name: requests_waiting
+-- dialect: postgres
+-- differs: each dialect takes an array in its own way
 select id, sync, subject, account, priority, reason, requested_at
 from penstock.sync_requests r
-where not exists (
+where sync = any (:syncs) and not exists (
+    select 1 from penstock.sync_runs u
+    where u.sync = r.sync and u.subject = r.subject and u.status = 'running'
+)
+order by id
+limit :count;
+
+-- name: requests_waiting
+-- dialect: sqlite
+-- differs: each dialect takes an array in its own way
+select id, sync, subject, account, priority, reason, requested_at
+from penstock.sync_requests r
+where sync in (select value from json_each(:syncs)) and not exists (
     select 1 from penstock.sync_runs u
     where u.sync = r.sync and u.subject = r.subject and u.status = 'running'
 )

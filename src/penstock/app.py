@@ -1,0 +1,233 @@
+"""`Penstock`: the composition root. It builds what people declared, and knows which store and rooms serve it."""
+
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from datetime import timedelta
+from typing import Any, ParamSpec, TypeVar
+
+from penstock import config
+from penstock.admission.dispatcher import Dispatcher
+from penstock.admission.policy import Room
+from penstock.domain.errors import ConfigurationError, DeclarationError, UnknownSubject
+from penstock.domain.jobs import Call, Job
+from penstock.domain.limits import Limit, Window
+from penstock.domain.names import did_you_mean, name_fault
+from penstock.domain.records import Subject
+from penstock.domain.retry import RetryPolicy
+from penstock.events import Event, Events
+from penstock.queue.attempt import current
+from penstock.queue.enqueue import aenqueue, enqueue
+from penstock.queue.task import Options, Task
+from penstock.schedule.upkeep import Upkeep
+from penstock.store import migrate
+from penstock.store.migrate import LayerTable
+from penstock.store.open import check_url, open_store
+from penstock.store.port import Store
+from penstock.sync.declare import Requesting, Sync, SyncDefinition, SyncOptions
+from penstock.sync.define import define
+from penstock.sync.runs import Requests
+from penstock.sync.window import serve
+from penstock.worker.supervisor import Worker
+
+P = ParamSpec("P")
+R = TypeVar("R")
+S = TypeVar("S", bound=type[Sync[Any]])
+
+SYNC_QUEUE = "penstock.sync"
+_WINDOW_TASK = "penstock.window"
+_DEFAULT_SLOTS = 10
+_WINDOW_SLOTS = 4
+
+
+class Penstock:
+    """One application's tasks and syncs, and the store that they live in.
+
+    `url` is `sqlite:///file.db` or `postgresql://…`; further settings are those of `penstock.config.Settings`.
+    Nothing is opened before it is needed. Raises `ConfigurationError` with every fault of the settings.
+    """
+
+    def __init__(self, url: str | None = None, **settings: Any) -> None:
+        self.settings = config.load({"url": url, **settings})
+        if fault := check_url(self.settings.url):
+            raise ConfigurationError(fault)
+        self.events = Events()
+        self.tasks: dict[str, Task[Any, Any]] = {}
+        self.syncs: dict[str, SyncDefinition] = {}
+        self._lock = threading.Lock()
+        self._store: Store | None = None
+        self._window: Task[[int], None] = self.task(
+            name=_WINDOW_TASK, queue=SYNC_QUEUE, retry=RetryPolicy(max_attempts=10))(self._serve_run)
+
+    # Declaring
+
+    def task(self, function: Callable[..., Any] | None = None, *, name: str | None = None, queue: str = "default",
+             priority: int = 0, retry: RetryPolicy | None = None, limits: Iterable[Limit] = ()) -> Any:
+        """Declare a task: `@app.task` or `@app.task(queue="mail", …)`.
+
+        Its name is `name`, else the function's module and qualified name. Raises `DeclarationError` for a name that
+        is taken, a queue that cannot be, or a parameter whose type cannot come from JSON. (`limits` are checked and
+        not yet enforced.)
+        """
+        for limit in limits:
+            if not isinstance(limit, Limit):
+                raise DeclarationError(f"limits: expected Rate or Quota, got {limit!r}")
+
+        def declare(wrapped: Callable[P, R]) -> Task[P, R]:
+            named = name or f"{wrapped.__module__}.{wrapped.__qualname__}"
+            faults = [fault for fault in (name_fault("queue", queue),) if fault]
+            if named in self.tasks:
+                faults.append(f"a task {named!r} is declared already: give one of them another name=")
+            if faults:
+                raise DeclarationError(faults)
+            task = Task(wrapped, named, Options(queue, priority), retry or RetryPolicy(), self)
+            self.tasks[named] = task
+            return task
+
+        return declare if function is None else declare(function)
+
+    def sync(self, name: str, *, max_concurrent: int = 1, per_account: int = 1, window: Window | None = None,
+             every: timedelta | None = None, limits: Iterable[Limit] = ()) -> Callable[[S], S]:
+        """Declare a sync: a class decorator. Raises `DeclarationError` with every fault of the sync and its layers.
+
+        (`window`, `every` and `limits` are checked and not yet enforced.)
+        """
+        options = SyncOptions(max_concurrent, per_account, window, every, tuple(limits))
+
+        def declare(declared: S) -> S:
+            if name in self.syncs:
+                raise DeclarationError(f"a sync {name!r} is declared already: give one of them another name")
+            self.syncs[name] = define(name, declared, options)
+            declared.requesting = Requesting(name, self)
+            return declared
+
+        return declare
+
+    # Enqueueing and requesting
+
+    def using(self, *, connection: Any) -> "Using":
+        """The app's verbs inside the transaction that is open on a connection."""
+        return Using(self, connection)
+
+    def enqueue(self, calls: Iterable[Call], connection: Any = None) -> list[Job]:
+        return enqueue(self.store, calls, connection)
+
+    async def aenqueue(self, calls: Iterable[Call], connection: Any = None) -> list[Job]:
+        return await aenqueue(self.store, calls, connection)
+
+    def enqueue_many(self, calls: Iterable[Call]) -> list[Job]:
+        """Enqueue many calls (`task.call(…)`) in one round trip; the jobs come in the order of the calls."""
+        return enqueue(self.store, calls)
+
+    def request(self, requests: list[dict[str, Any]], connection: Any = None) -> None:
+        Requests(self.store).request(requests, connection)
+
+    # The store
+
+    @property
+    def store(self) -> Store:
+        """The store, opened on first use. A SQLite store migrates itself; a PostgreSQL store is never migrated here."""
+        with self._lock:
+            if self._store is None:
+                store = open_store(self.settings.url, now=self.settings.now,
+                                   busy_timeout_seconds=self.settings.busy_timeout_seconds,
+                                   pool_size=self.settings.pool_size)
+                try:
+                    if store.dialect == "sqlite":
+                        migrate.migrate(store, self.layer_tables)
+                except BaseException:
+                    store.close()
+                    raise
+                self._store = store
+            return self._store
+
+    @property
+    def layer_tables(self) -> list[LayerTable]:
+        """The state tables of every layer of every sync."""
+        return [LayerTable(layer.table, name, layer.name) for name, sync in self.syncs.items() for layer in sync.layers]
+
+    def migrate(self) -> list[str]:
+        """Make what the store lacks; return the names of what was made."""
+        return migrate.migrate(self.store, self.layer_tables)
+
+    def check(self) -> None:
+        """Raise `SchemaMissing` or `SchemaTooNew` unless the store fits this app."""
+        migrate.check(self.store, self.layer_tables)
+
+    # Running
+
+    def worker(self, queues: Mapping[str, int] | None = None) -> Worker:
+        """A worker for queues with a number of slots each; without `queues`, for all that the app's tasks name.
+
+        Raises what `check` raises.
+        """
+        self.check()
+        store, settings = self.store, self.settings
+        slots = dict(queues) if queues is not None else self._default_queues()
+        if self.syncs and queues is None:
+            slots[SYNC_QUEUE] = _WINDOW_SLOTS
+        upkeep = Upkeep(store, self.events, settings.poll_seconds)
+        dispatcher = Dispatcher(
+            store, self.events, rooms={name: Room(sync.options.max_concurrent, sync.options.per_account)
+                                       for name, sync in self.syncs.items()},
+            subjects=self._subjects, window_call=self._window.call, every_seconds=settings.poll_seconds)
+        return Worker(store, self.tasks, self.events, queues=slots,
+                      steps={"upkeep": upkeep.step, "dispatch": dispatcher.step}, lease_seconds=settings.lease_seconds,
+                      poll_seconds=settings.poll_seconds, grace_seconds=settings.grace_seconds)
+
+    def subject(self, sync: str, key: str) -> Subject:
+        """One subject as `subjects()` gives it. Raises `UnknownSubject`."""
+        found = self._subjects(sync, {key}).get(key)
+        if found is None:
+            raise UnknownSubject(f"subjects() of {sync} gives no subject {key!r}")
+        return found
+
+    def definition(self, sync: str) -> SyncDefinition:
+        """A declared sync by its name. Raises `ConfigurationError` with the nearest name."""
+        try:
+            return self.syncs[sync]
+        except KeyError:
+            raise ConfigurationError(f"this app declares no sync {sync!r}{did_you_mean(sync, self.syncs)}") from None
+
+    def listen(self, listener: Callable[[Event], None]) -> None:
+        """Call `listener` with every event of this process."""
+        self.events.listen(listener)
+
+    def close(self) -> None:
+        """Close the store. The app opens it again when it is next needed."""
+        with self._lock:
+            store, self._store = self._store, None
+        if store is not None:
+            store.close()
+
+    def __enter__(self) -> "Penstock":
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def _default_queues(self) -> dict[str, int]:
+        return {task.queue: _DEFAULT_SLOTS for task in self.tasks.values() if task.queue != SYNC_QUEUE}
+
+    def _subjects(self, sync: str, keys: set[str]) -> dict[str, Subject]:
+        found = {}
+        for subject in self.definition(sync).sync.subjects():
+            if subject.key in keys:
+                found[subject.key] = subject
+        return found
+
+    def _serve_run(self, run_id: int) -> None:
+        attempt = current.get()
+        serve(self.store, self.syncs, self.events, run_id=run_id, job_id=attempt.job.id, lease=attempt.job.lease,
+              check=attempt.check)
+
+
+class Using:
+    """The app's verbs on a caller's connection: they join its transaction, and are seen by nobody before it commits."""
+
+    def __init__(self, app: Penstock, connection: Any) -> None:
+        self._app = app
+        self._connection = connection
+
+    def enqueue_many(self, calls: Iterable[Call]) -> list[Job]:
+        """Enqueue many calls in one statement."""
+        return self._app.enqueue(calls, self._connection)

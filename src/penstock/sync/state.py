@@ -1,0 +1,110 @@
+"""The state of one layer in one scope, and the fence around every write of a run.
+
+A write is one transaction that first proves the run's lease: a window that lost its lease can save nothing.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from penstock.domain.errors import StaleLease
+from penstock.domain.records import Counts, RecordState
+from penstock.store.port import Row, Store, Transaction
+
+_PAGE = 1000
+_ERROR_LENGTH = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Fence:
+    """The run that writes, and the lease by which it may."""
+
+    run_id: int
+    lease: int
+
+
+@dataclass(slots=True)
+class Mark:
+    """What a layer's state is to say of one record. `digest` is that of what the destination surely has now."""
+
+    key: str
+    status: RecordState
+    parent_key: str | None = None
+    remote_id: str | None = None
+    version: str | None = None
+    digest: bytes | None = None
+    error_class: str | None = None
+    error: str | None = None
+
+
+_COLUMNS = ("key", "parent_key", "remote_id", "version", "digest", "status", "error_class", "error")
+
+
+class LayerState:
+    """Reads and writes the rows of one layer's table in one scope."""
+
+    def __init__(self, store: Store, table: str, scope: str, fence: Fence | None) -> None:
+        self._store = store
+        self._table = table
+        self._scope = scope
+        self._fence = fence
+
+    def look_up(self, keys: Sequence[str]) -> list[Row]:
+        """(key, id, digest if synced, remote id, status, version) of the keys that have a row."""
+        params = {"scope": self._scope, "keys": keys}
+        return self._store.read(lambda tx: tx.rows("state_lookup", params, layer=self._table))
+
+    def remote_ids(self, keys: Sequence[str]) -> dict[str, tuple[str | None, str]]:
+        """Remote id and status of the keys that have a row."""
+        params = {"scope": self._scope, "keys": keys}
+        rows = self._store.read(lambda tx: tx.rows("state_remote_ids", params, layer=self._table))
+        return {key: (remote_id, status) for key, remote_id, status in rows}
+
+    def held(self, remote_ids: Sequence[str]) -> set[str]:
+        """Those of the remote ids that some row of this layer, of any scope, holds."""
+        params = {"remote_ids": list(remote_ids)}
+        return {row[0] for row in self._store.read(lambda tx: tx.rows("state_taken", params, layer=self._table))}
+
+    def count(self) -> int:
+        row = self._store.read(lambda tx: tx.row("state_count", {"scope": self._scope}, layer=self._table))
+        return int(row[0]) if row else 0
+
+    def pages(self) -> Iterator[list[Row]]:
+        """Every row as (id, key, parent key, remote id, version, status), a page at a time."""
+        after = 0
+        while True:
+            params = {"scope": self._scope, "after": after, "count": _PAGE}
+            rows = self._store.read(lambda tx, params=params: tx.rows("state_page", params, layer=self._table))
+            if not rows:
+                return
+            after = rows[-1][0]
+            yield rows
+
+    def save(self, marks: Sequence[Mark], counts: Counts, gone: Sequence[str] = ()) -> None:
+        """Save marks, forget the keys in `gone`, and add `counts` to the run, all or nothing.
+
+        Raises `StaleLease` if the run belongs to somebody else by now.
+        """
+        columns: dict[str, list[Any]] = {name: [getattr(mark, name) for mark in marks] for name in _COLUMNS}
+        columns["error"] = [None if text is None else text[:_ERROR_LENGTH].replace("\0", "") for text in columns["error"]]
+        columns["scope"] = [self._scope] * len(marks)
+        columns["run_id"] = [self._fence.run_id if self._fence else None] * len(marks)
+
+        def work(tx: Transaction) -> None:
+            if self._fence is not None:
+                add_counts(tx, self._fence, counts)
+            if marks:
+                tx.execute_many("state_settle", columns, layer=self._table)
+            if gone:
+                tx.execute("state_remove", {"scope": self._scope, "keys": list(gone)}, layer=self._table)
+
+        self._store.write(work)
+
+
+def add_counts(tx: Transaction, fence: Fence, counts: Counts) -> None:
+    """Add to a run's counts under its lease. Raises `StaleLease` where the lease has passed on."""
+    numbers = {name: value for name, value in asdict(counts).items() if name != "calls"}
+    params = {**numbers, "read_calls": counts.calls.read, "write_calls": counts.calls.write,
+              "id": fence.run_id, "lease": fence.lease}
+    if not tx.execute("run_progress", params):
+        raise StaleLease(f"run {fence.run_id}: its lease has passed to another worker; what was to be saved is dropped")

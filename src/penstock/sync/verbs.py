@@ -1,0 +1,69 @@
+"""Calling a destination's verbs: one place where their results, counts and exceptions are understood."""
+
+import asyncio
+import inspect
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from penstock.domain.errors import DestinationError
+from penstock.domain.records import Calls, Change, Outcome
+from penstock.sync.define import LayerDefinition
+from penstock.sync.ports import Run
+
+
+class Verbs:
+    """The verbs of the layers of one run. Verbs that are `async def` run on an event loop that the run keeps."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self._runner: asyncio.Runner | None = None
+        self._told = Calls()
+
+    def new_calls(self) -> Calls:
+        """The calls made since this was last asked: what is yet to be added to the run's row."""
+        calls, told = self._run.calls, self._told
+        new = Calls(calls.read - told.read, calls.write - told.write)
+        self._told = Calls(calls.read, calls.write)
+        return new
+
+    def call(self, layer: LayerDefinition, name: str, changes: Sequence[Change]) -> list[Outcome | None]:
+        """One outcome per change; None where the destination gave none. Raises what the verb raises."""
+        verb = layer.verb(name)
+        assert verb is not None, f"{layer.name} was declared without {name}"
+        before = self._run.calls.write
+        try:
+            answer = self._finish(verb(changes, self._run))
+        finally:
+            if self._run.calls.write == before:  # a verb that counts no calls of its own made one
+                self._run.calls.write += 1
+        outcomes: list[Outcome | None] = list(answer or ())
+        if len(outcomes) > len(changes):
+            raise DestinationError(f"{layer.name}.{name}: expected at most {len(changes)} outcomes, one for each change"
+                                   f" in order, got {len(outcomes)}")
+        return outcomes + [None] * (len(changes) - len(outcomes))
+
+    def find(self, layer: LayerDefinition, values: Sequence[str]) -> dict[str, list[str]]:
+        """The remote ids that the destination has for values of the layer's `match`, else for its keys."""
+        verb = layer.verb("find")
+        assert verb is not None
+        before = self._run.calls.read
+        found: Mapping[str, Any] = self._finish(verb(list(values), self._run)) or {}
+        if self._run.calls.read == before:
+            self._run.calls.read += 1
+        return {value: [ids] if isinstance(ids, str) else [str(id) for id in ids] if isinstance(ids, list | tuple)
+                else [str(ids)] for value, ids in found.items() if ids is not None}
+
+    def _finish(self, answer: Any) -> Any:
+        if not inspect.isawaitable(answer):
+            return answer
+        if self._runner is None:
+            self._runner = asyncio.Runner()
+        return self._runner.run(_awaited(answer))
+
+    def close(self) -> None:
+        if self._runner is not None:
+            self._runner.close()
+
+
+async def _awaited(answer: Any) -> Any:
+    return await answer

@@ -1,0 +1,132 @@
+"""A window: one execution that serves one run, layer by layer, and settles it whatever happens.
+
+(Serving more than one run in a window comes with admission and windows.)
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, nullcontext
+from dataclasses import replace
+from typing import Any
+
+from penstock.domain.errors import StaleLease, Stopping, Throttled, Unavailable, UnknownSubject
+from penstock.domain.jobs import storable
+from penstock.domain.records import Subject
+from penstock.events import Events, RunSettled
+from penstock.store.port import Store
+from penstock.sync.apply import Applier
+from penstock.sync.declare import SyncDefinition
+from penstock.sync.plan import LayerPlan, plan_layer
+from penstock.sync.ports import Run
+from penstock.sync.runs import RETRY, Settlement
+from penstock.sync.state import Fence, LayerState
+from penstock.sync.verbs import Verbs
+
+
+def serve(store: Store, syncs: dict[str, SyncDefinition], events: Events, *, run_id: int, job_id: int, lease: int,
+          check: Callable[[], None]) -> None:
+    """Serve one run under the lease of the job that does it.
+
+    Returns quietly where the run is no longer this job's. Raises `StaleLease` where it ceased to be on the way.
+    """
+    row = store.write(lambda tx: tx.row("run_start", {"id": run_id, "job_id": job_id, "lease": lease}))
+    if row is None:
+        return
+    name, key, account, size, attempt = row
+    fence = Fence(run_id, lease)
+    settlement = Settlement(store, fence)
+    status, message = "succeeded", None
+    try:
+        definition = syncs.get(name)
+        if definition is None:
+            raise UnknownSubject(f"this worker's app declares no sync {name!r}")
+        problems = _serve(store, definition, Subject(key, account, size), fence, check)
+        if problems:
+            message = storable("; ".join(problems))
+        settlement.finish(status, "SourceProblems" if problems else None, message)
+    except StaleLease:
+        raise
+    except Stopping:
+        settlement.release(give_back=True)
+        status = "pending"
+    except Exception as error:
+        status, message = _failed(settlement, error, attempt)
+    events.emit(RunSettled(run_id=run_id, sync=name, subject=key, status=status, error=message))
+    store.wake()
+
+
+def _failed(settlement: Settlement, error: Exception, attempt: int) -> tuple[str, str]:
+    """Settle a run that failed: again after a while, until it has no attempts left."""
+    kind, message = type(error).__name__, storable(f"{error}")
+    asked = getattr(error, "retry_after", None) if isinstance(error, Throttled | Unavailable) else None
+    if attempt >= RETRY.max_attempts:
+        settlement.finish("failed", kind, message)
+        return "failed", message
+    settlement.release(delay_seconds=asked if asked is not None else RETRY.delay_seconds(attempt),
+                       error_class=kind, error=message)
+    return "pending", message
+
+
+def _serve(store: Store, definition: SyncDefinition, subject: Subject, fence: Fence,
+           check: Callable[[], None]) -> list[str]:
+    """Plan and apply layer after layer, then delete in reverse; return what is wrong with the source, if anything."""
+    with ExitStack() as stack:
+        run = stack.enter_context(opened(definition, subject, check))
+        verbs = Verbs(run)
+        stack.callback(verbs.close)
+        states = layer_states(store, definition, subject, fence)
+        appliers: list[Applier] = []
+        plans: list[LayerPlan] = []
+        for layer in definition.layers:
+            plan = plan_layer(layer, run, states[layer.name], states)
+            stack.callback(plan.spool.close)
+            plans.append(plan)
+            applier = Applier(plan, run, verbs)
+            applier.upserts()
+            appliers.append(applier)
+        for applier in reversed(appliers):
+            applier.deletes()
+        return [problem for plan in plans for problem in plan.problems]
+
+
+@contextmanager
+def opened(definition: SyncDefinition, subject: Subject, check: Callable[[], None] | None = None) -> Iterator[Run]:
+    """The run as user code sees it: its subject loaded afresh, its client connected."""
+    load = getattr(definition.sync, "load", None)
+    if load is not None:
+        value = load(subject.key)
+        if value is None:
+            raise UnknownSubject(f"{definition.name}: load({subject.key!r}) gave None: the subject is gone; nothing of"
+                                 " it was changed")
+        subject = replace(subject, value=value)
+    client: Any = definition.sync.connect(subject.account)
+    with (client if hasattr(client, "__enter__") else nullcontext(client)) as entered:
+        run = Run(subject, client=entered)
+        if check is not None:
+            run.check = check
+        yield run
+
+
+def layer_states(store: Store, definition: SyncDefinition, subject: Subject,
+                 fence: Fence | None = None) -> dict[str, LayerState]:
+    """The state of every layer in the scope that this subject gives it."""
+    return {layer.name: LayerState(store, layer.table, layer.scope(subject.key, subject.account), fence)
+            for layer in definition.layers}
+
+
+def preview(store: Store, definition: SyncDefinition, subject: Subject) -> Iterator[LayerPlan]:
+    """Plan every layer without applying any. Nothing is written, and the destination is not asked.
+
+    Each plan is closed once the last has been taken.
+    """
+    run = Run(subject)
+    load = getattr(definition.sync, "load", None)
+    if load is not None:
+        run.subject = replace(subject, value=load(subject.key))
+    states = layer_states(store, definition, subject)
+    with ExitStack() as stack:
+        planned = {}
+        for layer in definition.layers:
+            plan = plan_layer(layer, run, states[layer.name], states, planned)
+            stack.callback(plan.spool.close)
+            planned[layer.name] = plan.spool
+            yield plan
