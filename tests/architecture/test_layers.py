@@ -45,8 +45,8 @@ def planted(tmp_path: Path, module: str, code: str) -> tuple[int, str]:
 @pytest.mark.parametrize(
     ("module", "code", "complaint"),
     [
-        ("domain/__init__.py", "import penstock.app", "penstock.domain is not allowed to import penstock.app"),
-        ("worker/__init__.py", "import penstock.schedule", "penstock.worker is not allowed to import penstock.schedule"),
+        ("domain/__init__.py", "import penstock.app", "not allowed to import penstock.app"),
+        ("worker/__init__.py", "import penstock.schedule", "not allowed to import penstock.schedule"),
         ("sync/__init__.py", "import sqlite3", "penstock.sync -> sqlite3"),
         ("queue/planted.py", "from psycopg import rows", "penstock.queue.planted -> psycopg"),
         ("planted.py", "", "penstock.planted"),
