@@ -7,20 +7,15 @@ the text that is sent for them.
 """
 
 from hashlib import blake2b
-from typing import Any
 
 import msgspec
 
 DIGEST_BYTES = 16
 
-_encode = msgspec.json.Encoder(order="deterministic", decimal_format="string").encode
+encode = msgspec.json.Encoder(order="deterministic", decimal_format="string").encode
+"""The canonical text of what is digested. Raises `TypeError` or `ValueError` for what cannot be written as JSON."""
 
 
-def digest(payload: Any, parent_id: str | None = None, reference_ids: tuple[str, ...] = ()) -> bytes:
-    """The digest of one record's payload and of the remote ids that it is sent with.
-
-    Raises `TypeError` or `ValueError` for a payload that cannot be written as JSON.
-    """
-    return blake2b(_encode((payload, parent_id, reference_ids)), digest_size=DIGEST_BYTES).digest()
-
-
+def digest(canonical: bytes) -> bytes:
+    """The digest of a canonical text."""
+    return blake2b(canonical, digest_size=DIGEST_BYTES).digest()

@@ -6,13 +6,12 @@ disk, what is seen costs a bit, what is unchanged costs nothing.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from hashlib import blake2b
 from typing import Any
 
 import msgspec
 
 from penstock.domain.bits import Bits
-from penstock.domain.digest import DIGEST_BYTES, encode
+from penstock.domain.digest import digest, encode
 from penstock.domain.records import Change, ChangeKind, Counts, RecordState
 from penstock.store.spool import Entry, Spool
 from penstock.sync.define import LayerDefinition
@@ -126,12 +125,12 @@ def _difference(plan: LayerPlan, run: Run, links: Links, page: Sequence[Any], se
             entries.append(_entry("failed", Item(key, parent_key=link.parent_key, error_class="render",
                                                  error=f"{type(error).__name__}: {error}")))
             continue
-        digest = blake2b(canonical, digest_size=DIGEST_BYTES).digest()
-        if row is not None and row[2] == digest and link.blocked_class is None:
+        sent = digest(canonical)
+        if row is not None and row[2] == sent and link.blocked_class is None:
             skipped += 1
             continue
         value = None if match is None else match(record)
-        item = Item(key, canonical, digest, None, None, None if value is None else str(value), link.parent_key,
+        item = Item(key, canonical, sent, None, None, None if value is None else str(value), link.parent_key,
                     link.parent_id, link.reference_ids)
         entries.append(_entry(_kind(item, link, row), item))
     plan.counts.skipped += skipped

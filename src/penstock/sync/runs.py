@@ -8,7 +8,7 @@ import msgspec
 from penstock.domain.errors import StaleLease
 from penstock.domain.retry import RetryPolicy
 from penstock.store.adapters import insert
-from penstock.store.port import Store
+from penstock.store.port import Store, Transaction
 from penstock.sync.state import Fence
 
 RETRY = RetryPolicy(max_attempts=5, base_seconds=2.0, longest_seconds=300.0)
@@ -82,6 +82,12 @@ def run_row(store: Store, run_id: int) -> RunRow | None:
     return RunRow(*row) if row else None
 
 
-def runs_since(store: Store, sync: str, after: int) -> list[RunRow]:
-    """The runs of a sync with ids above `after`, oldest first."""
-    return [RunRow(*row) for row in store.read(lambda tx: tx.rows("runs_since", {"sync": sync, "after": after}))]
+def latest_runs(store: Store, sync: str, subjects: Sequence[str]) -> tuple[list[RunRow], set[str]]:
+    """The newest run of each subject that has any, in the order of `subjects`; and those with requests not yet folded."""
+
+    def work(tx: Transaction) -> tuple[dict[str, RunRow], set[str]]:
+        runs = {row[2]: RunRow(*row) for row in tx.rows("runs_latest", {"sync": sync})}
+        return runs, {row[0] for row in tx.rows("subjects_requested", {"sync": sync})}
+
+    runs, requested = store.read(work)
+    return [runs[subject] for subject in subjects if subject in runs], requested

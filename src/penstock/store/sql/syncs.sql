@@ -63,9 +63,6 @@ delete from penstock.sync_requests where id = any (:ids);
 -- differs: each dialect takes an array in its own way
 delete from penstock.sync_requests where id in (select value from json_each(:ids));
 
--- name: requests_open
-select count(*) from penstock.sync_requests where sync = :sync and subject = :subject;
-
 -- name: run_pending
 select id, priority, reasons from penstock.sync_runs
 where sync = :sync and subject = :subject and status = 'pending';
@@ -144,10 +141,11 @@ select id, sync, subject, account, status, priority, reasons, requested_at, star
        read, created, updated, deleted, skipped, failed, blocked, read_calls, write_calls, error_class, error
 from penstock.sync_runs where id = :id;
 
--- name: runs_since
+-- name: runs_latest
 select id, sync, subject, account, status, priority, reasons, requested_at, started_at, finished_at, attempt,
        read, created, updated, deleted, skipped, failed, blocked, read_calls, write_calls, error_class, error
-from penstock.sync_runs where sync = :sync and id > :after order by id;
+from penstock.sync_runs
+where sync = :sync and id in (select max(id) from penstock.sync_runs where sync = :sync group by subject);
 
--- name: runs_last_id
-select coalesce(max(id), 0) from penstock.sync_runs where sync = :sync;
+-- name: subjects_requested
+select distinct subject from penstock.sync_requests where sync = :sync;

@@ -1,0 +1,60 @@
+"""`penstock sync`: asks for runs and stays until they have settled."""
+
+import sys
+
+import click
+import msgspec
+from rich.console import Console
+
+from penstock.app import SYNC_QUEUE, Penstock
+from penstock.cli.finding import find_app
+from penstock.cli.progress import RunProgress
+from penstock.domain.records import Subject
+from penstock.sync.runs import RunRow
+
+_SLOTS = 4
+
+
+@click.command()
+@click.argument("name")
+@click.option("--subject", "keys", multiple=True, help="Which subject; may be repeated. Without it: all of them.")
+@click.option("--json", "as_json", is_flag=True, help="Print the runs as JSON, on the last line.")
+@click.pass_context
+def sync(context: click.Context, name: str, keys: tuple[str, ...], as_json: bool) -> None:
+    """Bring subjects up to date now, and show how it goes. Works with or without other workers."""
+    with find_app(context) as app:
+        app.check()
+        subjects = chosen(app, name, keys)
+        request(app, name, subjects, reason="command line")
+        serving = app.worker({SYNC_QUEUE: _SLOTS})
+        serving.start()
+        try:
+            runs = RunProgress(app.store, name, [subject.key for subject in subjects], Console(stderr=True)).follow()
+        finally:
+            serving.stop()
+    report(runs, as_json)
+    sys.exit(0 if all(run.status == "succeeded" and not run.failed and not run.blocked for run in runs) else 1)
+
+
+def chosen(app: Penstock, name: str, keys: tuple[str, ...]) -> list[Subject]:
+    """The subjects that the command line names, else all. Raises `UnknownSubject`, `ConfigurationError`."""
+    definition = app.definition(name)
+    return [app.subject(name, key) for key in keys] if keys else list(definition.sync.subjects())
+
+
+def request(app: Penstock, name: str, subjects: list[Subject], reason: str) -> None:
+    """Request a run of every subject, in one statement."""
+    app.request([{"sync": name, "subject": subject.key, "account": subject.account, "priority": 0, "reason": reason}
+                 for subject in subjects])
+
+
+def report(runs: list[RunRow], as_json: bool) -> None:
+    """What each run did: a line each for people, or one JSON object."""
+    if as_json:
+        click.echo(msgspec.json.encode({"runs": runs}).decode())
+        return
+    for run in runs:
+        parts = [f"{getattr(run, name)} {name}" for name in ("created", "updated", "deleted", "failed", "blocked")
+                 if getattr(run, name)]
+        click.echo(f"{run.subject}: {run.status}, {run.read} read, {', '.join(parts) or 'nothing to change'}"
+                   + (f": {run.error}" if run.error else ""))

@@ -1,0 +1,54 @@
+"""`penstock worker`: serves queues until it is asked to stop."""
+
+import logging
+import signal
+import threading
+from types import FrameType
+
+import click
+
+from penstock.cli.finding import find_app
+from penstock.domain.errors import ConfigurationError
+from penstock.domain.names import name_fault
+
+
+@click.command()
+@click.option("--queue", "queues", multiple=True, metavar="NAME=SLOTS",
+              help="A queue and its number of slots; may be repeated. Without it: every queue of the app.")
+@click.option("--quiet", is_flag=True, help="Log warnings only.")
+@click.pass_context
+def worker(context: click.Context, queues: tuple[str, ...], quiet: bool) -> None:
+    """Run jobs and syncs. SIGTERM or SIGINT stop it softly; a second one stops it at once."""
+    logging.basicConfig(level=logging.WARNING if quiet else logging.INFO,
+                        format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    with find_app(context) as app:
+        serving = app.worker(_slots(queues))
+        stop = threading.Event()
+
+        def asked(number: int, frame: FrameType | None) -> None:
+            if stop.is_set():
+                raise SystemExit(128 + number)
+            stop.set()
+
+        for name in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(name, asked)
+        serving.start()
+        while not stop.wait(3600):
+            pass
+        serving.stop()
+
+
+def _slots(queues: tuple[str, ...]) -> dict[str, int] | None:
+    found: dict[str, int] = {}
+    faults = []
+    for text in queues:
+        name, _, count = text.partition("=")
+        if fault := name_fault("queue", name):
+            faults.append(f"--queue {text}: {fault}")
+        elif not (count or "1").isdigit() or int(count or "10") < 1:
+            faults.append(f"--queue {text}: expected NAME=SLOTS with at least 1 slot")
+        else:
+            found[name] = int(count or "10")
+    if faults:
+        raise ConfigurationError(faults)
+    return found or None

@@ -1,0 +1,97 @@
+"""SQLSource: the rows of a query, as people declare them."""
+
+from collections import Counter
+from collections.abc import Generator
+from contextlib import AbstractContextManager
+from importlib.util import find_spec
+from typing import Any
+
+from penstock.connectors.sql.address import Address, parse_url
+from penstock.connectors.sql.paging import Reader, walk
+from penstock.connectors.sql.query import Query, parse_query
+from penstock.connectors.sql.wording import did_you_mean
+from penstock.domain.errors import ConfigurationError, SourceError
+from penstock.domain.records import Complete
+from penstock.sync.ports import Run
+
+NEEDS_PSYCOPG = "A SQLSource on PostgreSQL needs psycopg. Install it: pip install 'penstock[postgres]'"
+
+
+class SQLSource:
+    """Any query of a SQLite or PostgreSQL database, read in keyset pages; its columns are the record's fields.
+
+        SQLSource("sqlite:///hr.db", "select id, name from person where team = :subject", key="id")
+
+    `url` is `sqlite:///relative/path`, `sqlite:////absolute/path` or `postgresql://…`. In `query`, `:subject` and
+    `:account` are the keys of the run's subject and account. `key` is the column that the pages go by: unique within
+    one subject, and indexed where there is much to read. Rows that share a key, or have none, are given as they
+    are: to report them is the engine's part. `page_size` is the most records in a page, where it should not be the
+    engine's own choice.
+
+    Each page is a transaction of its own, so no snapshot is held while an API answers, and a row that changes its
+    key during a read may be missed. Raises ConfigurationError when it is declared wrongly, listing every fault;
+    reading raises SourceError.
+    """
+
+    def __init__(self, url: str, query: str, *, key: str, page_size: int | None = None) -> None:
+        faults: list[str] = []
+        try:
+            self._address: Address = parse_url(url)
+            if self._address.dialect == "postgres" and find_spec("psycopg") is None:
+                faults.append(NEEDS_PSYCOPG)
+        except ConfigurationError as error:
+            faults += error.faults
+        try:
+            self._query: Query = parse_query(query, key)
+        except ConfigurationError as error:
+            faults += error.faults
+        if page_size is not None and (not isinstance(page_size, int) or page_size < 1):
+            faults.append(f"SQLSource expects page_size to be a number of records from 1, but got {page_size!r}.")
+        if faults:
+            raise ConfigurationError(faults)
+        self.key = key
+        self.page_size = page_size
+
+    def __repr__(self) -> str:
+        return f"SQLSource({str(self._address)!r}, key={self.key!r})"
+
+    def pages(self, run: Run, size: int) -> Generator[list[dict[str, Any]], None, Complete]:
+        """The records of the run's subject, at most `size` (or `page_size`) at a time, ordered by key.
+
+        The connection is opened for this read, and closed with it.
+        """
+        bindings = {"subject": run.subject.key, "account": run.account}
+        count = 0
+        with self._open() as reader:
+            columns = self._checked(reader.columns(self._query, bindings))
+            statements = reader.statements(self._query, bindings)
+            for rows in walk(reader, statements, bindings, self.page_size or size):
+                count += len(rows)
+                # A row may end with columns of the paging's own.
+                yield [dict(zip(columns, row, strict=False)) for row in rows]
+        return Complete(count)
+
+    def _open(self) -> AbstractContextManager[Reader]:
+        if self._address.dialect == "sqlite":
+            from penstock.connectors.sql.sqlite import SqliteReader
+
+            return SqliteReader(self._address.target)
+        try:
+            from penstock.connectors.sql.postgres import PostgresReader
+        except ImportError as error:
+            raise ConfigurationError(f"{NEEDS_PSYCOPG} ({error})") from error
+        return PostgresReader(self._address.target)
+
+    def _checked(self, columns: list[str]) -> list[str]:
+        repeated = [name for name, times in Counter(columns).items() if times > 1]
+        if repeated:
+            raise SourceError(
+                f"The query expects to have every column name once, but has several called {', '.join(repeated)}."
+                " Name them apart: … as other_name."
+            )
+        if self.key not in columns:
+            raise SourceError(
+                f'SQLSource is keyed by "{self.key}", but its query has the columns {", ".join(columns)}.'
+                + (did_you_mean(self.key, columns) or " Select the key, or name another column as key.")
+            )
+        return columns

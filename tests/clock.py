@@ -1,0 +1,36 @@
+"""A clock in the store, which stands still until it is moved: the one SQL expression for the time reads it."""
+
+import sqlite3
+
+import psycopg
+
+START_MS = 1_800_000_000_000
+
+
+class Clock:
+    """Time as a row. Every connection that compiles its SQL with `expression` sees the same, in every process."""
+
+    def __init__(self, url: str) -> None:
+        self._postgres = not url.startswith("sqlite:")
+        if self._postgres:
+            self._connection = psycopg.connect(url, autocommit=True)
+            self.expression = "(select now_ms from public.test_clock)"
+        else:
+            self._connection = sqlite3.connect(url.removeprefix("sqlite:///"), isolation_level=None, timeout=10)
+            self.expression = "(select now_ms from test_clock)"
+        self._connection.execute("create table if not exists test_clock (now_ms bigint)")
+        self._connection.execute("delete from test_clock")
+        self._connection.execute(f"insert into test_clock values ({START_MS})")
+
+    def advance(self, seconds: float) -> None:
+        """Move time on (or, with a negative number, back)."""
+        self._connection.execute(f"update test_clock set now_ms = now_ms + {round(seconds * 1000)}")
+
+    @property
+    def now_ms(self) -> int:
+        row = self._connection.execute("select now_ms from test_clock").fetchone()
+        assert row is not None
+        return int(row[0])
+
+    def close(self) -> None:
+        self._connection.close()

