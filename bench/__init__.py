@@ -1,0 +1,1 @@
+"""Benchmarks: `python -m bench NAME [--quick]`. Every bar is reached in the full run and in the quick one."""
