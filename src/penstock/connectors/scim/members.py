@@ -109,7 +109,7 @@ def _send_chunk(verb: Verb, group: str, users: Mapping[int, str], run: Run, outc
         except (DestinationError, Stopping) as error:
             return error
         calls += 1
-        if _may_be_halved(answer) and len(places) > 1 and calls + len(waiting) < SEARCH_CALLS:
+        if _may_be_halved(answer) and len(places) > 1 and calls + len(waiting) + 2 <= SEARCH_CALLS:
             waiting += [places[len(places) // 2:], places[: len(places) // 2]]
         else:
             outcomes.update({place: _outcome(verb, answer, group, users[place], len(places)) for place in places})

@@ -69,22 +69,22 @@ class Reply:
     def retry_after(self) -> float | None:
         """The seconds that a `Retry-After` header asks to wait (RFC 9110 §10.2.3), or None."""
         value = self.headers.get("retry-after", "").strip()
-        try:
-            return max(0.0, float(value)) if value.replace(".", "", 1).isdigit() else self._until(value)
-        except ValueError:
+        if value.replace(".", "", 1).isdecimal():
+            return float(value)
+        until = _moment(value)
+        if until is None:
             return None
-
-    def _until(self, value: str) -> float | None:
-        """Seconds until an HTTP date, told by the destination's own clock where it shows one."""
-        if not value:
-            return None
-        shown = self.headers.get("date")
-        now = _moment(shown) if shown else datetime.now(UTC)
-        return max(0.0, (_moment(value) - now).total_seconds())
+        # The destination's own clock, where it shows one, may go differently from ours.
+        now = _moment(self.headers.get("date", "")) or datetime.now(UTC)
+        return max(0.0, (until - now).total_seconds())
 
 
-def _moment(value: str) -> datetime:
-    moment = parsedate_to_datetime(value)
+def _moment(value: str) -> datetime | None:
+    """An HTTP date (RFC 9110 §5.6.7), or None for what is none."""
+    try:
+        moment = parsedate_to_datetime(value)
+    except ValueError:
+        return None
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
