@@ -260,6 +260,15 @@ def test_three_refusals_in_a_row_are_about_the_token(run: Run, proxy: FaultyProx
     assert not caught.value.sent
 
 
+def test_refusals_and_faults_in_a_row_keep_their_answers(run: Run, proxy: FaultyProxy, singly: None) -> None:
+    for name, status in (("bob", 403), ("cyd", 500), ("dan", 403)):
+        proxy.error(status, "no", path="/Users", having=name)
+    with pytest.raises(Unavailable) as caught:
+        scim.Users.create([new(name) for name in ("ada", "bob", "cyd", "dan", "eve")], run)
+    assert [type(outcome) for outcome in caught.value.outcomes] == [Done, Rejected, type(None), Rejected]
+    assert not caught.value.sent
+
+
 def test_a_stop_between_two_calls_keeps_what_was_settled(run: Run, proxy: FaultyProxy, way: str) -> None:
     proxy.offer(bulk={"maxOperations": 1})
     checks = iter([None, None, Stopping("the worker stops")])

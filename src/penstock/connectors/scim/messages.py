@@ -48,10 +48,10 @@ class Answer:
 
     def outcome(self, remote_id: str | None = None) -> Outcome | None:
         """The outcome for the record; None (in doubt) where the server failed half-way or named no id."""
-        if self.status >= 500:
-            return None
-        if self.status >= 400:
+        if 400 <= self.status < 500:
             return Rejected(self.code or str(self.status), self.detail or f"refused with status {self.status}")
+        if not 200 <= self.status < 300:
+            return None
         done = remote_id or self.resource_id
         return Done(done, self.version) if done else None
 

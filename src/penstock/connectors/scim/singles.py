@@ -96,8 +96,11 @@ def broken_off(answers: list[Answer | None], error: DestinationError | Stopping,
 
 def _struck_out(answers: list[Answer | None], suspects: list[Reply], total: int) -> Sent:
     """The suspects were the destination's fault: a 403 carried nothing out, a 500 leaves its record in doubt."""
-    fault = whole_call_fault(suspects[-1])
-    assert fault is not None, "every suspect status is a fault of the whole call"
+    failed = [reply for reply in suspects if reply.status == 500]
+    fault = whole_call_fault((failed or suspects)[-1])
+    assert isinstance(fault, Unavailable), "every suspect status is a fault of the whole call"
+    if 0 < len(failed) < len(suspects):
+        fault.sent = False      # each has its own answer, and nothing was sent after them
+        return Sent(answers, fault)
     settled = answers[: len(answers) - len(suspects)]
-    doubtful = len(suspects) if any(reply.status == 500 for reply in suspects) else 0
-    return broken_off(settled, fault, doubtful=doubtful, left=total - len(settled))
+    return broken_off(settled, fault, doubtful=len(failed), left=total - len(settled))
