@@ -1,9 +1,10 @@
 """A set of row ids at one bit each: which rows of a layer's state a source still has."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 _SHIFT = 15
 _LOW = (1 << _SHIFT) - 1
+_BYTES = 1 << _SHIFT - 3
 
 
 class Bits:
@@ -12,30 +13,45 @@ class Bits:
     __slots__ = ("_blocks", "_size")
 
     def __init__(self) -> None:
-        self._blocks: dict[int, bytearray] = {}
+        self._blocks: dict[int, int] = {}
         self._size = 0
 
     def __len__(self) -> int:
         return self._size
 
     def __contains__(self, number: int) -> bool:
-        block = self._blocks.get(number >> _SHIFT)
-        return block is not None and bool(block[(number & _LOW) >> 3] & 1 << (number & 7))
+        return bool(self._blocks.get(number >> _SHIFT, 0) >> (number & _LOW) & 1)
 
-    def add(self, numbers: Iterable[int]) -> list[int]:
-        """Add numbers; return those that were in the set already."""
-        again: list[int] = []
-        blocks = self._blocks
-        high, block, added = -1, bytearray(), 0
+    def add(self, numbers: Sequence[int]) -> set[int]:
+        """Add numbers; return those that were in the set already, or were given twice."""
+        if not numbers:
+            return set()
+        first, count = numbers[0], len(numbers)
+        run = first >> _SHIFT == (first + count - 1) >> _SHIFT and numbers[-1] == first + count - 1
+        if run and all(map(int.__eq__, numbers, range(first, first + count))):  # usual, and cheap
+            return self._merge(first >> _SHIFT, ((1 << count) - 1) << (first & _LOW))
+        again: set[int] = set()
+        blocks: dict[int, bytearray] = {}
         for number in numbers:
-            if number >> _SHIFT != high:
-                high = number >> _SHIFT
-                block = blocks.setdefault(high, bytearray(1 << _SHIFT - 3))
+            block = blocks.setdefault(number >> _SHIFT, bytearray())
+            if not block:
+                block.extend(bytes(_BYTES))
             place, bit = (number & _LOW) >> 3, 1 << (number & 7)
             if block[place] & bit:
-                again.append(number)
-            else:
-                block[place] |= bit
-                added += 1
-        self._size += added
+                again.add(number)
+            block[place] |= bit
+        for high, block in blocks.items():
+            again |= self._merge(high, int.from_bytes(block, "little"))
+        return again
+
+    def _merge(self, high: int, mask: int) -> set[int]:
+        held = self._blocks.get(high, 0)
+        self._blocks[high] = held | mask
+        both = held & mask
+        self._size += mask.bit_count() - both.bit_count()
+        again = set()
+        while both:
+            lowest = both & -both
+            again.add((high << _SHIFT) + lowest.bit_length() - 1)
+            both ^= lowest
         return again

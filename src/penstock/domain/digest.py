@@ -1,21 +1,15 @@
 """The digest of what is sent: equal digests mean that there is nothing to send.
 
-BLAKE2b-128 (RFC 7693) over a canonical JSON text: object members sorted by name, no white space. `1`, `1.0`,
+BLAKE2b-128 (RFC 7693, `digest_size=16`) over a canonical JSON text: members sorted by name, no white space. `1`, `1.0`,
 `"1"`, `true`, `null` and a missing member all differ. Text is taken as it is, code point by code point: no
 Unicode normalisation, since the destination gets the very same code points. Dates, UUIDs and decimals count as
 the text that is sent for them.
 """
 
-from hashlib import blake2b
-
 import msgspec
 
 DIGEST_BYTES = 16
 
-encode = msgspec.json.Encoder(order="deterministic", decimal_format="string").encode
+encode = msgspec.json.Encoder(order="sorted", decimal_format="string").encode
 """The canonical text of what is digested. Raises `TypeError` or `ValueError` for what cannot be written as JSON."""
 
-
-def digest(canonical: bytes) -> bytes:
-    """The digest of a canonical text."""
-    return blake2b(canonical, digest_size=DIGEST_BYTES).digest()

@@ -34,10 +34,21 @@ def compound(values: Sequence[Any]) -> str | None:
     return None if None in texts else msgspec.json.encode(texts).decode()
 
 
-def key_reader(fields: str | Sequence[str], mapping: bool | None) -> Callable[[Any], str | None]:
-    """A function from a record to its key's text, or None where it has no key."""
-    if isinstance(fields, str):
-        read = getter(fields, mapping)
-        return lambda record: key_text(read(record))
-    readers = [getter(field, mapping) for field in fields]
-    return lambda record: compound([read(record) for read in readers])
+Reader = Callable[[Sequence[Any]], list[str | None]]
+"""From records to their keys' texts; None for a record that has no key."""
+
+
+def key_reader(fields: str | Sequence[str], mapping: bool | None) -> Reader:
+    """Reads the keys of a page of records. Raises what reading a field that is not there raises."""
+    if not isinstance(fields, str):
+        readers = [getter(field, mapping) for field in fields]
+        return lambda records: [compound([read(record) for read in readers]) for record in records]
+    read_one = getter(fields, mapping)
+
+    def read(records: Sequence[Any]) -> list[str | None]:
+        values = list(map(read_one, records))
+        if set(map(type, values)) == {str} and "" not in values:  # nearly always, and much cheaper asked at once
+            return values
+        return [key_text(value) for value in values]
+
+    return read

@@ -1,6 +1,5 @@
 """What a sync compares and sends: subjects, changes and their outcomes."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -82,9 +81,16 @@ class Done:
     version: str | None = None
 
 
+GONE = "gone"
+
+
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """The destination refused this one record; the others of the call are not concerned."""
+    """The destination refused this one record; the others of the call are not concerned.
+
+    The code `gone` says that the destination has no such record any more: its state is forgotten, so that the next
+    run creates it anew.
+    """
 
     code: str
     message: str = ""
@@ -118,7 +124,3 @@ class Counts:
     blocked: int = 0
     calls: Calls = field(default_factory=Calls)
 
-
-def outcome_for(outcomes: Sequence[Outcome | None], position: int) -> Outcome | None:
-    """The outcome of the change at `position`, or None (in doubt) where the destination gave none."""
-    return outcomes[position] if position < len(outcomes) else None

@@ -67,7 +67,7 @@ class Signature:
     def decode(self, arguments: str) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Arguments to call the function with. Raises `InvalidArguments` where they no longer fit its signature."""
         fields = self._decoded(arguments.encode())
-        given = inspect.BoundArguments(self._signature, {  # type: ignore[arg-type]
+        given = inspect.BoundArguments(self._signature, {
             name: value for name in self._signature.parameters
             if (value := getattr(fields, name)) is not msgspec.UNSET
         })

@@ -26,7 +26,7 @@ class Upkeep:
         row = self._store.read(lambda tx: tx.row("next_due"))
         if row is None or row[0] is None:
             return self._every_seconds
-        return min(max(row[0] / 1000, 0.005), self._every_seconds)
+        return float(min(max(row[0] / 1000, 0.005), self._every_seconds))
 
     def stage(self) -> int:
         """Make due jobs available; at most a thousand at a time, so that no transaction grows long."""

@@ -7,7 +7,7 @@ sent; whatever happens to the answer, it is looked up before it is sent again.
 from collections.abc import Iterator, Sequence
 
 from penstock.domain.errors import DestinationError, StaleLease, Stopping, Throttled, Unavailable
-from penstock.domain.records import ChangeKind, Counts, Done, Outcome, RecordState, Rejected
+from penstock.domain.records import GONE, ChangeKind, Counts, Done, Outcome, RecordState, Rejected
 from penstock.sync.plan import Item, LayerPlan, decode_item
 from penstock.sync.ports import Run
 from penstock.sync.state import Mark
@@ -85,7 +85,7 @@ class Applier:
         if getattr(self._layer.layer.destination, "idempotent", False):
             return doubted
         if self._layer.verb("find") is None:
-            self._doubtful(doubted, "no_lookup", "its create was not answered, and the layer has no find to look it up")
+            self._doubtful(doubted, "no_lookup", "its create was not answered, and the layer has no find")
             return []
         values = [item.match or item.key for item in doubted]
         found = self._verbs.find(self._layer, values)
@@ -99,7 +99,7 @@ class Applier:
                 item.remote_id = ids[0]
             else:
                 unclear.append(item)
-        self._doubtful(unclear, "ambiguous", "its create was not answered, and what the destination has could be several")
+        self._doubtful(unclear, "ambiguous", "its create was not answered; what matches it is several, or taken")
         return absent
 
     def _doubtful(self, items: Sequence[Item], error_class: str, error: str) -> None:
@@ -143,6 +143,9 @@ class Applier:
         for item, outcome in zip(batch, outcomes, strict=True):
             if isinstance(outcome, Done):
                 self._done(kind, item, outcome, marks, gone, counts)
+            elif isinstance(outcome, Rejected) and outcome.code == GONE and kind is ChangeKind.UPDATE:
+                counts.failed += 1
+                gone.append(item.key)  # the next run finds no row, and creates it anew
             elif isinstance(outcome, Rejected):
                 counts.failed += 1
                 marks.append(Mark(item.key, RecordState.FAILED, item.parent_key, item.remote_id,

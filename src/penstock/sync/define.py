@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from penstock.domain.errors import DeclarationError
-from penstock.domain.keys import getter, key_reader
+from penstock.domain.keys import Reader, getter, key_reader
 from penstock.domain.names import did_you_mean, layer_table, name_fault
 from penstock.sync.declare import Layer, Reference, Sync, SyncDefinition, SyncOptions
 
@@ -23,7 +23,7 @@ class Link:
     """A parent or reference of a layer, with how to read its key from a record of the child."""
 
     target: str
-    key: Callable[[Any], str | None]
+    keys: Reader
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class LayerDefinition:
     table: str
     layer: Layer[Any]
     record_type: Any
-    key: Callable[[Any], str | None]
+    keys: Reader
     match: Callable[[Any], Any] | None
     render: Callable[[Any, Any], Any] | None
     parent: Link | None
@@ -120,7 +120,7 @@ def _layer(sync: str, declared: type[Layer[Any]], names: Sequence[str], faults: 
         keys, mapping = (), True
     return LayerDefinition(
         name=where, table=layer_table(sync, where), layer=layer, record_type=record_type,
-        key=key_reader(declared.key if isinstance(declared.key, str) else keys, mapping),
+        keys=key_reader(declared.key if isinstance(declared.key, str) else keys, mapping),
         match=getter(declared.match, mapping) if declared.match else None,
         render=getattr(layer, "render", None),
         parent=_link(declared.parent, mapping) if declared.parent else None,

@@ -45,7 +45,7 @@ class Links:
         """One `Linked` per record, in order."""
         columns = []
         for link in self._links:
-            keys = [link.key(record) for record in records]
+            keys = link.keys(records)
             wanted = list({key for key in keys if key is not None})
             found = self._states[link.target].remote_ids(wanted) if wanted else {}
             columns.append([self._one(link.target, key, found) for key in keys])

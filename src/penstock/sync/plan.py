@@ -4,14 +4,16 @@ A plan is inert: making one writes nothing to the store and calls nobody. Memory
 disk, what is seen costs a bit, what is unchanged costs nothing.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from hashlib import blake2b
+from itertools import repeat
+from typing import Any, cast
 
 import msgspec
 
 from penstock.domain.bits import Bits
-from penstock.domain.digest import digest, encode
+from penstock.domain.digest import DIGEST_BYTES, encode
 from penstock.domain.records import Change, ChangeKind, Counts, RecordState
 from penstock.store.spool import Entry, Spool
 from penstock.sync.define import LayerDefinition
@@ -21,6 +23,7 @@ from penstock.sync.read import Unreadable, pages
 from penstock.sync.state import LayerState
 
 _MOST_PROBLEMS = 5
+_NO_ROW = (None, -1, None)
 
 
 class Item(msgspec.Struct, array_like=True):
@@ -104,76 +107,100 @@ def _read(plan: LayerPlan, run: Run, links: Links) -> None:
         _absent(plan, seen)
 
 
+@dataclass(slots=True)
+class _Differing:
+    """A record whose digest is not the one in state, on its way to the spool."""
+
+    record: Any
+    key: str
+    canonical: bytes
+    digest: bytes
+    link: Linked
+
+
 def _difference(plan: LayerPlan, run: Run, links: Links, page: Sequence[Any], seen: Bits) -> None:
-    layer = plan.layer
+    """Hold one page against state. This loop is the price of every unchanged record: keep it bare."""
     records, keys = _keyed(plan, page)
-    held = {row[0]: row for row in plan.state.look_up(keys)} if keys else {}
-    linked = links.resolve(records) if links else None
-    render, match = layer.render, layer.match
+    rows = plan.state.digests(keys)
+    aligned = [row[0] for row in rows] == keys
+    if not aligned:
+        held = {row[0]: row for row in rows}
+        rows = [held.get(key, _NO_ROW) for key in keys]
+    linked: Iterable[Linked] = links.resolve(records) if links else repeat(UNLINKED, len(records))
+    render = plan.layer.render or _no_payload
+    differing: list[_Differing] = []
     entries: list[Entry] = []
-    ids: list[int] = []
-    skipped = 0
-    for place, (record, key) in enumerate(zip(records, keys, strict=True)):
-        row = held.get(key)
-        link = UNLINKED if linked is None else linked[place]
-        if row is not None:
-            ids.append(row[1])
+    for record, key, row, link in zip(records, keys, rows, linked, strict=True):
         try:
-            payload = None if render is None else render(record, run)
-            canonical = encode((payload, link.parent_id, link.reference_ids))
+            canonical = encode((render(record, run), link.parent_id, link.reference_ids))
         except Exception as error:
             entries.append(_entry("failed", Item(key, parent_key=link.parent_key, error_class="render",
                                                  error=f"{type(error).__name__}: {error}")))
             continue
-        sent = digest(canonical)
-        if row is not None and row[2] == sent and link.blocked_class is None:
-            skipped += 1
-            continue
-        value = None if match is None else match(record)
-        item = Item(key, canonical, sent, None, None, None if value is None else str(value), link.parent_key,
-                    link.parent_id, link.reference_ids)
-        entries.append(_entry(_kind(item, link, row), item))
-    plan.counts.skipped += skipped
-    again = seen.add(ids)
-    if again:
-        twice = set(again)
-        entries += [_entry("duplicate", Item(row[0])) for row in held.values() if row[1] in twice]
+        sent = blake2b(canonical, digest_size=DIGEST_BYTES).digest()
+        if row[2] != sent or link.blocked_class is not None:
+            differing.append(_Differing(record, key, canonical, sent, link))
+    plan.counts.skipped += len(records) - len(differing) - len(entries)
+    again = seen.add([row[1] for row in rows] if aligned else [row[1] for row in rows if row is not _NO_ROW])
+    entries += [_entry("duplicate", Item(row[0])) for row in rows if row[1] in again] if again else []
+    entries += _changes(plan, differing)
     if entries:
         plan.spool.lay(entries)
 
 
-def _kind(item: Item, link: Linked, row: Sequence[Any] | None) -> str:
-    """What a record that differs needs, told from its state row (key, id, digest, remote id, status, version)."""
-    if row is not None:
-        item.known, item.remote_id, item.version = True, row[3], row[5]
-        item.in_doubt = row[4] == RecordState.IN_DOUBT and row[3] is None
-    if link.blocked_class is not None:
-        item.error_class, item.error = link.blocked_class, link.blocked_by
-        return "blocked"
-    return "create" if item.remote_id is None else "update"
+def _no_payload(record: Any, run: Run) -> None:
+    """A layer without `render` sends only remote ids."""
+
+
+def _changes(plan: LayerPlan, differing: Sequence[_Differing]) -> list[Entry]:
+    """What each differing record needs, told from its whole state row."""
+    if not differing:
+        return []
+    held = plan.state.look_up([each.key for each in differing])
+    match = plan.layer.match
+    entries = []
+    for each in differing:
+        value = None if match is None else match(each.record)
+        link = each.link
+        item = Item(each.key, each.canonical, each.digest, match=None if value is None else str(value),
+                    parent_key=link.parent_key, parent_id=link.parent_id, reference_ids=link.reference_ids)
+        if row := held.get(each.key):
+            _, item.remote_id, status, item.version = row
+            item.known = True
+            item.in_doubt = status == RecordState.IN_DOUBT and item.remote_id is None
+        kind = "create" if item.remote_id is None else "update"
+        if link.blocked_class is not None:
+            kind, item.error_class, item.error = "blocked", link.blocked_class, link.blocked_by
+        entries.append(_entry(kind, item))
+    return entries
 
 
 def _entry(kind: str, item: Item) -> Entry:
     return item.key, kind, encode_item(item)
 
 
-def _keyed(plan: LayerPlan, page: Sequence[Any]) -> tuple[list[Any], list[str]]:
+def _keyed(plan: LayerPlan, page: Sequence[Any]) -> tuple[Sequence[Any], list[str]]:
     """The records of a page that have a key, with their keys; the others are counted as failed and reported."""
-    read = plan.layer.key
-    records, keys = [], []
+    try:
+        keys = plan.layer.keys(page)
+    except (TypeError, AttributeError, KeyError):
+        keys = [None]
+    if None not in keys:
+        return page, cast("list[str]", keys)
+    records, found = [], []
     for record in page:
         try:
-            key = None if isinstance(record, Unreadable) else read(record)
-            fault = record.error if isinstance(record, Unreadable) else None if key else "a record without its key"
+            key = None if isinstance(record, Unreadable) else plan.layer.keys([record])[0]
+            fault = record.error if isinstance(record, Unreadable) else "a record without its key"
         except (TypeError, AttributeError, KeyError) as error:
             key, fault = None, f"a record whose key cannot be read: {error}"
         if key is None:
             plan.counts.failed += 1
-            plan.problem(fault or "a record without its key")
+            plan.problem(fault)
         else:
             records.append(record)
-            keys.append(key)
-    return records, keys
+            found.append(key)
+    return records, found
 
 
 def _absent(plan: LayerPlan, seen: Bits) -> None:

@@ -83,7 +83,7 @@ def run_row(store: Store, run_id: int) -> RunRow | None:
 
 
 def latest_runs(store: Store, sync: str, subjects: Sequence[str]) -> tuple[list[RunRow], set[str]]:
-    """The newest run of each subject that has any, in the order of `subjects`; and those with requests not yet folded."""
+    """The newest run of each subject that has any, in their order; and the subjects with requests not yet folded."""
 
     def work(tx: Transaction) -> tuple[dict[str, RunRow], set[str]]:
         runs = {row[2]: RunRow(*row) for row in tx.rows("runs_latest", {"sync": sync})}

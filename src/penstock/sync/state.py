@@ -5,6 +5,8 @@ A write is one transaction that first proves the run's lease: a window that lost
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from itertools import islice
+from operator import lt
 from typing import Any
 
 from penstock.domain.errors import StaleLease
@@ -49,10 +51,28 @@ class LayerState:
         self._scope = scope
         self._fence = fence
 
-    def look_up(self, keys: Sequence[str]) -> list[Row]:
-        """(key, id, digest if synced, remote id, status, version) of the keys that have a row."""
-        params = {"scope": self._scope, "keys": keys}
-        return self._store.read(lambda tx: tx.rows("state_lookup", params, layer=self._table))
+    def digests(self, keys: Sequence[str]) -> list[Row]:
+        """(key, id, digest) of keys that have a row, the digest None unless the record is synced; maybe of others too.
+
+        Keys in ascending order, as a keyset-paged source gives them, are read as one range, which costs half.
+        """
+        if not keys:
+            return []
+        params: dict[str, Any] = {"scope": self._scope}
+        if all(map(lt, keys, islice(keys, 1, None))):
+            most = 2 * len(keys)
+            ends = {**params, "first": keys[0], "last": keys[-1], "count": most}
+            rows = self._store.read(lambda tx: tx.rows("state_digests_between", ends, layer=self._table))
+            if len(rows) < most:
+                return rows
+        params["keys"] = list(keys)
+        return self._store.read(lambda tx: tx.rows("state_digests", params, layer=self._table))
+
+    def look_up(self, keys: Sequence[str]) -> dict[str, Row]:
+        """(key, remote id, status, version) by key, of the keys that have a row."""
+        params = {"scope": self._scope, "keys": list(keys)}
+        rows = self._store.read(lambda tx: tx.rows("state_lookup", params, layer=self._table))
+        return {row[0]: row for row in rows}
 
     def remote_ids(self, keys: Sequence[str]) -> dict[str, tuple[str | None, str]]:
         """Remote id and status of the keys that have a row."""
@@ -72,13 +92,13 @@ class LayerState:
     def pages(self) -> Iterator[list[Row]]:
         """Every row as (id, key, parent key, remote id, version, status), a page at a time."""
         after = 0
-        while True:
-            params = {"scope": self._scope, "after": after, "count": _PAGE}
-            rows = self._store.read(lambda tx, params=params: tx.rows("state_page", params, layer=self._table))
-            if not rows:
-                return
+        while rows := self._page(after):
             after = rows[-1][0]
             yield rows
+
+    def _page(self, after: int) -> list[Row]:
+        params = {"scope": self._scope, "after": after, "count": _PAGE}
+        return self._store.read(lambda tx: tx.rows("state_page", params, layer=self._table))
 
     def save(self, marks: Sequence[Mark], counts: Counts, gone: Sequence[str] = ()) -> None:
         """Save marks, forget the keys in `gone`, and add `counts` to the run, all or nothing.
@@ -86,7 +106,7 @@ class LayerState:
         Raises `StaleLease` if the run belongs to somebody else by now.
         """
         columns: dict[str, list[Any]] = {name: [getattr(mark, name) for mark in marks] for name in _COLUMNS}
-        columns["error"] = [None if text is None else text[:_ERROR_LENGTH].replace("\0", "") for text in columns["error"]]
+        columns["error"] = [text and text[:_ERROR_LENGTH].replace("\0", "") for text in columns["error"]]
         columns["scope"] = [self._scope] * len(marks)
         columns["run_id"] = [self._fence.run_id if self._fence else None] * len(marks)
 

@@ -34,7 +34,7 @@ class Verbs:
         try:
             answer = self._finish(verb(changes, self._run))
         finally:
-            if self._run.calls.write == before:  # a verb that counts no calls of its own made one
+            if self._run.calls.write == before and not _counts(layer):
                 self._run.calls.write += 1
         outcomes: list[Outcome | None] = list(answer or ())
         if len(outcomes) > len(changes):
@@ -48,7 +48,7 @@ class Verbs:
         assert verb is not None
         before = self._run.calls.read
         found: Mapping[str, Any] = self._finish(verb(list(values), self._run)) or {}
-        if self._run.calls.read == before:
+        if self._run.calls.read == before and not _counts(layer):
             self._run.calls.read += 1
         return {value: [ids] if isinstance(ids, str) else [str(id) for id in ids] if isinstance(ids, list | tuple)
                 else [str(ids)] for value, ids in found.items() if ids is not None}
@@ -63,6 +63,11 @@ class Verbs:
     def close(self) -> None:
         if self._runner is not None:
             self._runner.close()
+
+
+def _counts(layer: LayerDefinition) -> bool:
+    """Whether the layer's destination counts its own requests; where it does not, a verb counts as one."""
+    return getattr(layer.layer.destination, "counts_calls", False) is True
 
 
 async def _awaited(answer: Any) -> Any:

@@ -13,6 +13,7 @@ from penstock.domain.jobs import storable
 from penstock.domain.records import Subject
 from penstock.events import Events, RunSettled
 from penstock.store.port import Store
+from penstock.store.spool import Spool
 from penstock.sync.apply import Applier
 from penstock.sync.declare import SyncDefinition
 from penstock.sync.plan import LayerPlan, plan_layer
@@ -124,7 +125,7 @@ def preview(store: Store, definition: SyncDefinition, subject: Subject) -> Itera
         run.subject = replace(subject, value=load(subject.key))
     states = layer_states(store, definition, subject)
     with ExitStack() as stack:
-        planned = {}
+        planned: dict[str, Spool] = {}
         for layer in definition.layers:
             plan = plan_layer(layer, run, states[layer.name], states, planned)
             stack.callback(plan.spool.close)

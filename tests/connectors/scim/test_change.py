@@ -7,7 +7,7 @@ import pytest
 
 from penstock.connectors import scim
 from penstock.domain.errors import Unavailable
-from penstock.domain.records import Change, ChangeKind, Done, Rejected
+from penstock.domain.records import GONE, Change, ChangeKind, Done, Rejected
 from penstock.sync.ports import Run
 from tests.connectors.scim.changes import changed, gone, ids, in_group, new
 from tests.servers.scim import FaultyProxy, Seen
@@ -87,7 +87,7 @@ def test_an_update_of_what_is_gone_is_rejected(run: Run, ada: Done) -> None:
     first, second = scim.Users.update(
         [changed("nobody", {"displayName": "B"}), changed(ada.remote_id or "", {"displayName": "B"})], run)
     assert isinstance(first, Rejected)
-    assert first.code == "404"
+    assert first.code == GONE
     assert "/Users/nobody is gone" in first.message
     assert isinstance(second, Done)
 

@@ -37,6 +37,7 @@ class MemberResources:
     """Memberships. `idempotent` says that a change in doubt may be sent again without a look-up."""
 
     batch_size = 100
+    counts_calls = True
     idempotent = True
 
     def __repr__(self) -> str:

@@ -16,7 +16,7 @@ from penstock.connectors.scim.messages import GROUP_SCHEMA, USER_SCHEMA, Answer,
 from penstock.connectors.scim.revise import Revision, known_id, revise
 from penstock.connectors.scim.settle import settled
 from penstock.domain.errors import DeclarationError
-from penstock.domain.records import Change, Done, Outcome, Rejected
+from penstock.domain.records import GONE, Change, Done, Outcome, Rejected
 from penstock.sync.ports import Found, Run
 
 
@@ -24,6 +24,7 @@ class Resources:
     """One endpoint. `attribute` is what a layer's `match` means here."""
 
     batch_size = 100
+    counts_calls = True
 
     def __init__(self, endpoint: str, schema: str, attribute: str) -> None:
         self.endpoint = endpoint
@@ -88,7 +89,7 @@ class UserResources(Resources):
     def disable(self, changes: Sequence[Change], run: Run) -> Sequence[Outcome | None]:
         """Set `active` to false. A user who is gone is as good as disabled."""
         outcomes, failure = revise(self.endpoint, [(change, {"active": False}) for change in changes], run)
-        return settled([Done(change.remote_id) if isinstance(outcome, Rejected) and outcome.code == "404" else outcome
+        return settled([Done(change.remote_id) if isinstance(outcome, Rejected) and outcome.code == GONE else outcome
                         for change, outcome in zip(changes, outcomes, strict=False)], failure)
 
 

@@ -12,7 +12,7 @@ from penstock.connectors.scim.exchange import client_of, send
 from penstock.connectors.scim.messages import Answer, Operation, patch, resource_path, resource_version
 from penstock.connectors.scim.singles import refusal
 from penstock.domain.errors import DestinationError, Stopping, Unavailable
-from penstock.domain.records import Change, Outcome, Rejected
+from penstock.domain.records import GONE, Change, Outcome, Rejected
 from penstock.sync.ports import Run
 
 Revision = tuple[Change, Mapping[str, Any]]
@@ -102,7 +102,7 @@ def _outcome(change: Change, answer: Answer | None, path: str) -> Outcome | None
     if answer is None:
         return None
     if answer.status == 404:
-        return Rejected("404", f"{path} is gone from the destination; {answer.detail or 'no reason given'}")
+        return Rejected(GONE, f"{path} is gone from the destination; {answer.detail or 'no reason given'}")
     if answer.status == 412:
         return Rejected("412", f"{path} was changed by somebody else while it was written; it will be tried again")
     return answer.outcome(change.remote_id)

@@ -5,8 +5,8 @@
 -- differs: types and identity columns
 create table if not exists penstock.layer (
     id           bigint generated always as identity primary key,
-    scope        text not null,
-    key          text not null,
+    scope        text collate "C" not null,
+    key          text collate "C" not null,
     parent_key   text,
     remote_id    text,
     version      text,
@@ -47,14 +47,32 @@ select layer_table from penstock.layers order by layer_table;
 -- name: state_lookup
 -- dialect: postgres
 -- differs: each dialect takes an array in its own way
-select key, id, case when status = 'synced' then digest end, remote_id, status, version
+select key, remote_id, status, version
 from penstock.layer where scope = :scope and key = any (:keys);
 
 -- name: state_lookup
 -- dialect: sqlite
 -- differs: each dialect takes an array in its own way
-select key, id, case when status = 'synced' then digest end, remote_id, status, version
+select key, remote_id, status, version
 from penstock.layer where scope = :scope and key in (select value from json_each(:keys));
+
+-- name: state_digests
+-- dialect: postgres
+-- differs: each dialect takes an array in its own way
+select key, id, case when status = 'synced' then digest end
+from penstock.layer where scope = :scope and key = any (:keys);
+
+-- name: state_digests
+-- dialect: sqlite
+-- differs: each dialect takes an array in its own way
+select key, id, case when status = 'synced' then digest end
+from penstock.layer where scope = :scope and key in (select value from json_each(:keys));
+
+-- name: state_digests_between
+select key, id, case when status = 'synced' then digest end
+from penstock.layer where scope = :scope and key between :first and :last
+order by key
+limit :count;
 
 -- name: state_remote_ids
 -- dialect: postgres
