@@ -11,8 +11,12 @@ from penstock.store.port import Store, Transaction
 def claim(store: Store, worker_id: int, room: dict[str, int]) -> list[Claimed]:
     """Claim up to `room[queue]` jobs of each queue, most urgent first, under one new lease.
 
-    Nothing is claimed for a worker whose row is gone.
+    Nothing is claimed for a worker whose row is gone. Where nothing is available nothing is written either: a lease
+    taken in vain would be a write that wakes every process that waits for one.
     """
+    available = store.read(lambda tx: tx.row("claimable", {"queues": list(room)}))
+    if available is None or not available[0]:
+        return []
 
     def work(tx: Transaction) -> list[Claimed]:
         found: list[Claimed] = []

@@ -79,7 +79,7 @@ class Store(Protocol):
         ...
 
     def wake(self) -> None:
-        """Tell other processes that there is work. Called after a commit, never inside a transaction."""
+        """Tell this process and others that there is work. Called after a commit, never inside a transaction."""
         ...
 
     def watch(self, notice: Callable[[], None]) -> Watch:

@@ -52,6 +52,11 @@ class Listener:
                     connection.execute("select 1")
                     silent_seconds = 0.0
 
+    def wake(self) -> None:
+        """Notice something that this very process did."""
+        if not self._stop.is_set():
+            self._notice()
+
     def close(self) -> None:
         self._stop.set()
         if threading.current_thread() is not self._thread:

@@ -148,6 +148,8 @@ class PostgresStore:
         """Nothing to refuse: an insert waits for no lock of the caller's."""
 
     def wake(self) -> None:
+        for listener in tuple(self._listeners):  # this process at once, and without a round trip
+            listener.wake()
         if not self.pooled:
             with self._pool.connection() as connection:
                 connection.execute(self.compile("wake").sql.encode())

@@ -27,6 +27,18 @@ from json_each(:jobs)
 order by key
 returning id;
 
+-- name: claimable
+-- dialect: postgres
+-- differs: each dialect takes an array in its own way
+select exists (select 1 from penstock.jobs where state = 'available' and queue = any (:queues));
+
+-- name: claimable
+-- dialect: sqlite
+-- differs: each dialect takes an array in its own way
+select exists (
+    select 1 from penstock.jobs where state = 'available' and queue in (select value from json_each(:queues))
+);
+
 -- name: claim
 -- dialect: postgres
 -- differs: rows that another claim has locked are skipped; the worker's row is held so that no rescue misses the claim

@@ -83,7 +83,9 @@ class SQLiteStore:
                 self._readers.append(connection)
 
     def wake(self) -> None:
-        """Nothing to do: other processes poll the file's data version."""
+        """Tell this process at once; other processes poll the file's data version."""
+        for watch in tuple(self._watches):
+            watch.wake()
 
     def watch(self, notice: Callable[[], None]) -> "DataVersionWatch":
         self._usable()
@@ -138,6 +140,11 @@ class DataVersionWatch:
                     self._notice()
         finally:
             connection.close()
+
+    def wake(self) -> None:
+        """Notice something that this very process did."""
+        if not self._stop.is_set():
+            self._notice()
 
     def close(self) -> None:
         self._stop.set()
