@@ -1,6 +1,7 @@
 """Follows runs until they have settled: a live bar on a terminal, a line now and then elsewhere."""
 
 import threading
+from collections.abc import Callable
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -22,8 +23,11 @@ class RunProgress:
         self._console = console
         self._changed = threading.Event()
 
-    def follow(self, title: str = "") -> list[RunRow]:
-        """Wait for the runs, showing how they go; return them in the order of the subjects."""
+    def follow(self, title: str = "", check: Callable[[], None] = lambda: None) -> list[RunRow]:
+        """Wait for the runs, showing how they go; return them in the order of the subjects.
+
+        `check` is called now and then, and raises where it is no use waiting any longer.
+        """
         watch = self._store.watch(self._changed.set)
         progress = Progress(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
                             TextColumn("{task.fields[counts]}"), TimeElapsedColumn(), console=self._console,
@@ -37,6 +41,7 @@ class RunProgress:
                     progress.update(bar, completed=len(ended), counts=_counts(runs))
                     if len(ended) == len(self._subjects):
                         return ended
+                    check()
                     self._changed.clear()
                     self._changed.wait(_EVERY_SECONDS)
         finally:
