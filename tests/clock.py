@@ -1,8 +1,11 @@
 """A clock in the store, which stands still until it is moved: the one SQL expression for the time reads it."""
 
 import sqlite3
+from typing import Any
 
 import psycopg
+
+from penstock.store.statements import compile_sql
 
 START_MS = 1_800_000_000_000
 
@@ -26,6 +29,11 @@ class Clock:
     def advance(self, seconds: float) -> None:
         """Move time on (or, with a negative number, back)."""
         self._connection.execute(f"update test_clock set now_ms = now_ms + {round(seconds * 1000)}")
+
+    def fetch(self, sql: str) -> list[tuple[Any, ...]]:
+        """Rows of the store by any query, in which tables are called `penstock.…` on both databases."""
+        text = compile_sql(sql, "postgres" if self._postgres else "sqlite").sql
+        return list(self._connection.execute(text, {} if self._postgres else ()).fetchall())
 
     @property
     def now_ms(self) -> int:

@@ -143,7 +143,9 @@ class Penstock:
     @property
     def layer_tables(self) -> list[LayerTable]:
         """The state tables of every layer of every sync."""
-        return [LayerTable(layer.table, name, layer.name) for name, sync in self.syncs.items() for layer in sync.layers]
+        return [LayerTable(layer.table, name, layer.name, claims)
+                for name, sync in self.syncs.items() for layer in sync.layers
+                for claims in ((False, True) if layer.account_scoped else (False,))]
 
     def migrate(self) -> list[str]:
         """Make what the store lacks; return the names of what was made."""
@@ -165,14 +167,20 @@ class Penstock:
         slots = dict(queues) if queues is not None else self._default_queues()
         if self.syncs and queues is None:
             slots[SYNC_QUEUE] = _WINDOW_SLOTS
-        upkeep = Upkeep(store, self.events, settings.poll_seconds)
-        dispatcher = Dispatcher(
-            store, self.events, rooms={name: Room(sync.options.max_concurrent, sync.options.per_account)
-                                       for name, sync in self.syncs.items()},
-            subjects=self._subjects, window_call=self._window.call, every_seconds=settings.poll_seconds)
         return Worker(store, self.tasks, self.events, queues=slots,
-                      steps={"upkeep": upkeep.step, "dispatch": dispatcher.step}, lease_seconds=settings.lease_seconds,
-                      poll_seconds=settings.poll_seconds, grace_seconds=settings.grace_seconds)
+                      steps={"upkeep": self.upkeep().step, "dispatch": self.dispatcher().step},
+                      lease_seconds=settings.lease_seconds, poll_seconds=settings.poll_seconds,
+                      grace_seconds=settings.grace_seconds)
+
+    def upkeep(self) -> Upkeep:
+        """What stages due jobs and rescues those of lost workers; every worker runs one."""
+        return Upkeep(self.store, self.events, self.settings.poll_seconds)
+
+    def dispatcher(self) -> Dispatcher:
+        """What folds requests into runs and admits runs; every worker runs one, and one acts at a time."""
+        rooms = {name: Room(sync.options.max_concurrent, sync.options.per_account) for name, sync in self.syncs.items()}
+        return Dispatcher(self.store, self.events, rooms=rooms, subjects=self._subjects, window_call=self._window.call,
+                          every_seconds=self.settings.poll_seconds)
 
     def subject(self, sync: str, key: str) -> Subject:
         """One subject as `subjects()` gives it. Raises `UnknownSubject`."""

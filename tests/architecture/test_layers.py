@@ -59,7 +59,7 @@ def test_a_planted_fault_is_found(tmp_path: Path, module: str, code: str, compla
     assert complaint in output
 
 
-@pytest.mark.parametrize("module", ["store/planted.py", "connectors/planted.py", "queue/adapters.py"])
+@pytest.mark.parametrize("module", ["store/planted.py", "connectors/planted.py"])
 def test_a_driver_may_be_imported_where_drivers_belong(tmp_path: Path, module: str):
     status, output = planted(tmp_path, module, "import psycopg_pool\nimport sqlite3")
     assert status == 0, output

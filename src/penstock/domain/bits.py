@@ -1,6 +1,6 @@
 """A set of row ids at one bit each: which rows of a layer's state a source still has."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 _SHIFT = 15
 _LOW = (1 << _SHIFT) - 1
@@ -21,6 +21,11 @@ class Bits:
 
     def __contains__(self, number: int) -> bool:
         return bool(self._blocks.get(number >> _SHIFT, 0) >> (number & _LOW) & 1)
+
+    def __sub__(self, other: "Bits") -> Iterator[int]:
+        """What is in this set and not in the other, in ascending order."""
+        for high in sorted(self._blocks):
+            yield from _numbers(high, self._blocks[high] & ~other._blocks.get(high, 0))
 
     def add(self, numbers: Sequence[int]) -> set[int]:
         """Add numbers; return those that were in the set already, or were given twice."""
@@ -49,9 +54,12 @@ class Bits:
         self._blocks[high] = held | mask
         both = held & mask
         self._size += mask.bit_count() - both.bit_count()
-        again = set()
-        while both:
-            lowest = both & -both
-            again.add((high << _SHIFT) + lowest.bit_length() - 1)
-            both ^= lowest
-        return again
+        return set(_numbers(high, both))
+
+
+def _numbers(high: int, mask: int) -> Iterator[int]:
+    """The numbers behind the bits of one block."""
+    while mask:
+        lowest = mask & -mask
+        yield (high << _SHIFT) + lowest.bit_length() - 1
+        mask ^= lowest

@@ -22,11 +22,22 @@ class Migration:
 
 @dataclass(frozen=True, slots=True)
 class LayerTable:
-    """The state table of one layer."""
+    """A table of one layer: its state, or (`claims`) which subjects have its rows in their source."""
 
-    table: str
+    state: str
     sync: str
     layer: str
+    claims: bool = False
+
+    @property
+    def table(self) -> str:
+        """The table's name, without its schema."""
+        return f"{self.state}_claims" if self.claims else self.state
+
+    @property
+    def statement(self) -> str:
+        """The name of the statement that makes it."""
+        return "create_claims" if self.claims else "create_layer"
 
 
 def migrations(dialect: Dialect) -> list[Migration]:
@@ -63,7 +74,7 @@ def migrate(store: Store, layers: list[LayerTable]) -> list[str]:
             tx.execute("record_migration", {"version": migration.version, "name": migration.name})
             done.append(f"{migration.version:03} {migration.name}")
         for layer in _missing(tx, layers):
-            tx.execute("create_layer", layer=layer.table)
+            tx.script(statement(layer.statement, store.dialect, layer=layer.state).sql)
             tx.execute("layer_register", {"layer_table": layer.table, "sync": layer.sync, "layer": layer.layer})
             done.append(f"layer {layer.table}")
         return done
@@ -81,7 +92,7 @@ def script(store: Store, layers: list[LayerTable]) -> str:
         parts.append(f"-- {migration.version:03} {migration.name}\n{migration.sql.strip().rstrip(';')}")
         parts.append(_literal(store.dialect, "record_migration", version=migration.version, name=migration.name))
     for layer in layers if waiting else missing(store, layers):
-        parts.append(statement("create_layer", store.dialect, layer=layer.table).sql)
+        parts.append(statement(layer.statement, store.dialect, layer=layer.state).sql)
         parts.append(_literal(store.dialect, "layer_register", layer_table=layer.table, sync=layer.sync,
                               layer=layer.layer))
     return "".join(f"{part};\n\n" for part in parts if not part.startswith("select 1"))

@@ -131,9 +131,9 @@ class Applier:
             return
         self._save(kind, batch[:len(settled)], settled, failed_call=True)
         if kind is ChangeKind.CREATE:
-            self._plan.state.save([], Counts(calls=self._verbs.new_calls()), gone=[item.key for item in rest if not item.known])
-            self._plan.state.save([Mark(item.key, RecordState.FAILED, item.parent_key, error_class="not_sent")
-                                   for item in rest if item.known], Counts())
+            unsent = [Mark(item.key, RecordState.FAILED, item.parent_key, error_class="not_sent")
+                      for item in rest if item.known]
+            self._plan.state.save(unsent, Counts(), gone=[item.key for item in rest if not item.known])
 
     def _save(self, kind: ChangeKind, batch: Sequence[Item], outcomes: Sequence[Outcome | None],
               failed_call: bool = False) -> None:

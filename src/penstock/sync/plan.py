@@ -15,6 +15,7 @@ import msgspec
 from penstock.domain.bits import Bits
 from penstock.domain.digest import DIGEST_BYTES, encode
 from penstock.domain.records import Change, ChangeKind, Counts, RecordState
+from penstock.store.port import Row
 from penstock.store.spool import Entry, Spool
 from penstock.sync.define import LayerDefinition
 from penstock.sync.links import UNLINKED, Linked, Links
@@ -63,6 +64,7 @@ class LayerPlan:
     counts: Counts = field(default_factory=Counts)
     spool: Spool = field(default_factory=Spool)
     complete: bool = False
+    seen: Bits = field(default_factory=Bits)
     problems: list[str] = field(default_factory=list)
 
     def problem(self, text: str) -> None:
@@ -92,7 +94,6 @@ def plan_layer(layer: LayerDefinition, run: Run, state: LayerState, states: Mapp
 
 
 def _read(plan: LayerPlan, run: Run, links: Links) -> None:
-    seen = Bits()
     stream = pages(plan.layer, run)
     while True:
         try:
@@ -101,10 +102,11 @@ def _read(plan: LayerPlan, run: Run, links: Links) -> None:
             plan.complete = stop.value is not None
             break
         plan.counts.read += len(page)
-        _difference(plan, run, links, page, seen)
-    # A record without a key may be the very one that looks absent; and an empty source proves nothing.
-    if plan.complete and plan.counts.read and not plan.counts.failed and plan.layer.on_delete != "keep":
-        _absent(plan, seen)
+        _difference(plan, run, links, page)
+    if plan.counts.failed:
+        plan.complete = False  # a record without a key may be the very one that looks absent
+    if plan.complete and plan.counts.read and plan.layer.on_delete != "keep" and not plan.layer.account_scoped:
+        _absent(plan)
 
 
 @dataclass(slots=True)
@@ -118,7 +120,7 @@ class _Differing:
     link: Linked
 
 
-def _difference(plan: LayerPlan, run: Run, links: Links, page: Sequence[Any], seen: Bits) -> None:
+def _difference(plan: LayerPlan, run: Run, links: Links, page: Sequence[Any]) -> None:
     """Hold one page against state. This loop is the price of every unchanged record: keep it bare."""
     records, keys = _keyed(plan, page)
     rows = plan.state.digests(keys)
@@ -141,7 +143,7 @@ def _difference(plan: LayerPlan, run: Run, links: Links, page: Sequence[Any], se
         if row[2] != sent or link.blocked_class is not None:
             differing.append(_Differing(record, key, canonical, sent, link))
     plan.counts.skipped += len(records) - len(differing) - len(entries)
-    again = seen.add([row[1] for row in rows] if aligned else [row[1] for row in rows if row is not _NO_ROW])
+    again = plan.seen.add([row[1] for row in rows] if aligned else [row[1] for row in rows if row is not _NO_ROW])
     entries += [_entry("duplicate", Item(row[0])) for row in rows if row[1] in again] if again else []
     entries += _changes(plan, differing)
     if entries:
@@ -203,14 +205,19 @@ def _keyed(plan: LayerPlan, page: Sequence[Any]) -> tuple[Sequence[Any], list[st
     return records, found
 
 
-def _absent(plan: LayerPlan, seen: Bits) -> None:
-    """Lay a delete for every row that a complete read did not meet."""
-    if plan.layer.account_scoped or len(seen) == plan.state.count():
+def _absent(plan: LayerPlan) -> None:
+    """Lay a delete for every row that a complete read did not meet. An empty source proves nothing."""
+    if len(plan.seen) == plan.state.count():
         return
     for rows in plan.state.pages():
-        plan.spool.lay([
-            _entry("delete", Item(key, remote_id=remote_id, version=version, parent_key=parent_key, known=True,
-                                  in_doubt=status == RecordState.IN_DOUBT and remote_id is None))
-            for id, key, parent_key, remote_id, version, status in rows
-            if id not in seen and status not in (RecordState.DISABLED, RecordState.OBSERVED)
-        ])
+        lay_deletes(plan, [row for row in rows if row[0] not in plan.seen])
+
+
+def lay_deletes(plan: LayerPlan, rows: Sequence[Row]) -> None:
+    """Lay deletes of rows given as (id, key, parent key, remote id, version, status)."""
+    plan.spool.lay([
+        _entry("delete", Item(key, remote_id=remote_id, version=version, parent_key=parent_key, known=True,
+                              in_doubt=status == RecordState.IN_DOUBT and remote_id is None))
+        for _, key, parent_key, remote_id, version, status in rows
+        if status not in (RecordState.DISABLED, RecordState.OBSERVED)
+    ])

@@ -15,6 +15,7 @@ from penstock.events import Events, RunSettled
 from penstock.store.port import Store
 from penstock.store.spool import Spool
 from penstock.sync.apply import Applier
+from penstock.sync.claims import Claims
 from penstock.sync.declare import SyncDefinition
 from penstock.sync.plan import LayerPlan, plan_layer
 from penstock.sync.ports import Run
@@ -75,18 +76,24 @@ def _serve(store: Store, definition: SyncDefinition, subject: Subject, fence: Fe
         verbs = Verbs(run)
         stack.callback(verbs.close)
         states = layer_states(store, definition, subject, fence)
-        appliers: list[Applier] = []
-        plans: list[LayerPlan] = []
+        served: list[tuple[LayerPlan, Applier]] = []
         for layer in definition.layers:
+            claims = None
+            if layer.account_scoped:
+                claims = Claims(store, layer.table, subject.account, subject.key, fence)
             plan = plan_layer(layer, run, states[layer.name], states)
             stack.callback(plan.spool.close)
-            plans.append(plan)
             applier = Applier(plan, run, verbs)
             applier.upserts()
-            appliers.append(applier)
-        for applier in reversed(appliers):
+            if claims is not None:
+                claims.settle(plan)
+                if layer.on_delete != "keep" and claims.any_unclaimed():
+                    claims.absent(plan, [each.key for each in definition.sync.subjects()
+                                         if each.account == subject.account])
+            served.append((plan, applier))
+        for _, applier in reversed(served):
             applier.deletes()
-        return [problem for plan in plans for problem in plan.problems]
+        return [problem for plan, _ in served for problem in plan.problems]
 
 
 @contextmanager

@@ -16,6 +16,7 @@ create table if not exists penstock.layer (
     error        text,
     changed_at   bigint not null,
     run_id       bigint,
+    unclaimed_at bigint,
     unique (scope, key)
 );
 
@@ -35,8 +36,28 @@ create table if not exists penstock.layer (
     error        text,
     changed_at   integer not null,
     run_id       integer,
+    unclaimed_at integer,
     unique (scope, key)
 );
+
+-- name: create_claims
+-- dialect: postgres
+-- differs: types
+create table if not exists penstock.layer_claims (
+    row_id   bigint not null,
+    subject  text not null,
+    primary key (subject, row_id)
+);
+create index if not exists layer_claims_row on penstock.layer_claims (row_id);
+
+-- name: create_claims
+-- dialect: sqlite
+-- differs: types, and the table is its own index
+create table if not exists penstock.layer_claims (
+    row_id   integer not null,
+    subject  text not null,
+    primary key (subject, row_id)
+) without rowid;
 
 -- name: layer_register
 insert into penstock.layers (layer_table, sync, layer, created_at) values (:layer_table, :sync, :layer, penstock.now());
@@ -144,5 +165,87 @@ delete from penstock.layer where scope = :scope and key = any (:keys);
 -- differs: each dialect takes an array in its own way
 delete from penstock.layer where scope = :scope and key in (select value from json_each(:keys));
 
--- name: state_by_status
-select status, count(*) from penstock.layer group by status order by status;
+-- Claims: which subjects have a row of an account-scoped layer in their source. A row that loses its last claim is
+-- unclaimed from then on.
+
+-- name: claims_page
+select row_id from penstock.layer_claims
+where subject = :subject and row_id > :after
+order by row_id
+limit :count;
+
+-- name: claims_drop
+-- dialect: postgres
+-- differs: each dialect takes an array in its own way
+delete from penstock.layer_claims where subject = :subject and row_id = any (:ids);
+
+-- name: claims_drop
+-- dialect: sqlite
+-- differs: each dialect takes an array in its own way
+delete from penstock.layer_claims where subject = :subject and row_id in (select value from json_each(:ids));
+
+-- name: rows_unclaim
+-- dialect: postgres
+-- differs: each dialect takes an array in its own way
+update penstock.layer set unclaimed_at = penstock.now()
+where id = any (:ids) and not exists (select 1 from penstock.layer_claims where row_id = penstock.layer.id);
+
+-- name: rows_unclaim
+-- dialect: sqlite
+-- differs: each dialect takes an array in its own way
+update penstock.layer set unclaimed_at = penstock.now()
+where id in (select value from json_each(:ids)) and not exists (select 1 from penstock.layer_claims where row_id = penstock.layer.id);
+
+-- name: claims_add
+-- dialect: postgres
+-- differs: each dialect takes an array in its own way
+insert into penstock.layer_claims (row_id, subject)
+select unnest(:ids::bigint[]), :subject
+on conflict do nothing;
+
+-- name: claims_add
+-- dialect: sqlite
+-- differs: each dialect takes an array in its own way
+insert into penstock.layer_claims (row_id, subject)
+select value, :subject from json_each(:ids) where true
+on conflict do nothing;
+
+-- name: rows_claim
+-- dialect: postgres
+-- differs: each dialect takes an array in its own way
+update penstock.layer set unclaimed_at = null where id = any (:ids) and unclaimed_at is not null;
+
+-- name: rows_claim
+-- dialect: sqlite
+-- differs: each dialect takes an array in its own way
+update penstock.layer set unclaimed_at = null where id in (select value from json_each(:ids)) and unclaimed_at is not null;
+
+-- name: state_ids
+-- dialect: postgres
+-- differs: each dialect takes an array in its own way
+select id from penstock.layer where scope = :scope and key = any (:keys);
+
+-- name: state_ids
+-- dialect: sqlite
+-- differs: each dialect takes an array in its own way
+select id from penstock.layer where scope = :scope and key in (select value from json_each(:keys));
+
+-- name: rows_unclaimed
+select id, key, parent_key, remote_id, version, status from penstock.layer
+where scope = :scope and id > :after and unclaimed_at < :before and status not in ('disabled', 'observed')
+order by id
+limit :count;
+
+-- name: rows_unclaimed_any
+select exists (
+    select 1 from penstock.layer
+    where scope = :scope and unclaimed_at is not null and status not in ('disabled', 'observed')
+);
+
+-- name: read_completed
+insert into penstock.sync_reads (layer_table, scope, subject, began_at)
+values (:layer_table, :scope, :subject, :began_at)
+on conflict (layer_table, scope, subject) do update set began_at = excluded.began_at;
+
+-- name: reads_completed
+select subject, began_at from penstock.sync_reads where layer_table = :layer_table and scope = :scope;

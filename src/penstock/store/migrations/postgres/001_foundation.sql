@@ -82,3 +82,11 @@ create table penstock.layers (
     layer        text not null,
     created_at   bigint not null
 );
+
+create table penstock.sync_reads (
+    layer_table  text not null,
+    scope        text not null,
+    subject      text not null,
+    began_at     bigint not null,
+    primary key (layer_table, scope, subject)
+);

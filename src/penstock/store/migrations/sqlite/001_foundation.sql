@@ -86,3 +86,11 @@ create table penstock_layers (
     layer        text not null,
     created_at   integer not null
 );
+
+create table penstock_sync_reads (
+    layer_table  text not null,
+    scope        text not null,
+    subject      text not null,
+    began_at     integer not null,
+    primary key (layer_table, scope, subject)
+);

@@ -1,0 +1,82 @@
+"""Drives an app's engine by hand, in the test's own thread: real store, real code, no waiting."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from penstock import Penstock
+from penstock.app import SYNC_QUEUE
+from penstock.domain.jobs import Claimed, Settled
+from penstock.queue.attempt import Attempt, Identity
+from penstock.queue.claim import claim, settle
+from penstock.sync.runs import RunRow, latest_runs
+from penstock.worker.executor import Executor
+from tests.clock import Clock
+
+FAR = 1e12
+
+
+@dataclass
+class Engine:
+    """One worker's loops, a step at a time."""
+
+    app: Penstock
+    clock: Clock
+    stopping: Any = None
+    worker_id: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        import threading
+
+        self.stopping = threading.Event()
+        self.app.migrate()
+        self.executor = Executor(self.app.tasks, self.app.events)
+        self.register()
+
+    def register(self) -> None:
+        row = self.app.store.write(lambda tx: tx.row("worker_start", {"name": "test", "lease_ms": 30_000}))
+        assert row is not None
+        self.worker_id = row[0]
+
+    def dispatch(self) -> None:
+        self.app.dispatcher().step()
+
+    def claim(self, queue: str = SYNC_QUEUE, count: int = 1) -> list[Claimed]:
+        return claim(self.app.store, self.worker_id, {queue: count})
+
+    def attempt(self, job: Claimed) -> Attempt:
+        return Attempt(job, Identity(self.worker_id, FAR), self.stopping)
+
+    def execute(self, job: Claimed) -> Settled:
+        """Run an attempt without settling it: what a worker that dies just then has done."""
+        return self.executor.run(self.attempt(job))
+
+    def serve(self) -> int:
+        """Claim, run and settle window after window until there is none; return how many there were."""
+        served = 0
+        while jobs := self.claim():
+            for job in jobs:
+                settle(self.app.store, [self.execute(job)])
+                served += 1
+        return served
+
+    def settle_all(self) -> None:
+        """Dispatch and serve until nothing more happens at this time."""
+        self.app.store.write(lambda tx: tx.execute("worker_renew", {"worker_id": self.worker_id, "lease_ms": 30_000}))
+        while True:
+            self.app.upkeep().step()
+            self.dispatch()
+            if not self.serve():
+                return
+
+    def sync(self, name: str, *subjects: str, account: str | None = "acme") -> list[RunRow]:
+        """Request subjects, serve all there is, and return their newest runs."""
+        self.app.request([{"sync": name, "subject": subject, "account": account, "priority": 0, "reason": "test"}
+                          for subject in subjects])
+        self.settle_all()
+        return latest_runs(self.app.store, name, subjects)[0]
+
+    def state(self, layer: str) -> dict[str, tuple[str, str | None, str | None]]:
+        """(status, remote id, error class) of every row of a layer, by key."""
+        table = next(item.state for item in self.app.layer_tables if item.layer == layer)
+        rows = self.clock.fetch(f"select key, status, remote_id, error_class from penstock.{table} order by key")
+        return {key: (status, remote_id, error_class) for key, status, remote_id, error_class in rows}
