@@ -86,7 +86,7 @@ def latest_runs(store: Store, sync: str, subjects: Sequence[str]) -> tuple[list[
     """The newest run of each subject that has any, in their order; and the subjects with requests not yet folded."""
 
     def work(tx: Transaction) -> tuple[dict[str, RunRow], set[str]]:
-        runs = {row[2]: RunRow(*row) for row in tx.rows("runs_latest", {"sync": sync})}
+        runs = {row[2]: RunRow(*row) for row in tx.rows("runs_latest", {"sync": sync, "subjects": list(subjects)})}
         return runs, {row[0] for row in tx.rows("subjects_requested", {"sync": sync})}
 
     runs, requested = store.read(work)

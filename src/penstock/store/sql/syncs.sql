@@ -142,10 +142,26 @@ select id, sync, subject, account, status, priority, reasons, requested_at, star
 from penstock.sync_runs where id = :id;
 
 -- name: runs_latest
+-- dialect: postgres
+-- differs: each dialect takes an array in its own way
 select id, sync, subject, account, status, priority, reasons, requested_at, started_at, finished_at, attempt,
        read, created, updated, deleted, skipped, failed, blocked, read_calls, write_calls, error_class, error
 from penstock.sync_runs
-where sync = :sync and id in (select max(id) from penstock.sync_runs where sync = :sync group by subject);
+where id in (
+    select (select max(id) from penstock.sync_runs u where u.sync = :sync and u.subject = s.subject)
+    from unnest(:subjects::text[]) as s (subject)
+);
+
+-- name: runs_latest
+-- dialect: sqlite
+-- differs: each dialect takes an array in its own way
+select id, sync, subject, account, status, priority, reasons, requested_at, started_at, finished_at, attempt,
+       read, created, updated, deleted, skipped, failed, blocked, read_calls, write_calls, error_class, error
+from penstock.sync_runs
+where id in (
+    select (select max(id) from penstock.sync_runs u where u.sync = :sync and u.subject = s.value)
+    from json_each(:subjects) as s
+);
 
 -- name: subjects_requested
 select distinct subject from penstock.sync_requests where sync = :sync;
