@@ -1,0 +1,201 @@
+"""The SQLite store as a whole: locks of the caller's own, forks, other processes."""
+
+import asyncio
+import os
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from penstock import Penstock
+from penstock.domain.errors import CallerHoldsWriteLock, StoreForked
+from penstock.store.open import open_store
+from penstock.store.sqlite import SQLiteStore
+from tests.processes import python
+
+
+@pytest.fixture
+def app(path: Path) -> Iterator[Penstock]:
+    with Penstock(f"sqlite:///{path}", busy_timeout_seconds=20) as app:
+        app.migrate()
+        yield app
+
+
+def inserting(path: Path, **options: object) -> sqlite3.Connection:
+    """A connection with a write transaction open, as an application has it."""
+    connection = sqlite3.connect(path, **options)  # type: ignore[call-overload]
+    connection.execute("create table if not exists offers (id integer)")
+    connection.execute("insert into offers values (1)")
+    assert connection.in_transaction
+    return connection  # type: ignore[no-any-return]
+
+
+def timed(call: Callable[[], object]) -> float:
+    began = time.monotonic()
+    call()
+    return time.monotonic() - began
+
+
+@pytest.mark.parametrize("options", [{}, {"check_same_thread": False}], ids=["bound", "free"])
+def test_a_caller_that_holds_the_lock_itself_is_told_at_once(app: Penstock, path: Path, options: dict[str, object]):
+    @app.task
+    def remind(offer: int) -> None: ...
+
+    connection = inserting(path, **options)
+
+    def enqueue() -> None:
+        with pytest.raises(CallerHoldsWriteLock, match="using\\(connection=…\\), or commit it first"):
+            remind.enqueue(1)
+
+    assert timed(enqueue) < 1
+    job = remind.using(connection=connection).enqueue(2)
+    connection.commit()
+    connection.close()
+    assert remind.enqueue(3).id == job.id + 1  # what was refused was withdrawn
+
+
+def test_an_asynchronous_caller_is_told_at_once_too(app: Penstock, path: Path):
+    @app.task
+    def remind(offer: int) -> None: ...
+
+    async def main() -> None:
+        connection = inserting(path)
+        with pytest.raises(CallerHoldsWriteLock, match="using\\(connection=…\\)"):
+            await remind.aenqueue(1)
+        connection.rollback()
+        connection.close()
+        await remind.aenqueue(2)
+
+    assert timed(lambda: asyncio.run(main())) < 2
+
+
+@pytest.mark.parametrize("options", [{}, {"check_same_thread": False}], ids=["bound", "free"])
+def test_the_transaction_of_another_thread_only_delays(app: Penstock, path: Path, options: dict[str, object]):
+    @app.task
+    def remind(offer: int) -> None: ...
+
+    app.store  # noqa: B018 — opened before the lock is taken
+    held, release = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        connection = inserting(path, **options)
+        held.set()
+        release.wait(10)
+        connection.commit()
+        connection.close()
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    assert held.wait(10)
+    threading.Timer(0.4, release.set).start()  # several times as long as the look for one's own lock takes
+    try:
+        assert timed(lambda: remind.enqueue(1)) > 0.2
+    finally:
+        release.set()
+        thread.join(10)
+
+
+def test_readers_and_stores_of_penstock_are_not_taken_for_the_callers(app: Penstock, path: Path):
+    """A second store on the file that writes, and a read under way in this thread, are nobody's fault."""
+
+    @app.task
+    def remind(offer: int) -> None: ...
+
+    other = open_store(f"sqlite:///{path}")
+    began, go = threading.Event(), threading.Event()
+
+    def slow(tx: object) -> None:
+        began.set()
+        assert go.wait(10)
+
+    future = other.submit(slow)
+    assert began.wait(10)
+    threading.Timer(0.4, go.set).start()
+    try:
+        app.store.read(lambda tx: (tx.row("job", {"id": 1}), remind.enqueue(1)))
+    finally:
+        go.set()
+        future.result(10)
+        other.close()
+
+
+def test_the_first_use_may_be_inside_the_callers_transaction(path: Path):
+    """Opening a store that needs no migration takes no lock."""
+    with Penstock(f"sqlite:///{path}") as app:
+        app.migrate()
+    connection = inserting(path)
+    with Penstock(f"sqlite:///{path}") as app:
+        @app.task
+        def remind(offer: int) -> None: ...
+
+        remind.using(connection=connection).enqueue(1)
+    connection.commit()
+    connection.close()
+
+
+def test_a_store_is_refused_across_a_fork(sqlite: SQLiteStore):
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            sqlite.write(lambda tx: tx.row("now"))
+        except StoreForked:
+            try:
+                sqlite.read(lambda tx: tx.row("now"))
+            except StoreForked:
+                sqlite.close()  # harmless: it leaves the parent's connections alone
+                code = 0
+        finally:
+            os._exit(code)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert sqlite.write(lambda tx: tx.row("worker_start", {"name": "parent", "lease_ms": 1}))
+
+
+WRITE = """
+import sys
+from penstock.store.open import open_store
+store = open_store(sys.argv[1])
+print("ready")
+sys.stdin.readline()
+store.write(lambda tx: tx.row("worker_start", {"name": "other", "lease_ms": 1}))
+store.close()
+"""
+
+
+def test_another_processs_write_is_noticed(sqlite: SQLiteStore, path: Path):
+    noticed = threading.Event()
+    with python(WRITE, f"sqlite:///{path}", folder=path.parent) as child:
+        child.line("ready")
+        watch = sqlite.watch(noticed.set)
+        assert noticed.wait(10)  # once at the start, for what happened before
+        noticed.clear()
+        assert not noticed.wait(0.1)
+        child.tell()
+        assert noticed.wait(10)
+    watch.close()
+
+
+def test_a_file_may_be_opened_for_the_first_time_by_many_at_once(tmp_path: Path):
+    """SQLite says "locked" at once where two switch a file to WAL, however long they are willing to wait."""
+    for attempt in range(10):
+        barrier = threading.Barrier(6)
+        failures: list[BaseException] = []
+
+        def opening(url: str = f"sqlite:///{tmp_path}/{attempt}.db", barrier: threading.Barrier = barrier,
+                    failures: list[BaseException] = failures) -> None:
+            barrier.wait(10)
+            try:
+                with Penstock(url) as app:
+                    app.migrate()
+            except BaseException as error:
+                failures.append(error)
+
+        threads = [threading.Thread(target=opening) for _ in range(6)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(20)
+        assert failures == []

@@ -1,0 +1,177 @@
+"""Declarations are checked when the app is built: every fault at once, each with the nearest name."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+import pytest
+
+from penstock import Penstock
+from penstock.domain.errors import DeclarationError
+from penstock.domain.records import Done
+from penstock.sync import Layer, Sync
+from penstock.sync.declare import SyncOptions
+from penstock.sync.define import define
+
+
+@dataclass
+class Person:
+    id: str
+    email: str
+
+
+class Verbs:
+    """A destination that can do everything."""
+
+    def create(self, changes: Any, run: Any) -> list[Done]:
+        return []
+
+    update = delete = disable = create
+
+
+class Base(Layer[Person]):
+    key = "id"
+    destination = Verbs()
+
+    def source(self, run: Any) -> Any:
+        return iter(())
+
+
+def faults(*layers: type[Layer[Any]], name: str = "people") -> tuple[str, ...]:
+    class Declared(Sync[str]):
+        pass
+
+    Declared.layers = list(layers)
+    with pytest.raises(DeclarationError) as raised:
+        define(name, Declared, SyncOptions())
+    return raised.value.faults
+
+
+def test_every_fault_is_told_at_once() -> None:
+    class People(Base):
+        key, match, scope, on_delete = "idd", "mail", "acount", "disabel"
+
+    assert faults(People, name="People!") == (
+        "expected a sync name of 1 to 64 of a-z 0-9 _ . -, got 'People!'",
+        "People: key 'idd' is no field of Person; did you mean 'id'?",
+        "People: match 'mail' is no field of Person; did you mean 'email'?",
+        "People: scope: expected one of subject, account, got 'acount'; did you mean 'account'?",
+        "People: on_delete: expected one of delete, disable, keep, got 'disabel'; did you mean 'disable'?",
+    )
+
+
+def test_a_layer_without_verbs_source_or_key() -> None:
+    class People(Layer[Person]):
+        pass
+
+    assert faults(People) == (
+        "People: expected key = the field, or fields, that identify a record for ever; got none",
+        "People: expected a source (a generator method, or an object such as SQLSource), got none",
+        *(f"People: no verb {verb!r}: write def {verb}(self, changes, run), or give a destination that has it"
+          for verb in ("create", "update", "delete")),
+    )
+
+
+def test_a_parent_that_is_no_layer_of_the_sync() -> None:
+    class People(Base):
+        pass
+
+    class Members(Base):
+        parent = People.by("id")
+
+    assert faults(Members) == ("Members: refers to People, which is not among the sync's layers",)
+
+
+def test_a_circle_of_layers() -> None:
+    class One(Base):
+        pass
+
+    class Two(Base):
+        parent = One.by("id")
+
+    One.references = [Two.by("id")]
+    [fault] = faults(One, Two)
+    assert fault.startswith("Declared: layers refer to each other in a circle: ")
+
+
+def test_parents_come_before_children_however_they_are_listed() -> None:
+    class People(Base):
+        pass
+
+    class Groups(Base):
+        pass
+
+    class Members(Base):
+        parent, references = Groups.by("id"), [People.by("id")]
+
+    class Declared(Sync[str]):
+        layers = [Members, People, Groups]
+
+    ordered = [layer.name for layer in define("people", Declared, SyncOptions()).layers]
+    assert ordered[-1] == "Members"
+    assert sorted(ordered) == ["Groups", "Members", "People"]
+
+
+def test_the_verb_of_a_single_change_serves_a_batch() -> None:
+    class People(Layer[Person]):
+        key = "id"
+
+        def source(self, run: Any) -> Any:
+            return iter(())
+
+        def create_one(self, change: Any, run: Any) -> Done:
+            return Done(f"r{change}")
+
+        update_one = delete_one = create_one
+
+    class Declared(Sync[str]):
+        layers = [People]
+
+    [layer] = define("people", Declared, SyncOptions()).layers
+    create = layer.verb("create")
+    assert create is not None
+    assert create(["a", "b"], None) == [Done("ra"), Done("rb")]
+    assert layer.verb("find") is None
+
+
+@pytest.mark.parametrize("record", [
+    Person("a", "b"), {"id": "a", "email": "b"}, msgspec.defstruct("P", ["id", "email"])("a", "b"),
+])
+def test_keys_are_read_from_any_kind_of_record(record: Any) -> None:
+    class People(Base):
+        pass
+
+    People.record_type = classmethod(lambda cls: None)  # type: ignore[method-assign, assignment]
+
+    class Declared(Sync[str]):
+        layers = [People]
+
+    [layer] = define("people", Declared, SyncOptions()).layers
+    assert layer.keys([record, record]) == ["a", "a"]
+
+
+def test_two_syncs_of_one_name() -> None:
+    app = Penstock("sqlite:///unused.db")
+
+    class People(Base):
+        pass
+
+    class Declared(Sync[str]):
+        layers = [People]
+
+    app.sync("people")(Declared)
+    with pytest.raises(DeclarationError, match="declared already"):
+        app.sync("people")(Declared)
+
+
+def test_options_of_a_sync() -> None:
+    class People(Base):
+        pass
+
+    class Declared(Sync[str]):
+        layers = [People]
+
+    with pytest.raises(DeclarationError) as raised:
+        Penstock("sqlite:///unused.db").sync("people", max_concurrent=0, per_account=-1)(Declared)
+    assert raised.value.faults == ("Declared: max_concurrent: expected at least 1, got 0",
+                                   "Declared: per_account: expected at least 1, got -1")
