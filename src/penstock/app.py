@@ -128,9 +128,7 @@ class Penstock:
         """The store, opened on first use. A SQLite store migrates itself; a PostgreSQL store is never migrated here."""
         with self._lock:
             if self._store is None:
-                store = open_store(self.settings.url, now=self.settings.now,
-                                   busy_timeout_seconds=self.settings.busy_timeout_seconds,
-                                   pool_size=self.settings.pool_size)
+                store = self._open()
                 try:
                     if store.dialect == "sqlite":
                         migrate.migrate(store, self.layer_tables)
@@ -139,6 +137,10 @@ class Penstock:
                     raise
                 self._store = store
             return self._store
+
+    def _open(self) -> Store:
+        return open_store(self.settings.url, now=self.settings.now, pool_size=self.settings.pool_size,
+                          busy_timeout_seconds=self.settings.busy_timeout_seconds)
 
     @property
     def layer_tables(self) -> list[LayerTable]:
@@ -150,6 +152,14 @@ class Penstock:
     def migrate(self) -> list[str]:
         """Make what the store lacks; return the names of what was made."""
         return migrate.migrate(self.store, self.layer_tables)
+
+    def migration_sql(self) -> str:
+        """What `migrate` would run, as SQL for a person to read or run; runs none of it."""
+        store = self._open()
+        try:
+            return migrate.script(store, self.layer_tables)
+        finally:
+            store.close()
 
     def check(self) -> None:
         """Raise `SchemaMissing` or `SchemaTooNew` unless the store fits this app."""

@@ -3,7 +3,6 @@
 import click
 
 from penstock.cli.finding import find_app
-from penstock.store.migrate import script
 
 
 @click.command()
@@ -13,7 +12,7 @@ def migrate(context: click.Context, sql: bool) -> None:
     """Bring the store's tables up to date with this version and this app's layers."""
     with find_app(context) as app:
         if sql:
-            click.echo(script(app.store, app.layer_tables), nl=False)
+            click.echo(app.migration_sql(), nl=False)
             return
         done = app.migrate()
         for name in done:

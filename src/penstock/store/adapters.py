@@ -12,8 +12,8 @@ from typing import Any
 
 from penstock.domain.errors import UnknownConnection
 from penstock.store.port import Row, Store, Transaction
+from penstock.store.sqlite.connection import spare_checkpoints
 from penstock.store.statements import Compiled
-
 
 _SELF_CHECK_SECONDS = 0.05
 
@@ -56,7 +56,10 @@ def _execute(store: Store, connection: Any, compiled: Compiled, params: Mapping[
         raise UnknownConnection("this connection is asynchronous: use `await ….aenqueue(…)` with it")
     _belongs(store, connection, kind)
     if kind == "sqlite3":
-        return list(connection.execute(compiled.sql, params).fetchall())
+        spare_checkpoints(connection)
+        cursor = connection.cursor()
+        cursor.row_factory = None  # rows as they come, whatever the application has made of them
+        return list(cursor.execute(compiled.sql, params).fetchall())
     return list(connection.cursor(row_factory=_tuples()).execute(compiled.sql.encode(), params).fetchall())
 
 
@@ -93,8 +96,8 @@ def _kind(connection: Any) -> str:
 def _belongs(store: Store, connection: Any, kind: str) -> None:
     expected = "sqlite" if kind == "sqlite3" else "postgres"
     if store.dialect != expected:
-        raise UnknownConnection(f"the store is {store.dialect}, the connection is {kind}: a transaction cannot span both;"
-                                " leave out connection=, or put the store where the application's tables are")
+        raise UnknownConnection(f"the store is {store.dialect}, the connection is {kind}: a transaction cannot span"
+                                " both; leave out connection=, or put the store where the application's tables are")
     if other := store.owns(connection):
         raise UnknownConnection(f"expected a connection to the store, got {other}: leave out connection=, or put the"
                                 " store where the application's tables are")

@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from importlib.resources import files
 
-from penstock.domain.errors import SchemaMissing, SchemaTooNew
+from penstock.domain.errors import CallerHoldsWriteLock, SchemaMissing, SchemaTooNew
 from penstock.store.port import Store, Transaction
 from penstock.store.statements import Dialect, statement
 
@@ -60,7 +60,12 @@ def missing(store: Store, layers: list[LayerTable]) -> list[LayerTable]:
 
 
 def migrate(store: Store, layers: list[LayerTable]) -> list[str]:
-    """Apply what is pending and make the layers' tables, in one transaction; return the names of what was made."""
+    """Apply what is pending and make the layers' tables, in one transaction; return the names of what was made.
+
+    A store that lacks nothing is only read: its lock may be the caller's own, who is about to enqueue through it.
+    """
+    if not pending(store) and not missing(store, layers):
+        return []
 
     def work(tx: Transaction) -> list[str]:
         tx.rows("lock_migrations")
@@ -79,7 +84,11 @@ def migrate(store: Store, layers: list[LayerTable]) -> list[str]:
             done.append(f"layer {layer.table}")
         return done
 
-    return store.write(work)
+    try:
+        return store.write(work)
+    except CallerHoldsWriteLock as error:
+        raise CallerHoldsWriteLock(f"the store's tables have to be made before it is used inside a transaction: call"
+                                   f" app.migrate() first ({error})") from None
 
 
 def script(store: Store, layers: list[LayerTable]) -> str:

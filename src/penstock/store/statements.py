@@ -56,7 +56,7 @@ def compile_sql(text: str, dialect: Dialect, *, now: str | None = None, layer: s
             names[piece[1:]] = None
             parts.append(f"%({piece[1:]})s" if dialect == "postgres" else piece)
         elif kind is Kind.COMMENT:
-            continue
+            parts.append(" ")  # what stands on either side of it stays apart
         elif kind is Kind.NAME and piece.startswith("penstock."):
             parts.append(_own_name(piece, dialect, now, layer))
         else:
@@ -124,7 +124,7 @@ def statement(name: str, dialect: Dialect, *, now: str | None = None, layer: str
 
 @lru_cache(maxsize=1024)
 def positional(sql: str) -> tuple[str, tuple[str, ...]]:
-    """SQLite's `:name` parameters as `?`, with the name for each in order: the form that `executemany` takes rows in."""
+    """SQLite's `:name` parameters as `?`, with the name for each in order: `executemany` takes rows in this form."""
     names: list[str] = []
     parts: list[str] = []
     for kind, piece in tokenise(sql):

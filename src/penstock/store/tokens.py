@@ -28,7 +28,7 @@ class Token(NamedTuple):
 _PATTERN = re.compile(
     r"""
       (?P<literal> [eE]'(?:[^'\\]|''|\\.)*' | '(?:[^']|'')*' | "(?:[^"]|"")*"
-                 | \$(?P<tag>[A-Za-z_]\w*)?\$ .*? \$(?P=tag)?\$ )
+                 | `(?:[^`]|``)*` | \$(?P<tag>(?:[A-Za-z_]\w*)?)\$ .*? \$(?P=tag)\$ )
     | (?P<comment> --[^\n]* | /\*.*?\*/ )
     | (?P<cast> ::\s*[A-Za-z_]\w* | := )
     | (?P<parameter> :[A-Za-z_]\w* )

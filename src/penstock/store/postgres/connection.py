@@ -16,6 +16,8 @@ from penstock.domain.errors import (
 )
 
 RETRYABLE = (errors.SerializationFailure, errors.DeadlockDetected)
+# Classes of SQLSTATE: connection, authorisation, no such database, resources, operator. None: it never got that far.
+_UNREACHABLE = ("08", "28", "3D", "53", "57")
 LOST = (psycopg.OperationalError, psycopg.InterfaceError)
 Connection = psycopg.Connection[tuple[Any, ...]]
 
@@ -53,10 +55,10 @@ def translated(error: psycopg.Error, url: str) -> StoreError:
     text = str(error).strip()
     if isinstance(error, errors.UndefinedTable | errors.InvalidSchemaName | errors.UndefinedColumn):
         return SchemaMissing(f"{safe(url)}: {text.splitlines()[0]}; run `penstock migrate`")
-    if isinstance(error, errors.LockNotAvailable):
+    if isinstance(error, (errors.LockNotAvailable, errors.QueryCanceled, *RETRYABLE)):
         return StoreBusy(f"{safe(url)}: {text}")
     if isinstance(error, errors.InsufficientPrivilege | errors.ReadOnlySqlTransaction):
         return StoreUnavailable(f"{safe(url)}: expected the right to write to schema penstock, got: {text}")
-    if isinstance(error, LOST):
+    if isinstance(error, LOST) and (error.sqlstate or "08")[:2] in _UNREACHABLE:
         return StoreUnavailable(f"{safe(url)}: expected a PostgreSQL server that answers, got: {text}")
     return StoreError(f"{safe(url)}: {text}")

@@ -24,12 +24,16 @@ class Listener:
                                         daemon=True)
         self._thread.start()
 
+    @property
+    def running(self) -> bool:
+        return not self._stop.is_set()
+
     def _poll(self) -> None:
         while not self._stop.wait(random.uniform(0.5, 1.5) * _POLL_SECONDS):
             self._notice()
 
     def _listen(self) -> None:
-        while not self._stop.is_set():
+        while self.running:
             with contextlib.suppress(psycopg.Error), psycopg.connect(self._conninfo, autocommit=True) as connection:
                 connection.execute("listen penstock")
                 self._notice()  # whatever was enqueued while nobody listened
@@ -39,7 +43,7 @@ class Listener:
     def _hear(self, connection: "psycopg.Connection[tuple[object, ...]]") -> None:
         """Listen until asked to stop; a question now and then proves that the socket is not half open."""
         silent_seconds = 0.0
-        while not self._stop.is_set():
+        while self.running:
             heard = False
             for _ in connection.notifies(timeout=_WAIT_SECONDS, stop_after=1):
                 heard = True
@@ -54,7 +58,7 @@ class Listener:
 
     def wake(self) -> None:
         """Notice something that this very process did."""
-        if not self._stop.is_set():
+        if self.running:
             self._notice()
 
     def close(self) -> None:

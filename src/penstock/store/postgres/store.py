@@ -1,13 +1,13 @@
 """The adapter of the store port for PostgreSQL."""
 
+import contextlib
 import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
-from typing import Any, TypeVar
+from typing import Any, LiteralString, TypeVar
 
 import psycopg
-from psycopg.pq import TransactionStatus
 from psycopg_pool import ConnectionPool, PoolTimeout
 
 from penstock.domain.errors import StoreError, StoreForked, StoreUnavailable
@@ -18,6 +18,7 @@ from penstock.store.statements import Compiled, Dialect, statement
 
 T = TypeVar("T")
 _TRIES = 5
+_WAKE_SECONDS = 1.0
 _NONE: Params = {}
 
 
@@ -50,6 +51,12 @@ class PostgresTransaction:
         self.connection.execute(sql.encode())
 
 
+def _roll_back(connection: Connection) -> None:
+    """End a transaction without a change; on a connection that is gone the server has done so already."""
+    with contextlib.suppress(psycopg.Error):
+        connection.rollback()
+
+
 class PostgresStore:
     """A store in the schema `penstock` of a PostgreSQL database. `now` is the SQL expression for the time."""
 
@@ -62,7 +69,7 @@ class PostgresStore:
         self._pid = os.getpid()
         self._conninfo = conninfo(url)
         self._closed = False
-        self._listener_lock = threading.Lock()
+        self._thread = threading.local()
         self._listeners: set[Listener] = set()
         self._pool: ConnectionPool[Connection] = ConnectionPool(
             self._conninfo, min_size=1, max_size=pool_size, timeout=timeout_seconds, open=False, num_workers=1,
@@ -87,39 +94,65 @@ class PostgresStore:
 
     def write(self, work: Work[T]) -> T:
         self._usable()
-        for attempt in range(1, _TRIES + 1):
-            try:
-                return self._transact(work)
-            except RETRYABLE as error:
-                if attempt == _TRIES:
+        if getattr(self._thread, "writes", False):
+            raise StoreError("expected no write inside of a write, which would not share its fate: use its transaction")
+        self._thread.writes = True
+        try:
+            for attempt in range(1, _TRIES + 1):
+                try:
+                    return self._transact(work)
+                except RETRYABLE as error:
+                    if attempt == _TRIES:
+                        raise translated(error, self.url) from error
+                except psycopg.Error as error:
                     raise translated(error, self.url) from error
-            except psycopg.Error as error:
-                raise translated(error, self.url) from error
-        raise AssertionError("unreachable")
+            raise AssertionError("unreachable")
+        finally:
+            self._thread.writes = False
 
     def _transact(self, work: Work[T]) -> T:
+        connection = self._begun("begin isolation level read committed")
         try:
-            with self._pool.connection() as connection:
-                connection.execute("begin")
-                try:
-                    result = work(PostgresTransaction(connection, self.now))
-                except BaseException:
-                    if connection.info.transaction_status not in (TransactionStatus.IDLE, TransactionStatus.UNKNOWN):
-                        connection.execute("rollback")
+            try:
+                result = work(PostgresTransaction(connection, self.now))
+            except BaseException:
+                _roll_back(connection)
+                raise
+            try:
+                connection.execute("commit")
+            except LOST as error:
+                if not connection.closed:  # the server is there, and said that it rolled back
                     raise
-                try:
-                    connection.execute("commit")
-                except LOST as error:
-                    raise StoreUnavailable(
-                        f"{safe(self.url)}: the connection was lost while COMMIT was answered ({error}); the"
-                        " transaction may have been carried out: read before you try again"
-                    ) from error
-                return result
-        except PoolTimeout as error:
-            raise StoreUnavailable(
-                f"{safe(self.url)}: expected a connection within {self._pool.timeout:g} s, got none ({error}): the"
-                " server does not answer, or pool_size is too small"
-            ) from None
+                raise StoreUnavailable(
+                    f"{safe(self.url)}: the connection was lost while COMMIT was answered ({error}); the"
+                    " transaction may have been carried out: read before you try again"
+                ) from error
+            return result
+        finally:
+            self._pool.putconn(connection)
+
+    def _begun(self, begin: LiteralString) -> Connection:
+        """A connection of the pool with a transaction begun.
+
+        Connections that died in the pool (the server was restarted) are passed over: nothing was sent through them.
+        """
+        for left in range(self._pool.max_size, -1, -1):
+            try:
+                connection = self._pool.getconn()
+            except PoolTimeout as error:
+                raise StoreUnavailable(
+                    f"{safe(self.url)}: expected a connection within {self._pool.timeout:g} s, got none ({error}): the"
+                    " server does not answer, or pool_size is too small"
+                ) from None
+            try:
+                connection.execute(begin)
+                return connection
+            except BaseException as error:
+                died = isinstance(error, LOST) and connection.closed
+                self._pool.putconn(connection)
+                if not died or not left:
+                    raise
+        raise AssertionError("unreachable")
 
     def submit(self, work: Work[T]) -> Future[T]:
         future: Future[T] = Future()
@@ -132,15 +165,12 @@ class PostgresStore:
     def read(self, work: Work[T]) -> T:
         self._usable()
         try:
-            with self._pool.connection() as connection:
-                connection.execute("begin isolation level repeatable read read only")
-                try:
-                    return work(PostgresTransaction(connection, self.now))
-                finally:
-                    if connection.info.transaction_status is not TransactionStatus.UNKNOWN:
-                        connection.execute("rollback")
-        except PoolTimeout as error:
-            raise StoreUnavailable(f"{safe(self.url)}: no connection within {self._pool.timeout:g} s: {error}") from None
+            connection = self._begun("begin isolation level repeatable read read only")
+            try:
+                return work(PostgresTransaction(connection, self.now))
+            finally:
+                _roll_back(connection)
+                self._pool.putconn(connection)
         except psycopg.Error as error:
             raise translated(error, self.url) from error
 
@@ -151,13 +181,14 @@ class PostgresStore:
         for listener in tuple(self._listeners):  # this process at once, and without a round trip
             listener.wake()
         if not self.pooled:
-            with self._pool.connection() as connection:
+            # What it tells of is committed: that nobody could be told must not look as if it had failed.
+            with contextlib.suppress(psycopg.Error), self._pool.connection(timeout=_WAKE_SECONDS) as connection:
                 connection.execute(self.compile("wake").sql.encode())
 
     def watch(self, notice: Callable[[], None]) -> Listener:
         self._usable()
         listener = Listener(self._conninfo, notice, listen=not self.pooled)
-        self._listeners.add(listener)
+        self._listeners = {each for each in self._listeners if each.running} | {listener}
         return listener
 
     def owns(self, connection: Any) -> str | None:

@@ -1,6 +1,7 @@
 """Connections to the file and the transactions on them; every SQLite error becomes one of Penstock's."""
 
 import sqlite3
+import time
 from collections.abc import Mapping, Sequence
 from itertools import repeat
 from pathlib import Path
@@ -15,23 +16,70 @@ from penstock.store.statements import positional, statement
 _NONE: Params = {}
 
 
+_WAL_SECONDS = 5.0
+_READ_BUSY_MS = 5000
+
+
+class OwnConnection(sqlite3.Connection):
+    """A connection of Penstock's own, told apart from those of the application around it."""
+
+
 def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
     """A connection in autocommit mode that never checkpoints by itself (ADR 003)."""
     try:
-        connection = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False,
-                                     cached_statements=512)
+        connection = sqlite3.connect(path, timeout=_WAL_SECONDS, isolation_level=None, check_same_thread=False,
+                                     cached_statements=512, factory=OwnConnection)
+    except sqlite3.Error as error:
+        raise translated(error, path) from error
+    try:
         connection.execute("pragma wal_autocheckpoint = 0")
-        if connection.execute("pragma journal_mode").fetchone()[0] != "wal":
-            connection.execute("pragma busy_timeout = 5000")
-            connection.execute("pragma journal_mode = wal")
-        connection.execute("pragma busy_timeout = 0")
+        _use_wal(connection, path)
         connection.execute("pragma synchronous = full")
         connection.execute("pragma journal_size_limit = 4194304")
         if read_only:
+            # A reader waits only while another process recovers the WAL after a crash, or closes the file.
+            connection.execute(f"pragma busy_timeout = {_READ_BUSY_MS}")
             connection.execute("pragma query_only = on")
+        else:
+            connection.execute("pragma busy_timeout = 0")
     except sqlite3.Error as error:
+        connection.close()
         raise translated(error, path) from error
+    except BaseException:
+        connection.close()
+        raise
     return connection
+
+
+def _use_wal(connection: sqlite3.Connection, path: Path) -> None:
+    """Switch the file to WAL, once in its life. Two that do so at once get in each other's way for a moment, in
+    which SQLite does not wait but says that the file is locked."""
+    deadline = time.monotonic() + _WAL_SECONDS
+    while True:
+        try:
+            if connection.execute("pragma journal_mode").fetchone()[0] == "wal":
+                return
+            mode = connection.execute("pragma journal_mode = wal").fetchone()[0]
+        except sqlite3.OperationalError as error:
+            if not is_busy(error) or time.monotonic() >= deadline:
+                raise
+        else:
+            if mode == "wal":
+                return
+            raise StoreUnavailable(f"expected {path} to switch to journal mode WAL, it stays at {mode}: put the store"
+                                   " on a local disk that allows shared memory, or use a postgresql:// store")
+        time.sleep(0.01)
+
+
+def has_reset_bug(version: tuple[int, ...]) -> bool:
+    """Whether this SQLite may corrupt a file where one connection checkpoints while another commits (ADR 003)."""
+    return not (version >= (3, 51, 3) or (3, 50, 7) <= version < (3, 51) or (3, 44, 6) <= version < (3, 45))
+
+
+def spare_checkpoints(connection: sqlite3.Connection) -> None:
+    """Keep an application's connection from checkpointing by itself where that may do harm: the writer does it."""
+    if has_reset_bug(sqlite3.sqlite_version_info):
+        connection.execute("pragma wal_autocheckpoint = 0")
 
 
 def is_busy(error: sqlite3.Error) -> bool:

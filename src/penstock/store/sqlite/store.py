@@ -1,5 +1,6 @@
 """The adapter of the store port for SQLite."""
 
+import contextlib
 import os
 import sqlite3
 import threading
@@ -18,6 +19,7 @@ from penstock.store.statements import Compiled, Dialect, statement
 
 T = TypeVar("T")
 _SELF_CHECK_SECONDS = 0.05
+_RECONNECT_SECONDS = 1.0
 
 
 class SQLiteStore:
@@ -45,19 +47,20 @@ class SQLiteStore:
         return self._writer.submit(work)
 
     def write(self, work: Work[T]) -> T:
+        if threading.current_thread() is self._writer.thread:
+            raise StoreError("expected no write inside of a write, which would wait for itself: use its transaction")
         future = self.submit(work)
         while True:
             try:
                 return future.result(_SELF_CHECK_SECONDS)
             except TimeoutError:
                 if future.done():
-                    raise
+                    return future.result()  # it ended just now, or its own error is a TimeoutError
                 self.refuse_self_lock(future)
 
     def refuse_self_lock(self, future: Future[Any]) -> None:
         """Raise where the work waits for a lock that the waiting thread itself holds."""
-        own = self._writer.connections() | {id(reader) for reader in self._readers}
-        if self._writer.blocked.is_set() and caller_holds_write_lock(self.path, own) and future.cancel():
+        if self._writer.blocked.is_set() and caller_holds_write_lock(self.path) and future.cancel():
             raise CallerHoldsWriteLock(
                 f"this thread has an open write transaction on {self.path}, so Penstock's own connection would wait"
                 " for it for ever: pass that connection with using(connection=…), or commit it first"
@@ -77,10 +80,9 @@ class SQLiteStore:
         finally:
             if connection.in_transaction:
                 connection.execute("rollback")
+            self._readers.append(connection)
             if self._closed:
-                connection.close()
-            else:
-                self._readers.append(connection)
+                self._close_readers()
 
     def wake(self) -> None:
         """Tell this process at once; other processes poll the file's data version."""
@@ -90,7 +92,7 @@ class SQLiteStore:
     def watch(self, notice: Callable[[], None]) -> "DataVersionWatch":
         self._usable()
         watch = DataVersionWatch(self.path, notice, self._poll_seconds)
-        self._watches.add(watch)
+        self._watches = {each for each in self._watches if each.running} | {watch}
         return watch
 
     def owns(self, connection: Any) -> str | None:
@@ -105,8 +107,12 @@ class SQLiteStore:
         for watch in self._watches:
             watch.close()
         self._writer.close()
-        while self._readers:
-            self._readers.pop().close()
+        self._close_readers()
+
+    def _close_readers(self) -> None:
+        with contextlib.suppress(IndexError):
+            while True:
+                self._readers.pop().close()
 
     def _usable(self) -> None:
         if os.getpid() != self._pid:
@@ -129,21 +135,28 @@ class DataVersionWatch:
         self._thread = threading.Thread(target=self._loop, name="penstock-watch", daemon=True)
         self._thread.start()
 
+    @property
+    def running(self) -> bool:
+        return not self._stop.is_set()
+
     def _loop(self) -> None:
-        connection = connect(self._path, read_only=True)
-        try:
-            seen = None
-            while not self._stop.wait(self._every_seconds):
-                version = connection.execute("pragma data_version").fetchone()[0]
-                if version != seen:
-                    seen = version
-                    self._notice()
-        finally:
-            connection.close()
+        while self.running:
+            with (contextlib.suppress(sqlite3.Error, StoreError),
+                  contextlib.closing(connect(self._path, read_only=True)) as connection):
+                self._poll(connection)
+            self._stop.wait(_RECONNECT_SECONDS)
+
+    def _poll(self, connection: sqlite3.Connection) -> None:
+        seen = None
+        while not self._stop.wait(self._every_seconds):
+            version = connection.execute("pragma data_version").fetchone()[0]
+            if version != seen:
+                seen = version
+                self._notice()
 
     def wake(self) -> None:
         """Notice something that this very process did."""
-        if not self._stop.is_set():
+        if self.running:
             self._notice()
 
     def close(self) -> None:

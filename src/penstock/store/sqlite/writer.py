@@ -5,13 +5,14 @@ result is told only after the commit that holds it. The wait for the file's writ
 holds it.
 """
 
+import contextlib
 import os
 import queue
 import sqlite3
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import Future, InvalidStateError
 from pathlib import Path
 from typing import Any
 
@@ -40,11 +41,9 @@ class Writer:
         self._transaction = SQLiteTransaction(self._connection, now)
         self._queue: queue.SimpleQueue[Unit | None] = queue.SimpleQueue()
         self._checkpointed_at = 0.0
-        self._thread = threading.Thread(target=self._loop, name="penstock-writer", daemon=True)
-        self._thread.start()
-
-    def connections(self) -> set[int]:
-        return {id(self._connection), id(self._guard)}
+        self._checkpointed_bytes = 0
+        self.thread = threading.Thread(target=self._loop, name="penstock-writer", daemon=True)
+        self.thread.start()
 
     def submit(self, work: Work[Any]) -> Future[Any]:
         future: Future[Any] = Future()
@@ -54,7 +53,7 @@ class Writer:
     def close(self) -> None:
         """Finish what was submitted, then stop."""
         self._queue.put(None)
-        self._thread.join()
+        self.thread.join()
         for left in _drain(self._queue):
             left[1].set_exception(StoreError("the store was closed before this could be written"))
         self._guard.close()
@@ -86,11 +85,12 @@ class Writer:
                     settled.append(self._one(work, future))
             self._connection.execute("commit")
         except BaseException as error:
-            if self._connection.in_transaction:
-                self._connection.execute("rollback")
+            with contextlib.suppress(sqlite3.Error):
+                if self._connection.in_transaction:
+                    self._connection.execute("rollback")
             cause = translated(error, self.path) if isinstance(error, sqlite3.Error) else error
             for _, future in group:
-                if not future.done():
+                with contextlib.suppress(InvalidStateError):  # it was cancelled meanwhile
                     future.set_exception(cause)
             return
         for settle in settled:
@@ -135,22 +135,26 @@ class Writer:
 
     def _checkpoint_if_long(self) -> None:
         """Copy the WAL back into the file while nobody can commit: that is what makes it safe (ADR 003)."""
-        now = time.monotonic()
-        if now - self._checkpointed_at < _CHECKPOINT_EVERY_SECONDS:
-            return
         try:
-            if os.stat(f"{self.path}-wal").st_size <= _WAL_LIMIT_BYTES:
+            size = os.stat(f"{self.path}-wal").st_size
+            if size < self._checkpointed_bytes:  # the WAL began anew
+                self._checkpointed_bytes = 0
+            if size <= _WAL_LIMIT_BYTES:
+                return
+            # Where a reader keeps the WAL from beginning anew, every commit would copy a few pages and wait for a disk
+            now = time.monotonic()
+            grown = size - self._checkpointed_bytes
+            if grown <= _WAL_LIMIT_BYTES and now - self._checkpointed_at < _CHECKPOINT_EVERY_SECONDS:
                 return
             self._guard.execute("begin immediate")
-        except (OSError, sqlite3.OperationalError):
-            return
-        self._checkpointed_at = now
-        try:
-            self._connection.execute("pragma wal_checkpoint(passive)").fetchall()
-        except sqlite3.OperationalError:
-            pass  # a reader is in the way; the next commit tries again
-        finally:
-            self._guard.execute("rollback")
+        except (OSError, sqlite3.Error):
+            return  # another process writes; the next commit tries again
+        self._checkpointed_at, self._checkpointed_bytes = now, size
+        with contextlib.suppress(sqlite3.Error):
+            try:
+                self._connection.execute("pragma wal_checkpoint(passive)").fetchall()
+            finally:
+                self._guard.execute("rollback")
 
 
 def _drain(waiting: "queue.SimpleQueue[Unit | None]") -> list[Unit]:

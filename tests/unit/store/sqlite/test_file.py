@@ -9,7 +9,8 @@ import pytest
 from penstock.domain.errors import ConfigurationError, StoreUnavailable
 from penstock.store.open import open_store
 from penstock.store.sqlite import SQLiteStore, file
-from penstock.store.sqlite.connection import connect
+from penstock.store.sqlite import connection as connection_module
+from penstock.store.sqlite.connection import connect, has_reset_bug
 from tests.processes import python
 
 MOUNTS = """\
@@ -147,3 +148,21 @@ def test_penstock_never_checkpoints_by_itself(path: Path):
         connection = connect(path, read_only=read_only)
         assert connection.execute("pragma wal_autocheckpoint").fetchone() == (0,)
         connection.close()
+
+
+@pytest.mark.parametrize(("version", "buggy"), [
+    ((3, 40, 1), True), ((3, 44, 5), True), ((3, 44, 6), False), ((3, 45, 0), True), ((3, 50, 6), True),
+    ((3, 50, 7), False), ((3, 51, 0), True), ((3, 51, 2), True), ((3, 51, 3), False), ((3, 53, 0), False),
+])
+def test_which_versions_have_the_wal_reset_bug(version: tuple[int, ...], buggy: bool):
+    assert has_reset_bug(version) is buggy
+
+
+@pytest.mark.parametrize("buggy", [True, False])
+def test_an_applications_connection_checkpoints_only_where_that_is_safe(
+        path: Path, monkeypatch: pytest.MonkeyPatch, buggy: bool):
+    monkeypatch.setattr(connection_module, "has_reset_bug", lambda version: buggy)
+    connection = sqlite3.connect(path)
+    connection_module.spare_checkpoints(connection)
+    assert (connection.execute("pragma wal_autocheckpoint").fetchone() == (0,)) is buggy
+    connection.close()
