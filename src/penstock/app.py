@@ -1,5 +1,6 @@
 """`Penstock`: the composition root. It builds what people declared, and knows which store and rooms serve it."""
 
+import inspect
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
@@ -17,7 +18,7 @@ from penstock.domain.retry import RetryPolicy
 from penstock.events import Event, Events
 from penstock.queue.attempt import current
 from penstock.queue.enqueue import aenqueue, enqueue
-from penstock.queue.task import Options, Task
+from penstock.queue.task import Options, Task, priority_fault
 from penstock.schedule.upkeep import Upkeep
 from penstock.store import migrate
 from penstock.store.migrate import LayerTable
@@ -74,7 +75,9 @@ class Penstock:
 
         def declare(wrapped: Callable[P, R]) -> Task[P, R]:
             named = name or f"{wrapped.__module__}.{wrapped.__qualname__}"
-            faults = [fault for fault in (name_fault("queue", queue),) if fault]
+            faults = [fault for fault in (name_fault("queue", queue), priority_fault(priority)) if fault]
+            if inspect.isgeneratorfunction(wrapped) or inspect.isasyncgenfunction(wrapped):
+                faults.append(f"task {named}: expected a function that does its work when called, got a generator")
             if named in self.tasks:
                 faults.append(f"a task {named!r} is declared already: give one of them another name=")
             if faults:
@@ -236,7 +239,7 @@ class Penstock:
     def _serve_run(self, run_id: int) -> None:
         attempt = current.get()
         serve(self.store, self.syncs, self.events, run_id=run_id, job_id=attempt.job.id, lease=attempt.job.lease,
-              check=attempt.check)
+              check=attempt.check, remaining=attempt.remaining)
 
 
 class Using:

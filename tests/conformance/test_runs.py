@@ -196,7 +196,7 @@ def _run_raw(engine: Engine, attempt: Any) -> None:
 
     run_id = engine.clock.fetch("select id from penstock.sync_runs")[0][0]
     serve(engine.app.store, engine.app.syncs, engine.app.events, run_id=run_id, job_id=attempt.job.id,
-          lease=attempt.job.lease, check=attempt.check)
+          lease=attempt.job.lease, check=attempt.check, remaining=attempt.remaining)
 
 
 def test_a_window_that_lost_its_lease_saves_nothing(engine: Engine, directory: Directory) -> None:

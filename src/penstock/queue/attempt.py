@@ -30,10 +30,16 @@ class Attempt:
     identity: Identity
     stopping: Event
 
+    def remaining(self) -> float:
+        """Seconds for which the lease surely holds."""
+        return 0.0 if self.identity.lost else self.identity.valid_until - time.monotonic()
+
     def check(self) -> None:
         """Raise `Stopping` if the worker was asked to stop, `StaleLease` if the job may run elsewhere by now."""
-        if self.identity.lost or time.monotonic() >= self.identity.valid_until:
-            raise StaleLease(f"job {self.job.id}: the worker could not renew its lease in time; the job goes on elsewhere")
+        if self.remaining() <= 0:
+            raise StaleLease(
+                f"job {self.job.id}: the worker could not renew its lease in time; the job goes on elsewhere"
+            )
         if self.stopping.is_set():
             raise Stopping(f"job {self.job.id}: the worker is stopping")
 

@@ -69,7 +69,7 @@ class Claims:
     def _all_read_since(self, subjects: Iterable[str]) -> int | None:
         """The earliest beginning of the subjects' last complete reads; None where one has none."""
         rows = self._rows("reads_completed", {"layer_table": self._table, "scope": self._scope})
-        began: dict[str, int] = {subject: began_at for subject, began_at in rows}
+        began: dict[str, int] = dict(rows)
         times = [began.get(subject) for subject in subjects]
         known = [time for time in times if time is not None]
         return min(known) if known and len(known) == len(times) else None

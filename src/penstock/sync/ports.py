@@ -5,11 +5,17 @@ Verbs take a batch of changes and give one outcome per change, in the same order
 layer asks only for the verbs that its mode needs.
 """
 
+import math
 from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
 from penstock.domain.records import Calls, Change, Complete, Outcome, Subject
+
+
+def _for_ever() -> float:
+    """The lease of a run that nobody else can take over, as `plan` uses it."""
+    return math.inf
 
 
 def _never() -> None:
@@ -28,6 +34,9 @@ class Run:
     `client` is what the sync's `connect(account)` gave. `deadline` is in seconds of `time.monotonic()`, or None.
     `calls` counts the requests to the destination; a connector's client adds to it. `held(remote_ids)` gives those
     that rows of the layer at work hold already, so that a verb adopts nothing that is another record's.
+    `check()` raises where the run has to stop. `remaining()` is for how many seconds the run's lease surely holds: a
+    call that outlasts it could be carried out after another worker has looked for what it made, so a client gives
+    up its calls before that.
     """
 
     subject: Subject
@@ -36,6 +45,7 @@ class Run:
     deadline: float | None = None
     calls: Calls = field(default_factory=Calls)
     check: Callable[[], None] = _never
+    remaining: Callable[[], float] = _for_ever
     held: Callable[[Sequence[str]], Collection[str]] = _none_held
 
     @property

@@ -23,10 +23,12 @@ from penstock.sync.runs import RETRY, Settlement
 from penstock.sync.state import Fence, LayerState
 from penstock.sync.verbs import Verbs
 
+_ELSEWHERE_SECONDS = 10.0
+
 
 def serve(store: Store, syncs: dict[str, SyncDefinition], events: Events, *, run_id: int, job_id: int, lease: int,
-          check: Callable[[], None]) -> None:
-    """Serve one run under the lease of the job that does it.
+          check: Callable[[], None], remaining: Callable[[], float]) -> None:
+    """Serve one run under the lease of the job that does it; `check` and `remaining` are those of `Run`.
 
     Returns quietly where the run is no longer this job's. Raises `StaleLease` where it ceased to be on the way.
     """
@@ -40,8 +42,9 @@ def serve(store: Store, syncs: dict[str, SyncDefinition], events: Events, *, run
     try:
         definition = syncs.get(name)
         if definition is None:
-            raise UnknownSubject(f"this worker's app declares no sync {name!r}")
-        problems = _serve(store, definition, Subject(key, account, size), fence, check)
+            settlement.release(delay_seconds=_ELSEWHERE_SECONDS, give_back=True)
+            return  # a worker of another version of the app serves it
+        problems = _serve(store, definition, Subject(key, account, size), fence, check, remaining)
         if problems:
             message = storable("; ".join(problems))
         settlement.finish(status, "SourceProblems" if problems else None, message)
@@ -69,10 +72,11 @@ def _failed(settlement: Settlement, error: Exception, attempt: int) -> tuple[str
 
 
 def _serve(store: Store, definition: SyncDefinition, subject: Subject, fence: Fence,
-           check: Callable[[], None]) -> list[str]:
+           check: Callable[[], None], remaining: Callable[[], float]) -> list[str]:
     """Plan and apply layer after layer, then delete in reverse; return what is wrong with the source, if anything."""
     with ExitStack() as stack:
-        run = stack.enter_context(opened(definition, subject, check))
+        run = stack.enter_context(opened(definition, subject))
+        run.check, run.remaining = check, remaining
         verbs = Verbs(run)
         stack.callback(verbs.close)
         states = layer_states(store, definition, subject, fence)
@@ -97,7 +101,7 @@ def _serve(store: Store, definition: SyncDefinition, subject: Subject, fence: Fe
 
 
 @contextmanager
-def opened(definition: SyncDefinition, subject: Subject, check: Callable[[], None] | None = None) -> Iterator[Run]:
+def opened(definition: SyncDefinition, subject: Subject) -> Iterator[Run]:
     """The run as user code sees it: its subject loaded afresh, its client connected."""
     load = getattr(definition.sync, "load", None)
     if load is not None:
@@ -108,10 +112,7 @@ def opened(definition: SyncDefinition, subject: Subject, check: Callable[[], Non
         subject = replace(subject, value=value)
     client: Any = definition.sync.connect(subject.account)
     with (client if hasattr(client, "__enter__") else nullcontext(client)) as entered:
-        run = Run(subject, client=entered)
-        if check is not None:
-            run.check = check
-        yield run
+        yield Run(subject, client=entered)
 
 
 def layer_states(store: Store, definition: SyncDefinition, subject: Subject,

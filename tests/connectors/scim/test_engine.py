@@ -1,5 +1,6 @@
 """The engine over HTTP that misbehaves: whatever happens, the next runs converge, and nobody exists twice."""
 
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -10,6 +11,8 @@ import pytest
 
 from penstock import Penstock
 from penstock.connectors import scim
+from penstock.domain.errors import Unavailable
+from penstock.domain.records import Change, ChangeKind
 from penstock.sync import Complete, Layer, Run, Subject, Sync
 from tests.clock import Clock
 from tests.engine import Engine
@@ -97,3 +100,15 @@ def test_a_destination_that_is_down_is_tried_again_later(
     engine.clock.advance(10)
     engine.settle_all()
     assert len(stored("Users")) == 12
+
+
+def test_no_request_outlasts_the_lease(client: scim.Client, proxy: FaultyProxy) -> None:
+    """The destination hangs; the call is given up while the lease still holds, not after the client's own 10 s."""
+    proxy.hang(method="POST")
+    people = [Change(ChangeKind.CREATE, "E1", {"userName": "e1@example.com"}, match="e1@example.com")]
+    run = Run(Subject("all"), client=client, remaining=lambda: 1.0)
+    began = time.monotonic()
+    with pytest.raises(Unavailable) as raised:
+        scim.Users.create(people, run)
+    assert raised.value.sent
+    assert time.monotonic() - began < 5

@@ -6,9 +6,10 @@ fail leaves here as `Throttled` or `Unavailable`. A client is used by one thread
 
 import ssl
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import cache
+from math import inf
 from types import TracebackType
 from typing import Any, Self
 
@@ -47,13 +48,18 @@ def connect(url: str, *, token: str | None = None, timeout: float = 30.0) -> "Cl
 
 
 class Client:
-    """Talks to one service. `timeout` is in seconds; `shown` is the URL without any password."""
+    """Talks to one service. `timeout` is in seconds; `shown` is the URL without any password.
+
+    `remaining` says for how many seconds the caller's lease holds. No request may outlast it: it could be carried
+    out after another worker has looked for what it made, and found nothing.
+    """
 
     def __init__(self, url: str, *, token: str | None, timeout: float) -> None:
         self.timeout = timeout
         self.shown = _without_password(url)
         self._base = url.rstrip("/")
         self._token = token
+        self.remaining: Callable[[], float] = lambda: inf
         self._offers: Offers | None = None
         headers = {"Accept": f"{MEDIA_TYPE}, application/json;q=0.9", "User-Agent": "penstock"}
         if token:
@@ -82,14 +88,16 @@ class Client:
         """Send one request and give its answer, whatever its status. Raises `Unavailable` if there was none."""
         call, writes = f"{method} {path}", method != "GET"
         sent = {**(headers or {}), **({"Content-Type": MEDIA_TYPE} if body is not None else {})}
-        made, until = True, time.monotonic() + self.timeout
+        timeout = min(self.timeout, max(self.remaining(), 0.1) / 2)
+        made, until = True, time.monotonic() + timeout
         try:
-            with self._http.stream(method, self._base + path, content=body, params=params, headers=sent) as response:
+            with self._http.stream(method, self._base + path, content=body, params=params, headers=sent,
+                                   timeout=timeout) as response:
                 content = _whole(response, until)
             return Reply(call, response.status_code, dict(response.headers), content, writes, self._token)
         except httpx2.RequestError as error:
             made = not isinstance(error, NEVER_SENT)
-            raise broken_call(call, self.shown, error, writes=writes, timeout=self.timeout,
+            raise broken_call(call, self.shown, error, writes=writes, timeout=timeout,
                               token=self._token) from error
         finally:
             calls.read += made and not writes

@@ -13,6 +13,7 @@ from penstock.sync.ports import Run
 def client_of(run: Run) -> Client:
     """The run's client; raises `DeclarationError` if the sync's `connect` gave something else."""
     if isinstance(run.client, Client):
+        run.client.remaining = run.remaining
         return run.client
     raise DeclarationError(f"a SCIM destination needs a client of scim.connect(url, token=…), got "
                            f"{type(run.client).__name__}; return one from the sync's connect(account)")
