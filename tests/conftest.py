@@ -20,6 +20,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from penstock import Penstock
 from penstock.domain.records import Subject
 from penstock.store import migrate
 from penstock.store.migrate import LayerTable
@@ -135,6 +136,13 @@ def store(store_url: str, clock: Clock) -> Iterator[Store]:
     store = open_store(store_url, now=clock.expression)
     yield store
     store.close()
+
+
+@pytest.fixture
+def app(store_url: str, clock: Clock) -> Iterator[Penstock]:
+    """An app without any tasks yet, on a migrated store whose time stands still."""
+    with Penstock(store_url, now=clock.expression) as app:
+        yield app
 
 
 @pytest.fixture

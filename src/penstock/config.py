@@ -33,6 +33,7 @@ class Settings:
     """The SQL expression for the time; only tests set it."""
 
 
+_MOST = 1_000_000_000
 _POSITIVE = ("lease_seconds", "poll_seconds", "grace_seconds", "busy_timeout_seconds", "pool_size")
 _TEST_ONLY = ("now",)
 _ELSEWHERE = ("app",)  # `[tool.penstock] app` and PENSTOCK_APP tell the command line where the app is
@@ -55,8 +56,8 @@ def load(arguments: Mapping[str, Any], *, environment: Mapping[str, str] = os.en
             elif value is not None:
                 values[name] = _typed(name, value, origin, faults)
     for name in _POSITIVE:
-        if name in values and isinstance(values[name], int | float) and not values[name] > 0:
-            faults.append(f"{name}: expected more than 0, got {values[name]!r}")
+        if name in values and isinstance(values[name], int | float) and not 0 < values[name] < _MOST:
+            faults.append(f"{name}: expected more than 0 and less than {_MOST}, got {values[name]!r}")
     if faults:
         raise ConfigurationError(faults)
     return Settings(**values)
@@ -68,8 +69,11 @@ def _file(folder: Path, faults: list[str]) -> dict[str, Any]:
         return {}
     try:
         section = tomllib.loads(path.read_text("utf-8")).get("tool", {}).get("penstock", {})
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         faults.append(f"pyproject.toml: {error}")
+        return {}
+    if not isinstance(section, dict):
+        faults.append(f"pyproject.toml: expected a table [tool.penstock], got {section!r}")
         return {}
     return {name: value for name, value in section.items() if name not in _ELSEWHERE}
 
@@ -82,11 +86,12 @@ def _environment(environment: Mapping[str, str]) -> dict[str, str]:
 
 def _typed(name: str, value: Any, origin: str, faults: list[str]) -> Any:
     kind = int if name == "pool_size" else float if name in _POSITIVE else str
-    if kind is not str and isinstance(value, bool):
-        faults.append(f"{origin}: {name}: expected a number, got {value!r}")
+    wanted = "a whole number" if kind is int else "a number"
+    if kind is not str and (isinstance(value, bool) or (kind is int and isinstance(value, float) and value % 1)):
+        faults.append(f"{origin}: {name}: expected {wanted}, got {value!r}")
         return value
     try:
         return kind(value)
     except (TypeError, ValueError):
-        faults.append(f"{origin}: {name}: expected {'a whole number' if kind is int else 'a number'}, got {value!r}")
+        faults.append(f"{origin}: {name}: expected {wanted}, got {value!r}")
         return value

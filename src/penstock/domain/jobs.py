@@ -76,8 +76,16 @@ def settled(claimed: Claimed, state: JobState, *, delay_seconds: float = 0.0, gi
     return Settled(
         id=claimed.id, lease=claimed.lease, state=state.value, delay_ms=round(delay_seconds * 1000),
         given_back=1 if give_back else 0, error_class=type(error).__name__ if error is not None else None,
-        error=storable(trace or str(error)) if error is not None else None,
+        error=storable(trace or message(error)) if error is not None else None,
     )
+
+
+def message(error: BaseException) -> str:
+    """What an error says of itself, if it can."""
+    try:
+        return str(error)
+    except Exception:
+        return "(its message cannot be shown)"
 
 
 def storable(text: str) -> str:

@@ -1,10 +1,14 @@
 """When to try again."""
 
+import math
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from penstock.domain.errors import ConfigurationError
+
+_MOST_ATTEMPTS = 2**31 - 1
+_LONGEST_SECONDS = 10 * 366 * 86_400
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,11 +27,12 @@ class RetryPolicy:
 
     def __post_init__(self) -> None:
         faults = []
-        if self.max_attempts < 1:
-            faults.append(f"max_attempts: expected at least 1, got {self.max_attempts}")
-        if self.base_seconds < 0 or self.longest_seconds < 0:
-            faults.append(f"expected waits of 0 s or more, got {self.base_seconds} and {self.longest_seconds}")
-        if self.factor < 1:
+        if type(self.max_attempts) is not int or not 1 <= self.max_attempts <= _MOST_ATTEMPTS:
+            faults.append(f"max_attempts: expected a whole number, 1 to {_MOST_ATTEMPTS}, got {self.max_attempts!r}")
+        for name in ("base_seconds", "longest_seconds"):
+            if not 0 <= getattr(self, name) <= _LONGEST_SECONDS:
+                faults.append(f"{name}: expected 0 to {_LONGEST_SECONDS} seconds, got {getattr(self, name)}")
+        if not 1 <= self.factor < math.inf:
             faults.append(f"factor: expected at least 1, got {self.factor}")
         if not 0 <= self.jitter <= 1:
             faults.append(f"jitter: expected 0 to 1, got {self.jitter}")
@@ -36,6 +41,8 @@ class RetryPolicy:
 
     def delay_seconds(self, attempt: int, uniform: Callable[[float, float], float] = random.uniform) -> float:
         """How long to wait after attempt number `attempt` (from 1) has failed."""
-        exponent = min(attempt - 1, 64)
-        wait = min(self.base_seconds * self.factor**exponent, self.longest_seconds)
+        try:
+            wait = min(self.base_seconds * self.factor ** (attempt - 1), self.longest_seconds)
+        except OverflowError:
+            wait = self.longest_seconds
         return wait * uniform(1 - self.jitter, 1 + self.jitter)

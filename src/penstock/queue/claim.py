@@ -1,6 +1,6 @@
 """Claiming and settling: a claim hands out a lease, and only that lease settles."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
@@ -39,10 +39,15 @@ def settle(store: Store, rows: Sequence[Settled]) -> set[int]:
     return {row["id"] for row in rows} - done
 
 
-def release(store: Store, attempts: Sequence[Claimed]) -> set[int]:
-    """Give attempts back, as if they had never been claimed."""
+def release(store: Store, attempts: Iterable[tuple[int, int]]) -> set[int]:
+    """Give attempts, by job and lease, back as if they had never been claimed."""
     return settle(store, [
-        Settled(id=item.id, lease=item.lease, state=JobState.AVAILABLE.value, delay_ms=0, given_back=1,
-                error_class=None, error=None)
-        for item in attempts
+        Settled(id=id, lease=lease, state=JobState.AVAILABLE.value, delay_ms=0, given_back=1, error_class=None,
+                error=None)
+        for id, lease in attempts
     ])
+
+
+def held(store: Store, worker_id: int) -> set[tuple[int, int]]:
+    """The attempts, by job and lease, that the store says a worker has under way."""
+    return {(id, lease) for id, lease in store.read(lambda tx: tx.rows("claims_held", {"worker_id": worker_id}))}

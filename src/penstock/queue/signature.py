@@ -29,7 +29,7 @@ class Signature:
         self._signature = inspect.signature(function)
         try:
             hints = typing.get_type_hints(function, include_extras=True)
-        except NameError as error:
+        except Exception as error:  # whatever evaluating an annotation may raise
             raise DeclarationError(f"task {name}: a type in its signature cannot be found: {error}") from None
         fields: list[tuple[str, Any, Any] | tuple[str, Any]] = []
         for parameter in self._signature.parameters.values():

@@ -68,6 +68,8 @@ class Task(Generic[P, R]):
         """
         options = replace(self._options, run_after=run_after, connection=connection)
         if priority is not None:
+            if fault := priority_fault(priority):
+                raise InvalidArguments(fault)
             options = replace(options, priority=priority)
         if queue is not None:
             if fault := name_fault("queue", queue):
@@ -111,15 +113,22 @@ class Launch(Generic[P]):
         return (await self._launcher.aenqueue([self.call(*args, **kwargs)], self._options.connection))[0]
 
 
+def priority_fault(priority: object) -> str | None:
+    """What is wrong with a priority, or None."""
+    if type(priority) is int and abs(priority) < 2**31:
+        return None
+    return f"priority: expected a whole number of at most 31 bits, got {priority!r}"
+
+
 def due(run_after: timedelta | datetime | None) -> tuple[int | None, int]:
     """When a job is due: an absolute time in ms since 1970, or a wait in ms from the database's now."""
     match run_after:
         case None:
             return None, 0
         case timedelta():
-            return None, round(run_after.total_seconds() * 1000)
-        case datetime() if run_after.tzinfo is not None:
-            return round(run_after.astimezone(UTC).timestamp() * 1000), 0
+            return None, run_after // timedelta(milliseconds=1)
+        case datetime() if run_after.utcoffset() is not None:
+            return (run_after - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(milliseconds=1), 0
         case datetime():
             raise InvalidArguments(f"run_after: expected a time with a zone, got the naive {run_after.isoformat()}:"
                                    " add tzinfo=UTC, or the zone that you mean")

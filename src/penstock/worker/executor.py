@@ -3,12 +3,14 @@
 Nothing that a task does, raises or returns leaves here as an exception: every attempt ends as one row to settle.
 """
 
+import asyncio
+import inspect
 import traceback
 from collections.abc import Mapping
 from typing import Any
 
 from penstock.domain.errors import StaleLease, Stopping, UnknownTask
-from penstock.domain.jobs import JobState, Settled, settled
+from penstock.domain.jobs import JobState, Settled, message, settled
 from penstock.domain.names import did_you_mean
 from penstock.events import Events, JobFailed
 from penstock.queue.attempt import Attempt, current
@@ -36,7 +38,10 @@ class Executor:
         try:
             task = self._find(attempt)
             args, kwargs = task.signature.decode(attempt.job.arguments)
-            task.function(*args, **kwargs)
+            result = task.function(*args, **kwargs)
+            if inspect.iscoroutine(result):
+                result.close()
+                raise TypeError(f"task {task.name} returned a coroutine, which nothing awaits: declare it `async def`")
         except BaseException as error:
             return self._failed(attempt, error)
         finally:
@@ -65,7 +70,8 @@ class Executor:
 
     def _failed(self, attempt: Attempt, error: BaseException) -> Settled:
         job = attempt.job
-        if isinstance(error, Stopping | StaleLease):
+        stopped = isinstance(error, asyncio.CancelledError) and attempt.stopping.is_set()
+        if stopped or isinstance(error, Stopping | StaleLease):
             return settled(job, JobState.AVAILABLE, give_back=True)
         if isinstance(error, UnknownTask):
             outcome = settled(job, JobState.RETRYABLE, delay_seconds=_UNKNOWN_TASK_SECONDS, give_back=True, error=error)
@@ -77,5 +83,5 @@ class Executor:
                 delay = self._tasks[job.task].retry.delay_seconds(job.attempt)
                 outcome = settled(job, JobState.RETRYABLE, delay_seconds=delay, error=error, trace=trace)
         self._events.emit(JobFailed(job_id=job.id, task=job.task, attempt=job.attempt, state=outcome["state"],
-                                    error=f"{type(error).__name__}: {error}"))
+                                    error=f"{type(error).__name__}: {message(error)}"))
         return outcome

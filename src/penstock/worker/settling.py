@@ -27,6 +27,10 @@ class Settling:
     def add(self, row: Settled) -> None:
         self._rows.append(row)
 
+    def waiting(self) -> set[tuple[int, int]]:
+        """The attempts, by job and lease, that have ended and whose rows are not yet in the store."""
+        return {(row["id"], row["lease"]) for row in self._rows.copy()}
+
     def step(self) -> float:
         batch = [self._rows[place] for place in range(min(len(self._rows), _BATCH))]
         if not batch:

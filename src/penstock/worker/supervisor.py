@@ -11,10 +11,11 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 
+from penstock.domain.errors import StoreError
 from penstock.domain.jobs import Settled
-from penstock.events import Events, WorkerReplaced, WorkerStarted, WorkerStopped
+from penstock.events import Events, JobsRescued, LoopFailed, WorkerReplaced, WorkerStarted, WorkerStopped
 from penstock.queue.attempt import Attempt, Identity
-from penstock.queue.claim import claim, release
+from penstock.queue.claim import claim, held, release
 from penstock.store.port import Store, Watch
 from penstock.worker.executor import Executor, Tasks
 from penstock.worker.loop import Loop
@@ -44,16 +45,18 @@ class Worker:
         self._stopping = threading.Event()
         self._lock = threading.Lock()
         self._idle = threading.Condition(self._lock)
-        self._running: dict[int, Attempt] = {}
+        self._running: dict[tuple[int, int], Attempt] = {}  # by job and lease: a job may be claimed again meanwhile
+        self._unknown: set[tuple[int, int]] = set()
         self._state = "new"
         self._identity: Identity | None = None
         self._loops = [
             Loop("heartbeat", self._renew, events),
             Loop("settle", self._settling.step, events),
+            Loop("reclaim", self._reclaim, events),
             Loop("claim", self._claim, events),
             *(Loop(name, step, events) for name, step in steps.items()),
         ]
-        self._settle_loop, self._claim_loop = self._loops[1], self._loops[2]
+        self._settle_loop, self._claim_loop = self._loops[1], self._loops[3]
         self._watch: Watch | None = None
 
     def start(self) -> None:
@@ -61,7 +64,11 @@ class Worker:
             if self._state != "new":
                 return
             self._state = "running"
-        self._identity = self._register()
+        try:
+            self._identity = self._register()
+        except BaseException:
+            self._state = "new"
+            raise
         self._threads = ThreadPool(sum(self._queues.values()), self._executor, self._finished)
         self._event_loop = LoopPool(self._executor, self._finished)
         for loop in self._loops:
@@ -71,7 +78,7 @@ class Worker:
 
     def wake(self) -> None:
         """There may be work: look now."""
-        for loop in self._loops[2:]:
+        for loop in self._loops[3:]:
             loop.wake()
 
     def stop(self) -> None:
@@ -89,9 +96,9 @@ class Worker:
             loop.close()
         with self._idle:
             self._idle.wait_for(lambda: not self._running, self._grace_seconds)
-            left = [attempt.job for attempt in self._running.values()]
+            left = list(self._running)
         if left:
-            release(self._store, left)
+            self._tidy(lambda: release(self._store, left))
         self._settle_loop.wake()
         self._settling.drain(self._grace_seconds)
         self._threads.close()
@@ -99,9 +106,16 @@ class Worker:
         for loop in self._loops[:2]:
             loop.close()
         worker_id = self._identity.worker_id
-        self._store.write(lambda tx: tx.execute("worker_stop", {"worker_id": worker_id}))
+        self._tidy(lambda: self._store.write(lambda tx: tx.execute("worker_stop", {"worker_id": worker_id})))
         self._store.wake()
         self._events.emit(WorkerStopped(worker_id=worker_id, given_back=len(left)))
+
+    def _tidy(self, step: Callable[[], object]) -> None:
+        """Do what spares others a wait. Where the store is away, the lease runs out and they rescue what is left."""
+        try:
+            step()
+        except StoreError as error:
+            self._events.emit(LoopFailed(loop="stop", error=f"{type(error).__name__}: {error}"))
 
     def _register(self) -> Identity:
         name = f"{socket.gethostname()}:{os.getpid()}"
@@ -140,18 +154,36 @@ class Worker:
         for job in claimed:
             attempt = Attempt(job, identity, self._stopping)
             with self._lock:
-                self._running[job.id] = attempt
+                self._running[job.id, job.lease] = attempt
             if self._executor.is_async(job.task):
                 self._event_loop.submit(attempt)
             else:
                 self._threads.submit(attempt)
         return 0.0 if claimed else self._poll_seconds
 
+    def _reclaim(self) -> float:
+        """Give back what the store says that this worker runs, and the worker does not know of.
+
+        Such is a claim that was committed while its answer was lost: nobody runs it, and nobody rescues it either,
+        since the worker lives. A claim is known a moment after its commit, so only what is met twice counts.
+        """
+        identity = self._identity
+        assert identity is not None
+        found = held(self._store, identity.worker_id)
+        with self._lock:
+            known = set(self._running)
+        unknown = found - known - self._settling.waiting()
+        if lost := unknown & self._unknown:
+            stale = release(self._store, lost)
+            self._events.emit(JobsRescued(available=len(lost) - len(stale), discarded=0))
+            self.wake()
+        self._unknown = unknown - lost
+        return self._lease_seconds / 3
+
     def _finished(self, attempt: Attempt, row: Settled) -> None:
         self._settling.add(row)
         self._settle_loop.wake()
         with self._idle:
-            if self._running.get(attempt.job.id) is attempt:
-                del self._running[attempt.job.id]
+            self._running.pop((attempt.job.id, attempt.job.lease), None)
             self._idle.notify_all()
         self._claim_loop.wake()

@@ -71,6 +71,9 @@ where id in (
 ) and exists (select 1 from penstock.workers where id = :worker_id)
 returning id, task, queue, arguments, attempt, max_attempts, priority;
 
+-- name: claims_held
+select id, lease from penstock.jobs where state = 'executing' and worker_id = :worker_id;
+
 -- name: settle
 -- dialect: postgres
 -- differs: each dialect opens a JSON array of rows in its own way

@@ -1,0 +1,219 @@
+"""Enqueueing: when, where and in whose transaction."""
+
+import asyncio
+import contextlib
+import sqlite3
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from penstock import Penstock
+from penstock.domain.errors import InvalidArguments, UnknownConnection
+from penstock.queue.task import Task
+from tests.clock import START_MS, Clock
+
+Row = dict[str, Any]
+
+
+@pytest.fixture
+def remind(app: Penstock) -> "Task[[int], None]":
+    @app.task(name="remind", queue="mail", priority=3)
+    def remind(offer: int) -> None: ...
+
+    return remind  # type: ignore[no-any-return]
+
+
+@pytest.fixture
+def jobs(clock: Clock) -> Callable[[], list[Row]]:
+    """Every committed job, in the order of ids."""
+    columns = "id task queue priority state arguments attempt max_attempts run_at".split()
+
+    def read() -> list[Row]:
+        return [dict(zip(columns, row, strict=True))
+                for row in clock.fetch(f"select {', '.join(columns)} from penstock.jobs order by id")]
+
+    return read
+
+
+@contextlib.contextmanager
+def callers_own(url: str) -> Iterator[Any]:
+    """A connection as an application has it: a transaction opens with the first statement."""
+    connection: Any = (sqlite3.connect(url.removeprefix("sqlite:///")) if url.startswith("sqlite:")
+                       else psycopg.connect(url))
+    try:
+        yield connection
+    finally:
+        connection.close()
+
+
+def test_a_job_is_what_its_task_and_its_call_say(remind: Any, jobs: Callable[[], list[Row]]):
+    job = remind.enqueue(7)
+    assert (job.task, job.queue) == ("remind", "mail")
+    assert jobs() == [{"id": job.id, "task": "remind", "queue": "mail", "priority": 3, "state": "available",
+                       "arguments": '{"offer":7}', "attempt": 0, "max_attempts": 20, "run_at": START_MS}]
+
+
+def test_a_task_is_still_a_function(app: Penstock):
+    @app.task
+    def double(number: int) -> int:
+        return 2 * number
+
+    assert double(4) == 8
+    assert double.name.endswith("double")
+
+
+def test_using_changes_one_launch_only(remind: Any, jobs: Callable[[], list[Row]]):
+    remind.using(queue="slow", priority=-5).enqueue(1)
+    remind.enqueue(2)
+    assert [(job["queue"], job["priority"]) for job in jobs()] == [("slow", -5), ("mail", 3)]
+
+
+def test_ids_are_given_in_the_order_of_the_calls(app: Penstock, remind: Any, jobs: Callable[[], list[Row]]):
+    made = app.enqueue_many(remind.using(priority=number % 7).call(number) for number in range(5_000))
+    ids = [job.id for job in made]
+    assert ids == sorted(set(ids))
+    assert [(job["id"], job["arguments"]) for job in jobs()] == [
+        (id, f'{{"offer":{number}}}') for number, id in enumerate(ids)]
+
+
+def test_nothing_to_enqueue_is_nothing_enqueued(app: Penstock, jobs: Callable[[], list[Row]]):
+    assert app.enqueue_many([]) == []
+    assert jobs() == []
+
+
+@pytest.mark.parametrize(("run_after", "state", "run_at"), [
+    (None, "available", START_MS),
+    (timedelta(0), "available", START_MS),
+    (timedelta(seconds=-5), "available", START_MS - 5_000),
+    (timedelta(milliseconds=1), "scheduled", START_MS + 1),
+    (timedelta(days=3), "scheduled", START_MS + 3 * 86_400_000),
+    (timedelta.max, "scheduled", START_MS + timedelta.max // timedelta(milliseconds=1)),
+    (datetime.fromtimestamp(START_MS / 1000, UTC), "available", START_MS),
+    (datetime.fromtimestamp(START_MS / 1000 + 60, UTC), "scheduled", START_MS + 60_000),
+    (datetime.fromtimestamp(START_MS / 1000 + 60, timezone(timedelta(hours=-7))), "scheduled", START_MS + 60_000),
+    (datetime(2000, 1, 1, tzinfo=UTC), "available", 946_684_800_000),
+    (datetime.min.replace(tzinfo=timezone(timedelta(hours=14))), "available", -62_135_647_200_000),
+    (datetime.max.replace(tzinfo=timezone(timedelta(hours=-12))), "scheduled", 253_402_343_999_999),
+])
+def test_run_after(remind: Any, jobs: Callable[[], list[Row]], run_after: Any, state: str, run_at: int):
+    remind.using(run_after=run_after).enqueue(1)
+    assert [(job["state"], job["run_at"]) for job in jobs()] == [(state, run_at)]
+
+
+@pytest.mark.parametrize(("run_after", "fault"), [
+    (datetime(2030, 1, 1), "naive 2030-01-01T00:00:00: add tzinfo=UTC"),  # noqa: DTZ001
+    (5, "expected a timedelta or a datetime, got 5"),
+])
+def test_a_run_after_that_cannot_be(remind: Any, jobs: Callable[[], list[Row]], run_after: Any, fault: str):
+    with pytest.raises(InvalidArguments, match=fault):
+        remind.using(run_after=run_after).enqueue(1)
+    assert jobs() == []
+
+
+@pytest.mark.parametrize("options", [{"priority": 1.5}, {"priority": 2**31}, {"priority": True}, {"priority": "1"},
+                                     {"queue": "Bad Name"}, {"queue": ""}])
+def test_an_option_that_cannot_be_is_refused_where_it_is_given(remind: Any, options: dict[str, Any]):
+    with pytest.raises(InvalidArguments, match="expected"):
+        remind.using(**options)
+
+
+@pytest.mark.parametrize("priority", [-(2**31) + 1, 2**31 - 1])
+def test_priorities_reach_far(remind: Any, jobs: Callable[[], list[Row]], priority: int):
+    remind.using(priority=priority).enqueue(1)
+    assert jobs()[0]["priority"] == priority
+
+
+def test_a_caller_may_wait_without_blocking_its_loop(remind: Any, jobs: Callable[[], list[Row]]):
+    async def main() -> list[int]:
+        return [job.id for job in await asyncio.gather(*(remind.aenqueue(number) for number in range(20)))]
+
+    ids = asyncio.run(main())
+    assert sorted(ids) == [job["id"] for job in jobs()]
+    by_id = {job["id"]: job["arguments"] for job in jobs()}
+    assert [by_id[id] for id in ids] == [f'{{"offer":{number}}}' for number in range(20)]
+
+
+class TestInTheCallersTransaction:
+    def test_unseen_before_its_commit(self, store_url: str, remind: Any, jobs: Callable[[], list[Row]]):
+        with callers_own(store_url) as connection:
+            job = remind.using(connection=connection).enqueue(7)
+            assert jobs() == []
+            connection.commit()
+        assert [each["id"] for each in jobs()] == [job.id]
+
+    def test_gone_after_its_rollback(self, store_url: str, remind: Any, jobs: Callable[[], list[Row]]):
+        with callers_own(store_url) as connection:
+            remind.using(connection=connection).enqueue(7)
+            connection.rollback()
+        assert jobs() == []
+        assert remind.enqueue(8).id  # and no lock is left
+
+    def test_many(self, store_url: str, app: Penstock, remind: Any, jobs: Callable[[], list[Row]]):
+        with callers_own(store_url) as connection:
+            made = app.using(connection=connection).enqueue_many(remind.call(number) for number in range(300))
+            assert jobs() == []
+            connection.commit()
+        assert [(each["id"], each["arguments"]) for each in jobs()] == [
+            (job.id, f'{{"offer":{number}}}') for number, job in enumerate(made)]
+
+    def test_rows_of_any_shape(self, store_url: str, remind: Any, jobs: Callable[[], list[Row]]):
+        with callers_own(store_url) as connection:
+            if store_url.startswith("sqlite:"):
+                connection.row_factory = lambda cursor, row: {
+                    column[0]: value for column, value in zip(cursor.description, row, strict=True)}
+            else:
+                connection.row_factory = psycopg.rows.dict_row
+            job = remind.using(connection=connection).enqueue(7)
+            connection.commit()
+        assert [each["id"] for each in jobs()] == [job.id]
+
+    def test_from_async_code_on_a_synchronous_connection(
+            self, store_url: str, remind: Any, jobs: Callable[[], list[Row]]):
+        with callers_own(store_url) as connection:
+            asyncio.run(remind.using(connection=connection).aenqueue(7))
+            assert jobs() == []
+            connection.commit()
+        assert len(jobs()) == 1
+
+    def test_on_an_asynchronous_connection(self, store_url: str, remind: Any, jobs: Callable[[], list[Row]]):
+        if store_url.startswith("sqlite:"):
+            return  # the standard library's sqlite3 has no asynchronous connection
+
+        async def main() -> None:
+            async with await psycopg.AsyncConnection.connect(store_url) as connection:
+                await remind.using(connection=connection).aenqueue(1)
+                assert jobs() == []
+                await connection.rollback()
+                job = await remind.using(connection=connection).aenqueue(2)
+                with pytest.raises(UnknownConnection, match="use `await ….aenqueue"):
+                    remind.using(connection=connection).enqueue(3)
+                await connection.commit()
+                assert [each["id"] for each in jobs()] == [job.id]
+
+        asyncio.run(main())
+
+    @pytest.mark.parametrize("connection", [object(), "sqlite:///store.db", 5])
+    def test_something_else_than_a_connection(self, remind: Any, connection: Any):
+        with pytest.raises(UnknownConnection, match="expected a sqlite3 or psycopg connection, got builtins"):
+            remind.using(connection=connection).enqueue(1)
+
+    def test_a_connection_of_another_dialect(self, request: pytest.FixtureRequest, store_url: str, remind: Any):
+        if store_url.startswith("sqlite:"):
+            other = psycopg.connect(request.getfixturevalue("postgres_server"))
+        else:
+            other = sqlite3.connect(":memory:")  # type: ignore[assignment]
+        with contextlib.closing(other), pytest.raises(UnknownConnection, match="a transaction cannot span both"):
+            remind.using(connection=other).enqueue(1)
+
+    def test_a_connection_to_another_database(
+            self, request: pytest.FixtureRequest, tmp_path: Path, store_url: str, remind: Any):
+        if store_url.startswith("sqlite:"):
+            other = sqlite3.connect(tmp_path / "other.db")
+        else:
+            other = psycopg.connect(request.getfixturevalue("postgres_server"))  # type: ignore[assignment]
+        with contextlib.closing(other), pytest.raises(UnknownConnection, match="expected a connection to the store"):
+            remind.using(connection=other).enqueue(1)
