@@ -43,7 +43,8 @@ def test_urls_that_it_does_not_know(url: str, said: str):
 @pytest.mark.parametrize(
     ("query", "said"),
     [
-        ("select id from person where team = :subjct", ':account and :subject, but it uses :subjct. Did you mean "subject"?'),
+        ("select id from person where team = :subjct", ":account and :subject, but it uses :subjct."),
+        ("select id from person where team = :subjct", 'Did you mean "subject"?'),
         ("select id from person where team = :after", "but it uses :after."),
         ("select id from person where team = :Subject", 'but it uses :Subject. Did you mean "subject"?'),
         ("select id from person; delete from person", "one statement, but got 2"),
@@ -56,7 +57,8 @@ def test_queries_that_cannot_work(query: str, said: str):
 
 
 def test_what_only_looks_like_a_parameter_is_none():
-    SQLSource("sqlite:///hr.db", "select id::text, ':a' as \":b\" from person where $$:c$$ = e'\\':d' -- :e\n", key="id")
+    query = "select id::text, ':a' as \":b\" from person where $$:c$$ = e'\\':d' -- :e\n"
+    SQLSource("sqlite:///hr.db", query, key="id")
 
 
 def test_a_query_must_be_text():

@@ -111,11 +111,12 @@ def test_keys_of_an_enumeration_go_in_its_own_order(postgres_database: Database)
     assert [record["k"] for record in records(source, 1)] == ["small", "medium", "large"]
 
 
-def test_a_moment_is_given_in_utc_whatever_the_session_says(postgres_database: Database):
-    source = keyed(postgres_database, "timestamptz", [MOMENT])
-    postgres_database.run("do $$ begin execute format('alter database %I set timezone = ''Asia/Kolkata''',"
+def test_a_moment_is_given_in_utc_whatever_the_session_says(postgres_url: str):
+    database = Database(postgres_url)
+    source = keyed(database, "timestamptz", [MOMENT])
+    database.run("do $$ begin execute format('alter database %I set timezone = ''Asia/Kolkata''',"
                           " current_database()); end $$")
-    assert postgres_database.run("show timezone") == [("Asia/Kolkata",)]
+    assert database.run("show timezone") == [("Asia/Kolkata",)]
     found = records(source)[0]["k"]
     assert (found, found.utcoffset()) == (MOMENT, timedelta(0))
 

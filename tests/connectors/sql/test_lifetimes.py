@@ -1,7 +1,7 @@
 """A read holds one connection while it lasts, and no transaction while a page is worked on."""
 
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import psycopg
@@ -20,7 +20,7 @@ def people(database: Database) -> Database:
 
 
 @pytest.fixture
-def opened(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Any]]:
+def opened(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """Every connection that is opened from here on."""
     connections: list[Any] = []
 
@@ -33,7 +33,7 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Any]]:
 
     monkeypatch.setattr(sqlite3, "connect", keeping(sqlite3.connect))
     monkeypatch.setattr(psycopg, "connect", keeping(psycopg.connect))
-    yield connections
+    return connections
 
 
 def is_open(connection: Any) -> bool:

@@ -38,11 +38,15 @@ def plan_of(database: Database, text: str, key: str, page: str) -> list[str]:
     if database.is_sqlite:
         statements = sqlite_statements(database, text, key)
         with database.connect() as connection:
-            return [line for *_, line in connection.execute(f"explain query plan {getattr(statements, page)}", BINDINGS)]
+            steps = connection.execute(f"explain query plan {getattr(statements, page)}", BINDINGS)
+            return [line for *_, line in steps]
     statements = compose(Query(text.rstrip(";"), key), "postgres")
     with database.connect() as connection:
-        row = connection.execute(f"explain (format json) {getattr(statements, page)}", BINDINGS).fetchone()
-    return [f"{node['Node Type']} {node.get('Index Name', '')} {node.get('Index Cond', '')}" for node in page_nodes(row[0][0]["Plan"])]
+        (plan,) = connection.execute(f"explain (format json) {getattr(statements, page)}", BINDINGS).fetchone()
+    return [
+        " ".join(node.get(part, "") for part in ("Node Type", "Index Name", "Index Cond"))
+        for node in page_nodes(plan[0]["Plan"])
+    ]
 
 
 def page_nodes(node: dict[str, Any], within: bool = False) -> list[dict[str, Any]]:

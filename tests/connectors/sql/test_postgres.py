@@ -29,10 +29,11 @@ def test_a_query_cannot_write(postgres_database: Database):
 def test_what_the_url_says_goes_before_what_penstock_would_say(postgres_database: Database):
     separator = "&" if "?" in postgres_database.url else "?"
     url = f"{postgres_database.url}{separator}application_name=hr-reader"
-    assert records(SQLSource(url, "select current_setting('application_name') as id", key="id")) == [{"id": "hr-reader"}]
-    assert records(SQLSource(postgres_database.url, "select current_setting('application_name') as id", key="id")) == [
-        {"id": "penstock"}
-    ]
+    query = "select current_setting('application_name') as id"
+    assert records(SQLSource(url, query, key="id")) == [{"id": "hr-reader"}]
+    assert records(SQLSource(postgres_database.url, query, key="id")) == [{"id": "penstock"}]
+    url = f"{postgres_database.url}{separator}client_encoding=latin1"
+    assert records(SQLSource(url, "select current_setting('client_encoding') as id", key="id")) == [{"id": "LATIN1"}]
 
 
 def test_text_that_is_no_text(postgres_server: str):

@@ -18,7 +18,12 @@ KEYS = st.one_of(
     st.none(), st.integers(0, 12), st.sampled_from(["1", "1.0", "10", "2", "a", "A", "b"]), st.sampled_from([0.5, 2.0])
 )
 TABLES = st.lists(st.tuples(st.sampled_from(TYPES), st.lists(KEYS, max_size=12)), min_size=1, max_size=3)
-WRAPPINGS = ["{}", "select distinct k, n from ({})", "select * from ({}) order by n desc", "with w as ({}) select * from w"]
+WRAPPINGS = [
+    "{}",
+    "select distinct k, n from ({})",
+    "select * from ({}) order by n desc",
+    "with w as ({}) select * from w",
+]
 
 
 @pytest.fixture(scope="module")

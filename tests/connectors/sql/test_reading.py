@@ -50,9 +50,8 @@ def test_subject_and_account_come_from_the_run(people: Database):
 
 def test_a_subject_fits_an_integer_column(database: Database):
     database.run("create table member (team integer, id integer)", "insert into member values (7, 1), (8, 2)")
-    assert records(SQLSource(database.url, "select id from member where team = :subject", key="id"), 1, run_of("7")) == [
-        {"id": 1}
-    ]
+    source = SQLSource(database.url, "select id from member where team = :subject", key="id")
+    assert records(source, 1, run_of("7")) == [{"id": 1}]
 
 
 def test_the_source_sets_its_own_page_size(people: Database):
@@ -93,7 +92,8 @@ def test_column_names_that_need_quotes(database: Database):
 
 
 def test_names_in_the_query_may_be_those_that_the_wrapping_uses(database: Database):
-    database.run("create table penstock_page (penstock_query integer)", "insert into penstock_page values (1), (2), (3)")
+    database.run("create table penstock_page (penstock_query integer)",
+                 "insert into penstock_page values (1), (2), (3)")
     source = SQLSource(database.url, "select * from penstock_page as penstock_query", key="penstock_query")
     assert records(source, 1) == [{"penstock_query": number} for number in (1, 2, 3)]
 

@@ -45,8 +45,16 @@ def test_a_file_that_is_no_database(tmp_path: Path, content: bytes):
 
 
 def test_a_folder_is_no_database(tmp_path: Path):
-    with pytest.raises(SourceError, match=str(tmp_path)):
+    with pytest.raises(SourceError, match=f"{tmp_path}, but sees no such file"):
         read(SQLSource(f"sqlite:///{tmp_path}", "select 1 as id", key="id"))
+
+
+def test_a_file_whose_neighbours_cannot_be_opened(sqlite_database: Database, tmp_path: Path):
+    """As for a reader that may not write to the folder of a database in WAL mode."""
+    sqlite_database.run("pragma journal_mode = wal", "create table person (id integer)")
+    (tmp_path / "hr.db-wal").mkdir()
+    with pytest.raises(SourceError, match="unable to open database file. .* a folder to make them in"):
+        read(SQLSource(sqlite_database.url, "select id from person", key="id"))
 
 
 def test_text_that_is_no_text(sqlite_database: Database):
@@ -57,9 +65,11 @@ def test_text_that_is_no_text(sqlite_database: Database):
 
 def test_a_query_cannot_write(sqlite_database: Database):
     """Nor could it if SQLite let a query do so: the file is open for reading only."""
-    with sqlite.SqliteReader(sqlite_database.url.removeprefix("sqlite:///")) as reader:
-        with pytest.raises(SourceError, match="readonly"):
-            reader.rows("create table x (y)", {})
+    with (
+        sqlite.SqliteReader(sqlite_database.url.removeprefix("sqlite:///")) as reader,
+        pytest.raises(SourceError, match="readonly"),
+    ):
+        reader.rows("create table x (y)", {})
 
 
 @pytest.mark.parametrize("mode", ["wal", "delete"])

@@ -28,6 +28,9 @@ class Reader(Protocol):
     def rows(self, sql: str, bindings: Bindings) -> list[Row]:
         """All rows of a statement that limits itself, in a transaction of its own."""
 
+    def start_of_last_key(self, rows: Sequence[Row]) -> int:
+        """The index of the first row of a page that may have the same key as its last row, or have none like it."""
+
     def stream(self, sql: str, bindings: Bindings, size: int) -> Iterator[list[Row]]:
         """The rows of a statement of any length, at most `size` at a time, in one transaction.
 
@@ -39,8 +42,8 @@ def walk(reader: Reader, statements: Statements, bindings: Bindings, size: int) 
     """Every row of the query, at most `size` at a time, ordered by key; those without a key come last."""
     sql, after = statements.first, None
     while len(rows := reader.rows(sql, {**bindings, "after": after, "limit": size + 1})) > size:
-        ready = rows[: _start_of_last_key(rows)]
-        after = _after((ready or rows)[-1])
+        ready = rows[: reader.start_of_last_key(rows)]
+        after = ready[-1][-1] if ready else rows[0][-1]
         if ready:
             yield ready
         elif after is not None:
@@ -51,14 +54,3 @@ def walk(reader: Reader, statements: Statements, bindings: Bindings, size: int) 
     if sql is statements.next:  # a first page that held everything held the rows without a key as well
         yield from reader.stream(statements.without_key, bindings, size)
 
-
-def _after(row: Row) -> Any:
-    return row[-2]
-
-
-def _start_of_last_key(rows: Sequence[Row]) -> int:
-    """The index of the first row that has the same key as the last one; rows without a key count as the same."""
-    start = len(rows) - 1
-    while start and rows[start - 1][-1]:
-        start -= 1
-    return start

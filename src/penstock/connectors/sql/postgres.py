@@ -4,9 +4,10 @@ So nothing is kept in the session: no prepared statements, no settings. Each tra
 only reads. What a message shows of the URL are host, port and database, never user or password.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from itertools import zip_longest
 from types import TracebackType
 from typing import Any
 
@@ -63,6 +64,9 @@ class PostgresReader:
         with self._reading(), self._connection.transaction():
             return self._connection.execute(sql, bindings).fetchall()
 
+    def start_of_last_key(self, rows: Sequence[Row]) -> int:
+        return next(index for index, row in enumerate(rows) if row[-2])
+
     def stream(self, sql: str, bindings: Bindings, size: int) -> Iterator[list[Row]]:
         with self._reading(), self._connection.transaction(), self._connection.cursor("penstock_rows") as cursor:
             cursor.execute(sql, bindings)
@@ -75,7 +79,7 @@ class PostgresReader:
     def _reading(self, advice: str = ADVICE) -> Iterator[None]:
         try:
             yield
-        except (psycopg.Error, UnicodeError) as error:  # a database in SQL_ASCII may hold what is not UTF-8
+        except (psycopg.Error, UnicodeError) as error:  # a subject may be no text
             reason = self._reason(error)
             raise SourceError(f"The source at {self._shown()} could not be read: {reason}. {advice}") from error
 
@@ -86,8 +90,11 @@ class PostgresReader:
         return reason.replace(password, "***") if password else reason
 
     def _shown(self) -> str:
-        host, port, database = (self._given.get(name) for name in ("host", "port", "dbname"))
-        return f"postgresql://{host or ''}{f':{port}' if port else ''}/{database or ''}"
+        host, port, database = (str(self._given.get(name) or "") for name in ("host", "port", "dbname"))
+        if host.startswith("/"):
+            return f"postgresql:///{database}?host={host}"
+        places = [":".join(filter(None, place)) for place in zip_longest(host.split(","), port.split(","))]
+        return f"postgresql://{','.join(places)}/{database}"
 
 
 def _settings(url: str) -> dict[str, Any]:

@@ -23,10 +23,10 @@ class SQLSource:
         SQLSource("sqlite:///hr.db", "select id, name from person where team = :subject", key="id")
 
     `url` is `sqlite:///relative/path`, `sqlite:////absolute/path` or `postgresql://…`. In `query`, `:subject` and
-    `:account` are the keys of the run's subject and account. `key` is the column that the pages go by: unique within
-    one subject, and indexed where there is much to read. Rows that share a key, or have none, are given as they
-    are: to report them is the engine's part. `page_size` is the most records in a page, where it should not be the
-    engine's own choice.
+    `:account` are the keys of the run's subject and account, as text. `key` is the column that the pages go by:
+    unique within one subject, and indexed where there is much to read. Rows that share a key, or have none, are
+    given as they are: to report them is the engine's part. `page_size` is the most records in a page, where it
+    should not be the engine's own choice.
 
     Each page is a transaction of its own, so no snapshot is held while an API answers, and a row that changes its
     key during a read may be missed. Raises ConfigurationError when it is declared wrongly, listing every fault;

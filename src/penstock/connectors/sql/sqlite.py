@@ -7,10 +7,11 @@ look like everybody having left.
 import os
 import re
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 from penstock.connectors.sql.paging import Bindings, Row
 from penstock.connectors.sql.query import Query
@@ -34,9 +35,9 @@ class SqliteReader:
         self._path = Path(os.path.abspath(path))
 
     def __enter__(self) -> "SqliteReader":
-        if not os.path.exists(self._path):  # Path.exists raises where a folder may not be looked into
+        if not os.path.isfile(self._path):  # Path.is_file raises where a folder may not be looked into
             raise SourceError(
-                f"The source expects a SQLite database at {self._path}, but no such file is to be seen. Correct the path in"
+                f"The source expects a SQLite database at {self._path}, but sees no such file. Correct the path in"
                 " the URL; a relative one (three slashes) starts at the current directory."
             )
         with self._reading():
@@ -70,6 +71,12 @@ class SqliteReader:
         with self._reading():
             return self._connection.execute(sql, bindings).fetchall()
 
+    def start_of_last_key(self, rows: Sequence[Row]) -> int:
+        last, start = _loosely(rows[-1][-1]), len(rows) - 1
+        while start and _loosely(rows[start - 1][-1]) == last:
+            start -= 1
+        return start
+
     def stream(self, sql: str, bindings: Bindings, size: int) -> Iterator[list[Row]]:
         with self._reading():
             cursor = self._connection.execute(sql, bindings)
@@ -85,14 +92,31 @@ class SqliteReader:
     def _reading(self) -> Iterator[None]:
         try:
             yield
-        except sqlite3.Error as error:
-            advice = "Correct the query, or the path in the URL."
-            if getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY:  # the low byte of extended codes
-                advice = (
-                    f"Another connection has held the whole file for {BUSY_SECONDS:g} s: let it end its transaction, or"
-                    " let readers and writers work at once (pragma journal_mode = wal)."
-                )
-            raise SourceError(f"The source at {self._path} could not be read: {error}. {advice}") from error
+        except (sqlite3.Error, UnicodeError) as error:  # a subject may be no text
+            raise SourceError(f"The source at {self._path} could not be read: {error}. {_advice(error)}") from error
+
+
+def _advice(error: Exception) -> str:
+    match getattr(error, "sqlite_errorcode", 0) & 0xFF:  # the rest tells the kind within the kind
+        case sqlite3.SQLITE_BUSY:
+            return (
+                f"Another connection has held the whole file for {BUSY_SECONDS:g} s: let it end its transaction, or"
+                " let readers and writers work at once (pragma journal_mode = wal)."
+            )
+        case sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_READONLY:
+            return (
+                "Give this user leave to read the file; one in WAL mode also needs its -wal and -shm files, or a"
+                " folder to make them in."
+            )
+    return "Correct the query, or the path in the URL."
+
+
+def _loosely(key: Any) -> Any:
+    """The same for all keys that any of SQLite's collations (binary, nocase, rtrim) holds for one.
+
+    A page that ends too early for a stricter collation loses nothing.
+    """
+    return key.partition("\0")[0].rstrip(" ").lower() if isinstance(key, str) else key
 
 
 def _spelled_by_query(columns: list[str]) -> list[str]:

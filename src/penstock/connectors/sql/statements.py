@@ -15,10 +15,10 @@ from penstock.store.tokens import Kind, tokenise
 
 @dataclass(frozen=True, slots=True)
 class Statements:
-    """All take :account and :subject. The rows of `first` and `next` end with two columns of their own.
+    """All take :account and :subject. A row of `first` and `next` ends with its key in the form that :after takes.
 
-    The last but one is the key in the form that :after takes; the last is true where the key is the same as
-    that of the page's last row. Only the database can say what is the same: 'a' and 'A' may be one key to it.
+    On PostgreSQL the column before that says whether the key is the same as that of the page's last row. Only the
+    database can tell: 1.0 and 1.00, or 'a' and 'A', may be one key to it.
     """
 
     columns: str  # no rows, only their description
@@ -35,39 +35,39 @@ def compose(query: Query, dialect: Dialect, *, bare: bool = False) -> Statements
     `bare` hides the key column from SQLite's type conversion, and with that from its indices: needed where several
     queries are put together, as SQLite would there compare a key with a converted copy of itself.
     """
-    key = '"' + query.key.replace('"', '""') + '"'
-    rows = f"select * from (\n{query.text}\n) as penstock_query"
+    name = '"' + query.key.replace('"', '""') + '"'
+    rows = f"(\n{query.text}\n) as penstock_query"
     # Qualified, or SQLite takes a quoted name that it does not know for a string.
-    column = f"penstock_query.{key}"
-    compared = f"+{column}" if bare else column
+    key = f"penstock_query.{name}"
+    compared = f"+{key}" if bare else key
 
-    def page(where: str) -> str:
-        return _PAGE[dialect].format(rows=rows, where=where, column=column, key=f"penstock_page.{key}")
+    def filled(template: str, where: str = "") -> str:
+        return _placeholders(template.format(rows=rows, key=key, name=name, where=where), dialect)
 
     return Statements(
-        columns=_placeholders(f"{rows} limit 0", dialect),
-        first=_placeholders(page(""), dialect),
-        next=_placeholders(page(f"where {compared} > :after"), dialect),
-        same=_placeholders(f"{rows} where {compared} = :after", dialect),
-        without_key=_placeholders(f"{rows} where {column} is null", dialect),
+        columns=filled("select * from {rows} limit 0"),
+        first=filled(_PAGE[dialect]),
+        next=filled(_PAGE[dialect], f"where {compared} > :after"),
+        same=filled("select * from {rows} {where}", f"where {compared} = :after"),
+        without_key=filled("select * from {rows} {where}", f"where {key} is null"),
     )
 
 
-def _page(after: str, same: str) -> str:
-    return (
-        "with penstock_page as (\n"
-        "{rows} {where} order by {column} nulls last limit :limit\n"
-        f") select penstock_page.*, {after}, {{key}} {same} (\n"
-        "  select {key} from penstock_page order by {key} desc nulls first limit 1\n"
-        ") from penstock_page order by {key} nulls last"
-    )
-
-
+# No common table expression on SQLite: it would be stored, and stored values are converted.
 _PAGE: dict[Dialect, str] = {
-    # As text, since PostgreSQL reads back all that it writes, where Python's float, timedelta or datetime would
-    # not be the key itself (float4, months, infinity).
-    "postgres": _page("cast({key} as text)", "is not distinct from"),
-    "sqlite": _page("{key}", "is"),
+    "sqlite": "select penstock_query.*, {key} from {rows} {where} order by {key} nulls last limit :limit",
+    # The key as text, since PostgreSQL reads back all that it writes, where Python's float, timedelta or datetime
+    # would not be the key itself (float4, months).
+    "postgres": """\
+with penstock_page as (
+  select * from {rows} {where} order by {key} nulls last limit :limit
+)
+select penstock_page.*,
+       penstock_page.{name} is not distinct from (
+         select penstock_page.{name} from penstock_page order by penstock_page.{name} desc nulls first limit 1
+       ),
+       cast(penstock_page.{name} as text)
+from penstock_page order by penstock_page.{name} nulls last""",
 }
 
 
