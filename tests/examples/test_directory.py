@@ -1,0 +1,132 @@
+"""The example of case study K as a user runs it: by its commands, in processes of its own, on both stores."""
+
+import importlib.util
+import sqlite3
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import psycopg
+import pytest
+
+from penstock.cli.demo import source
+from penstock.cli.demo.compare import differences, in_destination
+from penstock.cli.demo.server import Destination, scim_server
+from tests.processes import penstock as command
+from tests.waiting import until
+
+EXAMPLE = Path(__file__).parents[2] / "examples" / "directory"
+GROUPS = 4
+SUBJECT = "doors-3"
+
+
+@pytest.fixture
+def destination(tmp_path: Path) -> Iterator[Destination]:
+    with scim_server(tmp_path / "scim.log", print) as running:
+        yield running
+
+
+@pytest.fixture
+def hr(tmp_path: Path) -> Path:
+    """The HR department's database, which is not the store."""
+    path = tmp_path / "hr.db"
+    source.generate(path, people=300, groups=GROUPS, seed=11)
+    return path
+
+
+@pytest.fixture
+def environment(store_url: str, hr: Path, destination: Destination) -> dict[str, str]:
+    return {"PENSTOCK_APP": "directory:app", "PENSTOCK_URL": store_url, "HR_DATABASE": f"sqlite:///{hr}",
+            "SCIM_URL": destination.url, "SCIM_TOKEN": destination.token}
+
+
+Penstock = Callable[..., list[str]]
+
+
+@pytest.fixture
+def penstock_says(environment: dict[str, str]) -> Penstock:
+    """Runs a command in the example's folder and gives the lines that it printed."""
+
+    def run(*arguments: str) -> list[str]:
+        with command(*arguments, folder=EXAMPLE, **environment) as child:
+            lines = child.rest()
+            assert child.wait() == 0, lines
+        return lines
+
+    return run
+
+
+@pytest.fixture
+def hr_application(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
+    """The example as the HR application imports it, to call `group_changed`."""
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    spec = importlib.util.spec_from_file_location("directory", EXAMPLE / "directory.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, "directory", module)
+    spec.loader.exec_module(module)
+    with module.app:
+        yield module
+
+
+@contextmanager
+def transaction(store_url: str) -> Iterator[Any]:
+    """The HR application's own connection to the store's database, in a transaction."""
+    if store_url.startswith("sqlite:"):
+        with closing(sqlite3.connect(store_url.removeprefix("sqlite:///"))) as connection, connection:
+            yield connection
+    else:
+        with psycopg.connect(store_url) as connection:
+            yield connection
+
+
+def test_both_copies_are_the_same():
+    demo = Path(source.__file__).with_name("directory.py")
+    assert demo.read_bytes() == (EXAMPLE / "directory.py").read_bytes()
+
+
+def test_it_does_what_its_docstring_says(
+        penstock_says: Penstock, environment: dict[str, str], store_url: str, hr: Path, destination: Destination,
+        hr_application: ModuleType):
+    penstock_says("migrate")
+    with source.opened(hr) as connection:
+        size = connection.execute("select size from door_group where group_id = ?", (SUBJECT,)).fetchone()[0]
+    planned = penstock_says("plan", "directory", "--subject", SUBJECT)
+    assert planned[0] == f"{SUBJECT}:"
+    for layer, count in (("People", size), ("Groups", 1), ("Members", size)):
+        assert f"  {layer}: {count} to create, 0 to update, 0 to delete, 0 unchanged" in planned
+    assert in_destination(destination) == {"user": set(), "group": set(), "member": set()}
+
+    penstock_says("sync", "directory")
+    assert differences(hr, destination) == []
+    planned = penstock_says("plan", "directory")
+    assert len(planned) == GROUPS * 4  # the group and its three layers, without a line for any change
+    assert sum("0 to create, 0 to update, 0 to delete" in line for line in planned) == GROUPS * 3
+
+    assert source.change(hr, seed=11) == source.Changed(renamed=1, readdressed=1, moved=1)
+    groups = source.subjects(hr)
+    with transaction(store_url) as connection:
+        for group_id, customer in groups:
+            hr_application.group_changed(connection, group_id, customer)
+        connection.rollback()
+    with command("worker", "--quiet", folder=EXAMPLE, **environment) as worker:
+        with transaction(store_url) as connection:
+            for group_id, customer in groups:
+                hr_application.group_changed(connection, group_id, customer)
+            assert requests(store_url) == 0, "a request was seen before its commit"
+            assert differences(hr, destination) != []
+        until("the worker has synchronised the change", lambda: differences(hr, destination) == [])
+        worker.process.terminate()
+        assert worker.wait() == 0, worker.rest()
+
+
+def requests(store_url: str) -> int:
+    """How many requests others can see."""
+    table = "penstock_sync_requests" if store_url.startswith("sqlite:") else "penstock.sync_requests"
+    with transaction(store_url) as connection:
+        return int(connection.execute(f"select count(*) from {table}").fetchone()[0])
