@@ -38,7 +38,9 @@ class RunProgress:
             while True:
                 asked_at = time.monotonic()
                 runs, open_subjects = latest_runs(self._store, self._sync, self._subjects)
-                ended = [run for run in runs if run.status in _ENDED and run.subject not in open_subjects]
+                # A run that ended before its subject was asked for again is history, and not to be counted.
+                runs = [run for run in runs if run.status not in _ENDED or run.subject not in open_subjects]
+                ended = [run for run in runs if run.status in _ENDED]
                 progress.update(bar, completed=len(ended), counts=_counts(runs))
                 if len(ended) == len(self._subjects):
                     return ended

@@ -64,8 +64,8 @@ def demo(people: int, groups: int, store_url: str | None, folder: Path | None, s
                       f" {destination.url}; {f'everything in {within}' if folder else 'all of it temporary'}.")
         runs.synchronise("first")
         changed = source.change(hr, seed=seed)
-        console.print(f"Now {changed.renamed} people get a new name, {changed.readdressed} a new e-mail address, and"
-                      f" {changed.moved} go from one group to another.")
+        console.print(f"Now one person in a hundred changes: {changed.renamed} names, {changed.readdressed} e-mail"
+                      f" addresses, {changed.moved} moves from one group to another.")
         runs.synchronise("1% changed")
         runs.synchronise("nothing changed")
         differing = differences(hr, destination)
