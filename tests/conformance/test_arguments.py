@@ -32,7 +32,8 @@ GIVEN: dict[Any, Any] = {}
 
 @pytest.mark.parametrize(("kind", "value"), [
     (str, "plain"), (str, ""), (str, "NUL \0 inside"), (str, "quotes ' \" \\ \\u0000 %s :name"), (str, "Ünïcödé 🦦"),
-    (str, "  line\nbreaks\u2028 "), (int, -(2**63)), (int, 2**64 - 1), (int, 2**70), (float, 0.1), (float, 1e300), (bool, True),
+    (str, "  line\nbreaks\u2028 "), (int, -(2**63)), (int, 2**64 - 1), (int, 2**70),
+    (float, 0.1), (float, 1e300), (bool, True),
     (bytes, b"\0\xff"), (type(None), None), (int | None, None), (list[int], [1, 2, 3]), (dict[str, int], {"a\0": 1}),
     (tuple[int, str], (1, "x")), (set[int], {1, 2}), (datetime, datetime(2027, 1, 1, 12, tzinfo=UTC)),
     (date, date(2027, 1, 1)), (timedelta, timedelta(minutes=5)), (UUID, UUID(int=5)), (Decimal, Decimal("1.10")),

@@ -131,7 +131,9 @@ def test_a_store_is_refused_across_a_fork(store: Store, monkeypatch: pytest.Monk
 
 
 def test_tables_that_are_missing_name_the_command(request: pytest.FixtureRequest, store_url: str, tmp_path: Any):
-    url = f"sqlite:///{tmp_path}/empty.db" if store_url.startswith("sqlite:") else request.getfixturevalue("postgres_url")
+    url = f"sqlite:///{tmp_path}/empty.db"
+    if not store_url.startswith("sqlite:"):
+        url = request.getfixturevalue("postgres_url")
     store = open_store(url)
     with pytest.raises(SchemaMissing, match="penstock migrate"):
         store.write(register("x"))
