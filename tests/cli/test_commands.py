@@ -84,6 +84,7 @@ def penstock(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captu
 def test_plan_then_sync_then_nothing_to_do(penstock) -> None:
     assert penstock("--app", "theapp:app", "migrate")[0] == 0
     code, out, _ = penstock("--app", "theapp", "plan", "people", "--subject", "berlin")
+    code, out, _ = penstock("--app", "theapp", "plan", "people", "--subject", "berlin")
     assert code == 0
     assert out == "berlin:\n  People: 2 to create, 0 to update, 0 to delete, 0 unchanged\n    + a\n    + b\n"
     code, out, _ = penstock("--app", "theapp", "sync", "people")
