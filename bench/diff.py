@@ -2,8 +2,8 @@
 
 A run is requested, served by a worker and settled, as in real life; the records come from an iterator. The bare
 loop beside it does what cannot be left out (make the record, render, encode, digest, look a page's range up,
-compare) with sqlite3, msgspec and blake2b alone. Of three rounds of each arm the quickest counts. Peak memory is the highest
-of any round, each in a process that does nothing but such a run.
+compare) with sqlite3, msgspec and blake2b alone. Of three rounds of each arm the quickest counts. Peak memory is the
+highest of any round, each in a process that does nothing but such a run.
 """
 
 import json

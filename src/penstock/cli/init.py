@@ -16,7 +16,6 @@ from string import Template
 
 import click
 
-from penstock.connectors import SQLSource
 from penstock.domain.errors import PenstockError
 from penstock.domain.records import Subject
 from penstock.sync.ports import Run
@@ -77,6 +76,8 @@ def _given(source: str, table: str | None, query: str | None, key: str | None) -
     """The table of --source, read once to see that it can be."""
     if bool(table) == bool(query) or not key:
         raise click.UsageError("--source needs --key, and either --table or --query")
+    from penstock.connectors import SQLSource  # here, or every other command would wait for what few need
+
     query = query or f"select * from {table}"
     pages = SQLSource(source, query, key=key).pages(Run(Subject("all")), 1)
     try:
