@@ -2,9 +2,9 @@
 
 import inspect
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar, overload
 
 from penstock import config
 from penstock.admission.dispatcher import Dispatcher
@@ -61,17 +61,23 @@ class Penstock:
 
     # Declaring
 
+    @overload
+    def task(self, function: Callable[P, R]) -> Task[P, R]: ...
+
+    @overload
+    def task(self, *, name: str | None = None, queue: str = "default", priority: int = 0,
+             retry: RetryPolicy | None = None, limits: Sequence[Limit] = ()
+             ) -> Callable[[Callable[P, R]], Task[P, R]]: ...
+
     def task(self, function: Callable[..., Any] | None = None, *, name: str | None = None, queue: str = "default",
-             priority: int = 0, retry: RetryPolicy | None = None, limits: Iterable[Limit] = ()) -> Any:
+             priority: int = 0, retry: RetryPolicy | None = None, limits: Sequence[Limit] = ()) -> Any:
         """Declare a task: `@app.task` or `@app.task(queue="mail", …)`.
 
         Its name is `name`, else the function's module and qualified name. Raises `DeclarationError` for a name that
         is taken, a queue that cannot be, or a parameter whose type cannot come from JSON. (`limits` are checked and
         not yet enforced.)
         """
-        for limit in limits:
-            if not isinstance(limit, Limit):
-                raise DeclarationError(f"limits: expected Rate or Quota, got {limit!r}")
+        _check_limits(limits)
 
         def declare(wrapped: Callable[P, R]) -> Task[P, R]:
             named = name or f"{wrapped.__module__}.{wrapped.__qualname__}"
@@ -89,11 +95,12 @@ class Penstock:
         return declare if function is None else declare(function)
 
     def sync(self, name: str, *, max_concurrent: int = 1, per_account: int = 1, window: Window | None = None,
-             every: timedelta | None = None, limits: Iterable[Limit] = ()) -> Callable[[S], S]:
+             every: timedelta | None = None, limits: Sequence[Limit] = ()) -> Callable[[S], S]:
         """Declare a sync: a class decorator. Raises `DeclarationError` with every fault of the sync and its layers.
 
         (`window`, `every` and `limits` are checked and not yet enforced.)
         """
+        _check_limits(limits)
         options = SyncOptions(max_concurrent, per_account, window, every, tuple(limits))
 
         def declare(declared: S) -> S:
@@ -240,6 +247,12 @@ class Penstock:
         attempt = current.get()
         serve(self.store, self.syncs, self.events, run_id=run_id, job_id=attempt.job.id, lease=attempt.job.lease,
               check=attempt.check, remaining=attempt.remaining)
+
+
+def _check_limits(limits: Sequence[Limit]) -> None:
+    faults = [f"limits: expected Rate or Quota, got {limit!r}" for limit in limits if not isinstance(limit, Limit)]
+    if faults:
+        raise DeclarationError(faults)
 
 
 class Using:
