@@ -43,7 +43,8 @@ select 1;
 -- name: migrations_exist
 -- dialect: postgres
 -- differs: each dialect has its own catalogue
-select to_regclass('penstock.migrations') is not null;
+-- Not to_regclass: it looks into the session's cache, which may not know yet what another session has just committed.
+select exists (select 1 from pg_catalog.pg_tables where schemaname = 'penstock' and tablename = 'migrations');
 
 -- name: migrations_exist
 -- dialect: sqlite

@@ -1,0 +1,101 @@
+"""`penstock worker` as a process: signals stop it softly, a second one at once, and a killed one is replaced."""
+
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from penstock import Penstock
+from tests.clock import Clock
+from tests.conformance import worker_app
+from tests.processes import Child, penstock, python
+
+APP = "tests.conformance.worker_app"
+
+
+@pytest.fixture
+def app(store_url: str) -> Iterator[Penstock]:
+    """The same tasks in this process, to enqueue with."""
+    with Penstock(store_url) as app:
+        for task in worker_app.app.tasks.values():
+            if not task.name.startswith("penstock."):
+                app.task(task.function, name=task.name)
+        yield app
+
+
+def worker(store_url: str, folder: Path) -> Any:
+    return penstock("--app", APP, "worker", folder=folder, PENSTOCK_URL=store_url)
+
+
+def enqueue(app: Penstock, name: str, *arguments: Any) -> int:
+    return int(app.tasks[f"{APP}.{name}"].enqueue(*arguments).id)
+
+
+def jobs(clock: Clock) -> list[tuple[Any, ...]]:
+    return clock.fetch("select state, attempt from penstock.jobs order by id")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_one_signal_stops_softly(
+        app: Penstock, clock: Clock, store_url: str, tmp_path: Path, number: signal.Signals):
+    enqueue(app, "wait_for", str(tmp_path / "go"))
+    with worker(store_url, tmp_path) as child:
+        child.line("waiting")
+        child.signal(number)
+        # The stop is under way when the worker claims no more; then what runs may end.
+        (tmp_path / "go").touch()
+        child.line("done")
+        assert child.wait() == 0, child.rest()
+        assert "Traceback" not in "\n".join([*child.said, *child.rest()])
+    assert jobs(clock) == [("completed", 1)]
+    assert clock.fetch("select count(*) from penstock.workers") == [(0,)]
+
+
+def test_a_second_signal_stops_at_once(app: Penstock, clock: Clock, store_url: str, tmp_path: Path):
+    enqueue(app, "for_ever")
+    with worker(store_url, tmp_path) as child:
+        child.line("for ever")
+        child.signal(signal.SIGTERM)
+        with pytest.raises(TimeoutError):
+            wait_a_moment(child)
+        child.signal(signal.SIGTERM)
+        assert child.wait() == 128 + signal.SIGTERM
+    assert jobs(clock) == [("executing", 1)]  # others rescue it when the lease runs out
+
+
+def wait_a_moment(child: Child) -> None:
+    try:
+        child.process.wait(0.3)
+    except subprocess.TimeoutExpired:
+        raise TimeoutError from None
+
+
+def test_the_jobs_of_a_killed_worker_run_again(app: Penstock, clock: Clock, store_url: str, tmp_path: Path):
+    enqueue(app, "wait_for", str(tmp_path / "go"))
+    with worker(store_url, tmp_path) as first, worker(store_url, tmp_path) as second:
+        for child in (first, second):
+            child.line("WorkerStarted")
+        names: list[tuple[str]] = []
+        while not names:
+            names = clock.fetch(  # type: ignore[assignment]
+                "select w.name from penstock.jobs j join penstock.workers w on w.id = j.worker_id")
+        holder, other = (first, second) if names[0][0].endswith(f":{first.process.pid}") else (second, first)
+        holder.line("waiting")
+        holder.signal(signal.SIGKILL)
+        other.line("waiting")
+        (tmp_path / "go").touch()
+        other.line("done")
+        other.signal(signal.SIGTERM)
+        assert other.wait() == 0
+    assert jobs(clock) == [("completed", 2)]
+
+
+def test_an_app_that_only_enqueues_ends_quietly(store_url: str, tmp_path: Path):
+    """A script that never closes its app leaves no thread in the way, and no words on its error output."""
+    code = f"from {APP} import app\nprint(app.tasks['{APP}.quick'].enqueue(1).id)"
+    with python(code, folder=tmp_path, PENSTOCK_URL=store_url) as child:
+        assert child.wait() == 0
+        assert child.rest() == ["1"]
