@@ -3,7 +3,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check bench build lock clean
+.PHONY: help install demo test test-pooler check bench build lock clean
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
 
@@ -22,7 +22,7 @@ PIP_INSTALL := $(PY) -m pip install --quiet --disable-pip-version-check --no-inp
 INSTALL := $(PIP_INSTALL) --no-build-isolation --editable
 
 help:  ## say what there is
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' Makefile | while IFS='|' read -r name what; do \
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | while IFS='|' read -r name what; do \
 		printf '%-16s %s\n' "  $$name" "$$what"; done
 	@echo 'ARGS passes options on: make test ARGS="-k store", make demo ARGS=--json. PYTHON=… says which Python a new .venv gets.'
 
@@ -33,6 +33,9 @@ demo: $(STAMPS)/demo  ## synchronise 2,000 people into a real SCIM server, and w
 
 test: $(STAMPS)/test  ## run the default suite, on SQLite and on a real PostgreSQL
 	$(PY) -m pytest $(ARGS)
+
+test-pooler: $(STAMPS)/test  ## run the suite behind a pgbouncer, which has to be installed; REQUIRE=1 fails where it is not
+	@REQUIRE="$(REQUIRE)" $(PY) -m pytest tests/pooler $(ARGS)
 
 check: $(STAMPS)/dev  ## lint, types, floors, documentation
 	$(PY) -m ruff check .

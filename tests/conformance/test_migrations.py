@@ -174,7 +174,7 @@ def test_a_newer_schema_is_left_alone(empty: str, verb: Callable[..., Any]):
         migrate.migrate(store, [])
         newest = migrate.migrations(store.dialect)[-1].version
         store.write(lambda tx: tx.execute("record_migration", {"version": newest + 1, "name": "from the future"}))
-        with pytest.raises(SchemaTooNew, match=f"at schema version {newest + 1}, this Penstock knows {newest}: upgrade"):
+        with pytest.raises(SchemaTooNew, match=f"at schema version {newest + 1}, this Penstock knows {newest}: "):
             verb(store, [])
 
 

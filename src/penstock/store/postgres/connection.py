@@ -37,7 +37,7 @@ def conninfo(url: str) -> str:
 
 def safe(url: str) -> str:
     """A URL without its password."""
-    return re.sub(r"//([^:/@]*):[^@]*@", r"//\1:***@", url)
+    return re.sub(r"([?&](?:ssl)?password=)[^&#]*", r"\1***", re.sub(r"//([^:/@]*):[^/]*@", r"//\1:***@", url))
 
 
 def behind_pooler(connection: Connection) -> bool:

@@ -2,7 +2,9 @@
 
 import contextlib
 import os
+import random
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from typing import Any, LiteralString, TypeVar
@@ -18,6 +20,7 @@ from penstock.store.statements import Compiled, Dialect, statement
 
 T = TypeVar("T")
 _TRIES = 5
+_RETRY_SECONDS = 0.02
 _WAKE_SECONDS = 1.0
 _NONE: Params = {}
 
@@ -104,6 +107,7 @@ class PostgresStore:
                 except RETRYABLE as error:
                     if attempt == _TRIES:
                         raise translated(error, self.url) from error
+                    time.sleep(random.uniform(0, _RETRY_SECONDS) * attempt)  # or the two may meet again
                 except psycopg.Error as error:
                     raise translated(error, self.url) from error
             raise AssertionError("unreachable")
