@@ -1,6 +1,6 @@
 """A destination in memory, as a person would write one, with the ways in which real ones misbehave."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from penstock.domain.errors import Unavailable
@@ -9,15 +9,16 @@ from penstock.sync.ports import Run
 
 
 class Remote:
-    """Records by remote id. `unique` names a payload field that it enforces; `after` and `before` inject faults."""
+    """Records by remote id. The next call fails `before` it is carried out, or its answer is `lost`."""
 
-    def __init__(self, unique: str | None = None) -> None:
+    def __init__(self) -> None:
         self.records: dict[str, dict[str, Any]] = {}
         self.calls: list[tuple[str, list[str]]] = []
         self.refused: dict[str, Outcome] = {}
         self.before: Exception | None = None
         self.lost: BaseException | None = None
-        self.unique = unique
+        self.idempotent = False
+        self.identify: Callable[[Change], str] | None = None
         self._ids = 0
 
     def create(self, changes: Sequence[Change], run: Run) -> list[Outcome | None]:
@@ -57,12 +58,14 @@ class Remote:
 
     def _create(self, change: Change) -> Outcome:
         self._ids += 1
-        remote_id = f"r{self._ids}"
+        remote_id = self.identify(change) if self.identify else f"r{self._ids}"
         self.records[remote_id] = {"key": change.key, "payload": change.payload, "match": change.match or change.key,
                                    "parent": change.parent_id, "references": change.reference_ids, "active": True}
         return Done(remote_id)
 
     def _update(self, change: Change) -> Outcome:
+        if self.idempotent and change.remote_id not in self.records:
+            return self._create(change)
         if change.remote_id not in self.records:
             raise Unavailable(f"update of {change.remote_id}, which is not there")
         self.records[change.remote_id].update(payload=change.payload, active=True, parent=change.parent_id,

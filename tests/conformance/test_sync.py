@@ -195,3 +195,18 @@ def test_a_record_that_is_gone_from_the_destination_is_created_anew(engine: Engi
     directory.people.refused.clear()
     [run] = engine.sync("people", "g1")
     assert (run.created, run.skipped) == (1, 6)
+
+
+def test_a_create_in_doubt_that_left_the_source_is_removed_where_its_id_is_known_beforehand(
+    engine: Engine, directory: Directory
+) -> None:
+    """A membership's id is made of its ends; nothing needs to answer before it can be removed again."""
+    directory.people.idempotent = True
+    directory.people.identify = lambda change: f"id-{change.key}"
+    directory.people.lost = OSError("connection reset")
+    engine.sync("people", "g1")
+    del directory.groups["g1"]["p0"]
+    engine.clock.advance(60)
+    engine.settle_all()
+    assert sorted(record["key"] for record in directory.people.records.values()) == [f"p{n}" for n in range(1, 7)]
+    assert directory.people.named("find") == []

@@ -70,9 +70,14 @@ class Applier:
         if adopted:
             self._send(ChangeKind.UPDATE, "update", adopted)
         if fresh:
-            intents = [Mark(item.key, RecordState.IN_DOUBT, item.parent_key) for item in fresh]
-            self._plan.state.save(intents, Counts())
+            self._plan.state.save([self._intent(item) for item in fresh], Counts())
             self._send(ChangeKind.CREATE, "create", fresh)
+
+    def _intent(self, item: Item) -> Mark:
+        """What is noted before a create is sent; with its remote id, where that is known without an answer."""
+        identify = getattr(self._layer.layer.destination, "identify", None)
+        remote_id = identify(item.change(ChangeKind.CREATE)) if identify is not None else None
+        return Mark(item.key, RecordState.IN_DOUBT, item.parent_key, remote_id)
 
     def _look_up(self, doubted: list[Item]) -> list[Item]:
         """Find out what became of creates whose answer was lost; return those that surely never happened.

@@ -69,7 +69,8 @@ class Destination(Protocol):
     Optional beside these: `disable(changes, run)` for layers that disable instead of deleting;
     `find(values, run)`, which maps values of the layer's `match` field (else its keys) to a remote id, or to a
     list of several; `batch_size`, the most changes that one call should carry; `counts_calls = True` where it
-    counts its own requests in `run.calls`; `idempotent = True` where creating a record twice makes one.
+    counts its own requests in `run.calls`; `idempotent = True` where creating a record twice makes one;
+    `identify(change)`, which tells the remote id that a create will give, where that is known beforehand.
     """
 
     def create(self, changes: Sequence[Change], run: Run) -> Sequence[Outcome | None]: ...

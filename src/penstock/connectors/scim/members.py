@@ -43,6 +43,10 @@ class MemberResources:
     def __repr__(self) -> str:
         return "scim.Members"
 
+    def identify(self, change: Change) -> str:
+        """The remote id of a membership: it is made of its ends, so it is known before any answer."""
+        return "/".join(_wanted(change))
+
     def create(self, changes: Sequence[Change], run: Run) -> Sequence[Outcome | None]:
         """Add each user to the group, one call per group and hundred users."""
         return settled(*_carry_out("add", [_wanted(change) for change in changes], run))
