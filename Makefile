@@ -23,7 +23,7 @@ INSTALL := $(PIP_INSTALL) --no-build-isolation --editable
 
 help:  ## say what there is
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | while IFS='|' read -r name what; do \
-		printf '%-16s %s\n' "  $$name" "$$what"; done
+		printf '%-22s %s\n' "  $$name" "$$what"; done
 	@echo 'ARGS passes options on: make test ARGS="-k store", make demo ARGS=--json. PYTHON=… says which Python a new .venv gets.'
 
 install: $(STAMPS)/dev  ## make .venv with all that development needs
