@@ -56,7 +56,7 @@ def test_a_sync_whose_worker_is_killed_three_times_converges(store_url: str, clo
         total = PEOPLE + GROUPS + connection.execute("select count(*) from member").fetchone()[0]
     with scim_server(tmp_path / "scim.log", print) as destination, Penstock(store_url) as app:
         environment = {"HR_DATABASE": f"sqlite:///{hr}", "PENSTOCK_URL": store_url, "SCIM_URL": destination.url,
-                       "SCIM_TOKEN": destination.token, "PENSTOCK_LEASE_SECONDS": "1"}
+                       "SCIM_TOKEN": destination.token, "PENSTOCK_LEASE_SECONDS": "3"}  # no call may outlast it
         WorkerProcess(tmp_path, environment).migrate()
         sync = Sync(app, clock, hr)
         for earliest, latest in MOMENTS:
