@@ -139,14 +139,18 @@ class Penstock:
         with self._lock:
             if self._store is None:
                 store = self._open()
-                try:
-                    if store.dialect == "sqlite":
-                        migrate.migrate(store, self.layer_tables)
-                except BaseException:
-                    store.close()
-                    raise
+                if store.dialect == "sqlite":
+                    self._made(store)
                 self._store = store
             return self._store
+
+    def _made(self, store: Store) -> list[str]:
+        """Migrate a store that was just opened; close it again if that cannot be."""
+        try:
+            return migrate.migrate(store, self.layer_tables)
+        except BaseException:
+            store.close()
+            raise
 
     def _open(self) -> Store:
         return open_store(self.settings.url, now=self.settings.now, pool_size=self.settings.pool_size,
@@ -161,7 +165,13 @@ class Penstock:
 
     def migrate(self) -> list[str]:
         """Make what the store lacks; return the names of what was made."""
-        return migrate.migrate(self.store, self.layer_tables)
+        with self._lock:
+            if self._store is not None:
+                return migrate.migrate(self._store, self.layer_tables)
+            store = self._open()
+            made = self._made(store)
+            self._store = store
+            return made
 
     def migration_sql(self) -> str:
         """What `migrate` would run, as SQL for a person to read or run; runs none of it."""
@@ -172,7 +182,9 @@ class Penstock:
             store.close()
 
     def check(self) -> None:
-        """Raise `SchemaMissing` or `SchemaTooNew` unless the store fits this app."""
+        """Raise `SchemaMissing` or `SchemaTooNew` unless the store fits this app; a SQLite store is made to fit."""
+        if self.store.dialect == "sqlite":
+            self.migrate()
         migrate.check(self.store, self.layer_tables)
 
     # Running

@@ -99,11 +99,10 @@ def test_plan_then_sync_then_nothing_to_do(penstock) -> None:
 
 def test_migrate_says_what_it_made_and_then_that_there_is_nothing_to_do(penstock) -> None:
     code, text, _ = penstock("--app", "theapp", "migrate", "--sql")
-    code, out, _ = penstock("--app", "theapp", "migrate")
     assert code == 0
-    if out != "nothing to do: the store is up to date\n":  # a SQLite store has migrated itself
-        assert out == "made layer state_people_people\n"
-        assert "create table if not exists penstock.state_people_people" in text
+    assert "create table if not exists penstock" in text
+    code, out, _ = penstock("--app", "theapp", "migrate")
+    assert (code, out) == (0, "made layer state_people_people\n")
     assert penstock("--app", "theapp", "migrate")[1] == "nothing to do: the store is up to date\n"
     assert penstock("--app", "theapp", "migrate", "--sql")[1] == ""
 
