@@ -135,10 +135,3 @@ set state = case when attempt < max_attempts then 'available' else 'discarded' e
 where state = 'executing'
   and not exists (select 1 from penstock.workers where penstock.workers.id = penstock.jobs.worker_id)
 returning id, state;
-
--- name: job
-select id, task, queue, priority, state, arguments, attempt, max_attempts, run_at, error_class, error
-from penstock.jobs where id = :id;
-
--- name: jobs_by_state
-select state, count(*) from penstock.jobs group by state order by state;

@@ -1,4 +1,5 @@
 -- Requests and runs. Every write of a run is guarded by its lease, which is the lease of the job that serves it.
+-- `status in ('pending', 'running')` beside a narrower condition repeats that of the index: SQLite uses it only then.
 
 -- name: request
 -- dialect: postgres
@@ -36,7 +37,7 @@ select id, sync, subject, account, priority, reason, requested_at
 from penstock.sync_requests r
 where sync = any (:syncs) and not exists (
     select 1 from penstock.sync_runs u
-    where u.sync = r.sync and u.subject = r.subject and u.status = 'running'
+    where u.sync = r.sync and u.subject = r.subject and u.status = 'running' and u.status in ('pending', 'running')
 )
 order by id
 limit :count;
@@ -48,7 +49,7 @@ select id, sync, subject, account, priority, reason, requested_at
 from penstock.sync_requests r
 where sync in (select value from json_each(:syncs)) and not exists (
     select 1 from penstock.sync_runs u
-    where u.sync = r.sync and u.subject = r.subject and u.status = 'running'
+    where u.sync = r.sync and u.subject = r.subject and u.status = 'running' and u.status in ('pending', 'running')
 )
 order by id
 limit :count;
@@ -65,7 +66,7 @@ delete from penstock.sync_requests where id in (select value from json_each(:ids
 
 -- name: run_pending
 select id, priority, reasons from penstock.sync_runs
-where sync = :sync and subject = :subject and status = 'pending';
+where sync = :sync and subject = :subject and status = 'pending' and status in ('pending', 'running');
 
 -- name: run_create
 insert into penstock.sync_runs (sync, subject, account, size, status, priority, reasons, requested_at, run_at)

@@ -115,7 +115,7 @@ def test_readers_and_stores_of_penstock_are_not_taken_for_the_callers(app: Penst
     assert began.wait(10)
     threading.Timer(0.4, go.set).start()
     try:
-        app.store.read(lambda tx: (tx.row("job", {"id": 1}), remind.enqueue(1)))
+        app.store.read(lambda tx: (tx.row("workers_alive"), remind.enqueue(1)))
     finally:
         go.set()
         future.result(10)

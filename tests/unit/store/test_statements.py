@@ -1,0 +1,45 @@
+"""The catalogue: every statement is used, and stands for both dialects with the same parameters."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from penstock.store.statements import DIALECTS, Dialect, catalogue, compile_sql, parse
+
+SRC = Path(__file__).parents[3] / "src" / "penstock"
+NAMES = sorted({name for name, _ in catalogue()})
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_statement_stands_for_both_dialects_with_the_same_parameters(name: str):
+    for dialect in DIALECTS:
+        assert (name, dialect) in catalogue()
+    first, second = (set(compile_sql(catalogue()[name, dialect].text, dialect, layer="state_x").names)
+                     for dialect in DIALECTS)
+    # A statement that has nothing to do on one of the two is `select` of a constant there.
+    if not any(re.fullmatch(r"select (1|true)", catalogue()[name, dialect].text) for dialect in DIALECTS):
+        assert first == second
+
+
+def test_every_statement_is_used():
+    code = "\n".join(path.read_text("utf-8") for path in SRC.rglob("*.py"))
+    assert [name for name in NAMES if not re.search(rf"[\"']{name}[\"']", code)] == []
+
+
+@pytest.mark.parametrize(("text", "fault"), [
+    ("-- name: a\n-- dialect: postgres\nselect 1;", "a needs both"),
+    ("-- name: a\n-- differs: why\nselect 1;", "a needs both"),
+    ("-- name: a\nselect 1;\n-- name: a\nselect 2;", "a stands twice"),
+    ("-- name: a\nselect 1;\n-- name: a\n-- dialect: sqlite\n-- differs: why\nselect 2;", "a stands twice for sqlite"),
+])
+def test_a_fault_in_a_file_is_named(text: str, fault: str):
+    with pytest.raises(ValueError, match=f"x.sql: {fault}"):
+        parse(text, "x.sql")
+
+
+def test_a_statement_for_one_dialect_says_why():
+    found = parse("-- about the file\n\n-- name: a\n-- dialect: sqlite\n-- differs: why\nselect 1;\n", "x.sql")
+    dialect: Dialect = "sqlite"
+    assert list(found) == [("a", dialect)]
+    assert (found["a", dialect].text, found["a", dialect].differs) == ("select 1", "why")
