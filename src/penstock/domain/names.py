@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 
 _NAME = re.compile(r"[a-z0-9_.-]{1,64}")
+_PLAIN_SYNC = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+_PLAIN_LAYER = re.compile(r"[A-Z][A-Za-z0-9]*")
 _TABLE_LENGTH = 48
 
 
@@ -23,10 +25,16 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
 
 
 def layer_table(sync: str, layer: str) -> str:
-    """The table of a layer's state, without its schema: short enough for PostgreSQL, and never shared by two."""
-    plain = f"{sync}_{layer}"
-    name = "state_" + re.sub(r"[^a-z0-9]+", "_", plain.lower()).strip("_")
-    if len(name) <= _TABLE_LENGTH and plain.replace("-", "_").lower() == name.removeprefix("state_"):
-        return name
+    """The table of a layer's state, without its schema: short enough for PostgreSQL, and never shared by two.
+
+    `google-ads` and `AdGroups` become `state_google_ads__ad_groups`, from which both can be told again; other names
+    get a mark of their own. (`_claims` after a table is that of the layer's claims.)
+    """
+    if _PLAIN_SYNC.fullmatch(sync) and _PLAIN_LAYER.fullmatch(layer) and not layer.endswith("Claims"):
+        snake = re.sub(r"(?<!^)(?=[A-Z])", "_", layer).lower()
+        name = f"state_{sync.replace('-', '_')}__{snake}"
+        if len(name) <= _TABLE_LENGTH:
+            return name
+    name = "state_" + re.sub(r"[^a-z0-9]+", "_", f"{sync}_{layer}".lower()).strip("_")
     mark = hashlib.blake2b(f"{sync}\0{layer}".encode(), digest_size=4).hexdigest()
     return f"{name[: _TABLE_LENGTH - 9]}_{mark}"
