@@ -75,21 +75,15 @@ def wait_a_moment(child: Child) -> None:
 
 def test_the_jobs_of_a_killed_worker_run_again(app: Penstock, clock: Clock, store_url: str, tmp_path: Path):
     enqueue(app, "wait_for", str(tmp_path / "go"))
-    with worker(store_url, tmp_path) as first, worker(store_url, tmp_path) as second:
-        for child in (first, second):
-            child.line("WorkerStarted")
-        names: list[tuple[str]] = []
-        while not names:
-            names = clock.fetch(  # type: ignore[assignment]
-                "select w.name from penstock.jobs j join penstock.workers w on w.id = j.worker_id")
-        holder, other = (first, second) if names[0][0].endswith(f":{first.process.pid}") else (second, first)
-        holder.line("waiting")
-        holder.signal(signal.SIGKILL)
-        other.line("waiting")
-        (tmp_path / "go").touch()
-        other.line("done")
-        other.signal(signal.SIGTERM)
-        assert other.wait() == 0
+    with worker(store_url, tmp_path) as first:
+        first.line("waiting")
+        with worker(store_url, tmp_path) as second:
+            first.signal(signal.SIGKILL)
+            second.line("waiting")
+            (tmp_path / "go").touch()
+            second.line("done")
+            second.signal(signal.SIGTERM)
+            assert second.wait() == 0
     assert jobs(clock) == [("completed", 2)]
 
 
