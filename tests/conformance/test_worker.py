@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import threading
-import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -60,15 +59,6 @@ def events(app: Penstock) -> list[Event]:
     return told
 
 
-def until(true: Callable[[], Any], what: str) -> None:
-    """Wait for something that another thread does, and that nothing tells of."""
-    deadline = time.monotonic() + DEADLINE_SECONDS
-    pause = threading.Event()
-    while not true():
-        assert time.monotonic() < deadline, f"waited in vain: {what}"
-        pause.wait(0.01)
-
-
 def states(clock: Clock) -> dict[str, int]:
     return dict(clock.fetch("select state, count(*) from penstock.jobs group by state"))  # type: ignore[arg-type]
 
@@ -94,7 +84,7 @@ def test_it_runs_what_it_finds_and_what_comes(app: Penstock, clock: Clock, servi
     worker.start()
     asynchronous.enqueue(2)
     app.enqueue_many(plain.call(number) for number in range(3, 50))
-    until(all_completed(clock, 49), "all jobs completed")
+    until("all jobs completed", all_completed(clock, 49))
     worker.stop()
     worker.stop()
     assert sorted(ran) == list(range(1, 50))
@@ -117,7 +107,7 @@ def test_never_more_at_once_than_slots(app: Penstock, clock: Clock, serving: Ser
 
     app.enqueue_many(work.call() for _ in range(30))
     worker = serving({"default": 3})
-    until(all_completed(clock, 30), "all jobs completed")
+    until("all jobs completed", all_completed(clock, 30))
     worker.stop()
     assert most == 3
 
@@ -140,11 +130,11 @@ def test_the_heartbeat_goes_on_while_tasks_block_everything(
 
     app.enqueue_many((busy if colour == "threads" else blocking).call() for _ in range(2))
     worker = serving({"default": 2})
-    until(lambda: runs, "a task blocks")
+    until("a task blocks", lambda: runs)
     (id, first), = clock.fetch("select id, expires_at from penstock.workers")
-    until(lambda: clock.fetch("select expires_at from penstock.workers")[0][0] > first + 1_800, "renewals")
+    until("renewals", lambda: clock.fetch("select expires_at from penstock.workers")[0][0] > first + 1_800)
     go.set()
-    until(all_completed(clock, 2), "both completed")
+    until("both completed", all_completed(clock, 2))
     worker.stop()
     assert len(runs) == 2
     assert not [event for event in events if isinstance(event, WorkerReplaced | StaleSettle | JobsRescued)]
@@ -164,6 +154,7 @@ def test_a_soft_stop_waits_for_what_runs(app: Penstock, clock: Clock, serving: S
     assert began.wait(DEADLINE_SECONDS)
     stopping = threading.Thread(target=worker.stop)
     stopping.start()
+    until(lambda: "penstock-claim" not in {thread.name for thread in threading.enumerate()}, "claiming has ended")
     later = work.enqueue()
     go.set()
     stopping.join(DEADLINE_SECONDS)
@@ -248,10 +239,10 @@ def test_a_worker_whose_row_is_gone_begins_again_as_another(
     assert began.wait(DEADLINE_SECONDS)
     (lost,), = clock.fetch("select id from penstock.workers")
     assert app.store.write(lambda tx: tx.execute("worker_stop", {"worker_id": lost})) == 1
-    until(lambda: "second" in outcomes, "the job ran again, in the same process, under another identity")
-    until(all_completed(clock, 1), "the second attempt settled")
+    until("the job ran again, in the same process, under another identity", lambda: "second" in outcomes)
+    until("the second attempt settled", all_completed(clock, 1))
     go.set()
-    until(lambda: [event for event in events if isinstance(event, StaleSettle)], "the first one's end was dropped")
+    until("the first one's end was dropped", lambda: [event for event in events if isinstance(event, StaleSettle)])
     worker.stop()
     assert sorted(outcomes) == ["second", "stale"]
     assert len([event for event in events if isinstance(event, WorkerReplaced)]) == 1
@@ -274,13 +265,13 @@ def test_a_slot_that_a_lost_attempt_holds_is_not_given_away(
     assert began.wait(DEADLINE_SECONDS)
     (lost,), = clock.fetch("select id from penstock.workers")
     app.store.write(lambda tx: tx.execute("worker_stop", {"worker_id": lost}))
-    until(lambda: states(clock) == {"available": 1}, "the job was rescued")
-    until(lambda: [event for event in events if isinstance(event, WorkerReplaced)], "the worker began again")
+    until("the job was rescued", lambda: states(clock) == {"available": 1})
+    until("the worker began again", lambda: [event for event in events if isinstance(event, WorkerReplaced)])
     (renewed,), = clock.fetch("select max(expires_at) from penstock.workers")
-    until(lambda: clock.fetch("select max(expires_at) from penstock.workers")[0][0] > renewed, "time went by")
+    until("time went by", lambda: clock.fetch("select max(expires_at) from penstock.workers")[0][0] > renewed)
     assert states(clock) == {"available": 1}
     go.set()
-    until(all_completed(clock, 1), "the job ran when the slot was free")
+    until("the job ran when the slot was free", all_completed(clock, 1))
     worker.stop()
 
 
@@ -307,7 +298,7 @@ def test_a_claim_whose_answer_was_lost_is_given_back(
     work.enqueue()
     worker = serving()
     assert ran.wait(DEADLINE_SECONDS)
-    until(all_completed(clock, 1), "it ran and settled")
+    until("it ran and settled", all_completed(clock, 1))
     worker.stop()
     assert len(lost) == 1
     assert [event for event in events if isinstance(event, LoopFailed) and event.loop == "claim"]
@@ -332,9 +323,9 @@ def test_whatever_a_task_raises_its_slot_goes_on(
 
     bad.enqueue()
     worker = serving({"default": 1})
-    until(lambda: states(clock) == {"discarded": 1}, "both attempts failed")
+    until("both attempts failed", lambda: states(clock) == {"discarded": 1})
     good.enqueue()
-    until(lambda: states(clock) == {"discarded": 1, "completed": 1}, "the slot went on")
+    until("the slot went on", lambda: states(clock) == {"discarded": 1, "completed": 1})
     worker.stop()
     assert [event.state for event in events if isinstance(event, JobFailed)] == ["retryable", "discarded"]
     ((name, message),) = clock.fetch("select error_class, error from penstock.jobs where state = 'discarded'")
@@ -351,7 +342,7 @@ def test_a_coroutine_that_nothing_awaits_is_no_success(app: Penstock, clock: Clo
 
     work.enqueue()
     worker = serving()
-    until(lambda: states(clock) == {"discarded": 1}, "it failed")
+    until("it failed", lambda: states(clock) == {"discarded": 1})
     worker.stop()
     assert "declare it `async def`" in clock.fetch("select error from penstock.jobs")[0][0]
 
@@ -370,7 +361,7 @@ def test_jobs_enqueue_jobs(app: Penstock, clock: Clock, serving: Serving):
     count_down.enqueue(10)
     acount_down.enqueue(10)
     worker = serving()
-    until(all_completed(clock, 22), "all jobs completed")
+    until("all jobs completed", all_completed(clock, 22))
     worker.stop()
 
 
@@ -381,11 +372,11 @@ def test_an_idle_worker_writes_nothing(app: Penstock, clock: Clock, serving: Ser
 
     workers = [serving(), serving()]
     work.enqueue()
-    until(all_completed(clock, 1), "settled")
+    until("settled", all_completed(clock, 1))
     lease = clock.fetch("select value from penstock.sequences where name = 'lease'"
                         if app.store.dialect == "sqlite" else "select last_value from penstock.lease_seq")
     (first,), = clock.fetch("select max(expires_at) from penstock.workers")
-    until(lambda: clock.fetch("select max(expires_at) from penstock.workers")[0][0] > first + 500, "many polls")
+    until("many polls", lambda: clock.fetch("select max(expires_at) from penstock.workers")[0][0] > first + 500)
     assert lease == clock.fetch("select value from penstock.sequences where name = 'lease'"
                                 if app.store.dialect == "sqlite" else "select last_value from penstock.lease_seq")
     for worker in workers:
@@ -434,13 +425,13 @@ def test_a_store_that_goes_away_for_a_while_does_not_end_a_worker(
 
     worker = serving()
     work.enqueue()
-    until(all_completed(clock, 1), "the first")
+    until("the first", all_completed(clock, 1))
     with psycopg.connect(store_url, autocommit=True) as admin:
         for _ in range(3):
             admin.execute("select pg_terminate_backend(pid) from pg_stat_activity"
                           " where datname = current_database() and application_name = 'penstock'")
     work.enqueue()
-    until(all_completed(clock, 2), "the second")
+    until("the second", all_completed(clock, 2))
     worker.stop()
 
 
