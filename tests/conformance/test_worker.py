@@ -17,6 +17,7 @@ from penstock.queue import claim as claiming
 from penstock.queue.attempt import current
 from penstock.worker import Worker, supervisor
 from tests.clock import Clock
+from tests.waiting import until
 
 DEADLINE_SECONDS = 20.0
 Serving = Callable[..., Worker]
