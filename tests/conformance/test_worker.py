@@ -155,7 +155,7 @@ def test_a_soft_stop_waits_for_what_runs(app: Penstock, clock: Clock, serving: S
     assert began.wait(DEADLINE_SECONDS)
     stopping = threading.Thread(target=worker.stop)
     stopping.start()
-    until(lambda: "penstock-claim" not in {thread.name for thread in threading.enumerate()}, "claiming has ended")
+    until("claiming has ended", lambda: "penstock-claim" not in {thread.name for thread in threading.enumerate()})
     later = work.enqueue()
     go.set()
     stopping.join(DEADLINE_SECONDS)
