@@ -32,7 +32,7 @@ demo: $(STAMPS)/demo  ## synchronise 2,000 people into a real SCIM server, and w
 	@$(VENV)/bin/penstock demo $(ARGS)
 
 test: $(STAMPS)/test  ## run the default suite, on SQLite and on a real PostgreSQL
-	$(PY) -m pytest $(ARGS)
+	$(PY) -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal $(ARGS)
 
 test-pooler: $(STAMPS)/test  ## run the suite behind a pgbouncer, which has to be installed; REQUIRE=1 fails where it is not
 	@REQUIRE="$(REQUIRE)" $(PY) -m pytest tests/pooler $(ARGS)

@@ -43,6 +43,10 @@ def postgres_server() -> Iterator[str]:
         os.chmod(folder, 0o755)  # started as root, the server runs as a user of its own
         server = _wheel().get_server(folder, cleanup_mode="stop")
         try:
+            with psycopg.connect(server.get_uri(), autocommit=True) as connection:
+                # A database for each test, hundreds of them: nothing here asks what a power cut would leave of them.
+                connection.execute("alter system set fsync = off")
+                connection.execute("select pg_reload_conf()")
             yield server.get_uri()
         finally:
             server.cleanup()
@@ -165,6 +169,17 @@ def no_leaks() -> Iterator[None]:
     for thread in left:
         thread.join(5)
     assert not [thread.name for thread in left if thread.is_alive()]
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Where tests run in several processes, each tells the first which stores it exercised."""
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["exercised"] = _exercised
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any, error: object) -> None:
+    _exercised.update(getattr(node, "workeroutput", {}).get("exercised", {}))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -102,7 +102,7 @@ def test_migrate_says_what_it_made_and_then_that_there_is_nothing_to_do(penstock
     assert code == 0
     assert "create table if not exists penstock" in text
     code, out, _ = penstock("--app", "theapp", "migrate")
-    assert (code, out) == (0, "made layer state_people_people\n")
+    assert (code, out) == (0, "made layer state_people__people\n")
     assert penstock("--app", "theapp", "migrate")[1] == "nothing to do: the store is up to date\n"
     assert penstock("--app", "theapp", "migrate", "--sql")[1] == ""
 
