@@ -195,24 +195,24 @@ class Penstock:
         Raises what `check` raises.
         """
         self.check()
-        store, settings = self.store, self.settings
+        settings = self.settings
         slots = dict(queues) if queues is not None else self._default_queues()
         if self.syncs and queues is None:
             slots[SYNC_QUEUE] = _WINDOW_SLOTS
-        return Worker(store, self.tasks, self.events, queues=slots,
+        return Worker(self.store.control, self.tasks, self.events, queues=slots,
                       steps={"upkeep": self.upkeep().step, "dispatch": self.dispatcher().step},
                       lease_seconds=settings.lease_seconds, poll_seconds=settings.poll_seconds,
                       grace_seconds=settings.grace_seconds)
 
     def upkeep(self) -> Upkeep:
         """What stages due jobs and rescues those of lost workers; every worker runs one."""
-        return Upkeep(self.store, self.events, self.settings.poll_seconds)
+        return Upkeep(self.store.control, self.events, self.settings.poll_seconds)
 
     def dispatcher(self) -> Dispatcher:
         """What folds requests into runs and admits runs; every worker runs one, and one acts at a time."""
         rooms = {name: Room(sync.options.max_concurrent, sync.options.per_account) for name, sync in self.syncs.items()}
-        return Dispatcher(self.store, self.events, rooms=rooms, subjects=self._subjects, window_call=self._window.call,
-                          every_seconds=self.settings.poll_seconds)
+        return Dispatcher(self.store.control, self.events, rooms=rooms, subjects=self._subjects,
+                          window_call=self._window.call, every_seconds=self.settings.poll_seconds)
 
     def subject(self, sync: str, key: str) -> Subject:
         """One subject as `subjects()` gives it. Raises `UnknownSubject`."""

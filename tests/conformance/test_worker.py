@@ -408,7 +408,7 @@ def test_a_stop_while_the_store_is_away_still_ends_every_thread(
         raise StoreUnavailable("away")
 
     with monkeypatch.context() as patch:
-        patch.setattr(app.store, "write", away)
+        patch.setattr(app.store.control, "write", away)
         worker.stop()
     assert [event for event in events if isinstance(event, LoopFailed) and event.loop == "stop"]
     assert [event for event in events if isinstance(event, WorkerStopped)]

@@ -55,6 +55,14 @@ class Store(Protocol):
     @property
     def dialect(self) -> Dialect: ...
 
+    @property
+    def control(self) -> "Store":
+        """The same database for the control plane, through connections that no user code can hold or use up.
+
+        It is made when first asked for, and closed with this store.
+        """
+        ...
+
     def compile(self, name: str) -> Compiled:
         """A statement as a caller's own connection takes it."""
         ...

@@ -20,6 +20,7 @@ from penstock.store.statements import Compiled, Dialect, statement
 
 T = TypeVar("T")
 _TRIES = 5
+_CONTROL_CONNECTIONS = 8  # one for each loop of a worker
 _RETRY_SECONDS = 0.02
 _WAKE_SECONDS = 1.0
 _NONE: Params = {}
@@ -65,7 +66,8 @@ class PostgresStore:
 
     dialect: Dialect = "postgres"
 
-    def __init__(self, url: str, *, now: str | None = None, pool_size: int = 10, timeout_seconds: float = 10.0) -> None:
+    def __init__(self, url: str, *, now: str | None = None, pool_size: int = 10, timeout_seconds: float = 10.0,
+                 listeners: set[Listener] | None = None) -> None:
         self.url = url
         self.now = now
         self.pooled = False
@@ -73,7 +75,9 @@ class PostgresStore:
         self._conninfo = conninfo(url)
         self._closed = False
         self._thread = threading.local()
-        self._listeners: set[Listener] = set()
+        self._listeners = set() if listeners is None else listeners
+        self._lock = threading.Lock()
+        self._control: PostgresStore | None = None
         self._pool: ConnectionPool[Connection] = ConnectionPool(
             self._conninfo, min_size=1, max_size=pool_size, timeout=timeout_seconds, open=False, num_workers=1,
             kwargs={"autocommit": True}, configure=self._configure, name="penstock",
@@ -91,6 +95,16 @@ class PostgresStore:
         if self.pooled or behind_pooler(connection):
             self.pooled = True
             connection.prepare_threshold = None  # a prepared statement stays on a server process that others get
+
+    @property
+    def control(self) -> "PostgresStore":
+        """A pool of its own: tasks that hold every connection of this one cannot keep a heartbeat from its turn."""
+        self._usable()
+        with self._lock:
+            if self._control is None:
+                self._control = PostgresStore(self.url, now=self.now, pool_size=_CONTROL_CONNECTIONS,
+                                              listeners=self._listeners)
+            return self._control
 
     def compile(self, name: str) -> Compiled:
         return statement(name, "postgres", now=self.now)
@@ -192,7 +206,8 @@ class PostgresStore:
     def watch(self, notice: Callable[[], None]) -> Listener:
         self._usable()
         listener = Listener(self._conninfo, notice, listen=not self.pooled)
-        self._listeners = {each for each in self._listeners if each.running} | {listener}
+        self._listeners -= {each for each in self._listeners if not each.running}
+        self._listeners.add(listener)
         return listener
 
     def owns(self, connection: Any) -> str | None:
@@ -205,8 +220,10 @@ class PostgresStore:
         if self._closed or os.getpid() != self._pid:
             return
         self._closed = True
-        for listener in self._listeners:
+        for listener in tuple(self._listeners):
             listener.close()
+        if self._control is not None:
+            self._control.close()
         self._pool.close()
 
     def _usable(self) -> None:

@@ -39,6 +39,11 @@ class SQLiteStore:
         self._watches: set[DataVersionWatch] = set()
         self._closed = False
 
+    @property
+    def control(self) -> "SQLiteStore":
+        """This store itself: its writer has a connection of its own, and takes work only for a moment."""
+        return self
+
     def compile(self, name: str) -> Compiled:
         return statement(name, "sqlite", now=self.now)
 

@@ -151,6 +151,35 @@ def test_a_server_with_another_default_isolation_changes_nothing(
         other.close()
 
 
+def test_user_code_that_holds_every_connection_leaves_the_control_plane_its_own(postgres_url: str):
+    store = PostgresStore(postgres_url, pool_size=2, timeout_seconds=0.2)
+    migrate.migrate(store, [])
+    enough, held = threading.Event(), threading.Barrier(3)
+
+    def hold(tx: Transaction) -> None:
+        held.wait(10)
+        enough.wait(10)
+
+    with ThreadPoolExecutor(2) as user_code:
+        holding = [user_code.submit(store.read, hold) for _ in range(2)]
+        held.wait(10)
+        with pytest.raises(StoreUnavailable, match="pool_size is too small"):
+            store.read(lambda tx: tx.row("now"))
+        assert store.control.write(register("heartbeat"))
+        enough.set()
+        for each in holding:
+            each.result(10)
+    assert store.control is store.control
+    woken = threading.Event()
+    store.control.watch(woken.set)
+    woken.clear()
+    store.wake()
+    assert woken.wait(10)
+    store.close()
+    with pytest.raises(StoreError, match="is closed"):
+        store.control.read(lambda tx: tx.row("now"))
+
+
 def test_another_store_is_woken(store: PostgresStore, postgres_url: str):
     noticed = threading.Event()
     watch = store.watch(noticed.set)
