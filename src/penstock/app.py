@@ -139,7 +139,7 @@ class Penstock:
         with self._lock:
             if self._store is None:
                 store = self._open()
-                if store.dialect == "sqlite":
+                if store.migrates_itself:
                     self._made(store)
                 self._store = store
             return self._store
@@ -183,7 +183,7 @@ class Penstock:
 
     def check(self) -> None:
         """Raise `SchemaMissing` or `SchemaTooNew` unless the store fits this app; a SQLite store is made to fit."""
-        if self.store.dialect == "sqlite":
+        if self.store.migrates_itself:
             self.migrate()
         migrate.check(self.store, self.layer_tables)
 

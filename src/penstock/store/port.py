@@ -56,6 +56,11 @@ class Store(Protocol):
     def dialect(self) -> Dialect: ...
 
     @property
+    def migrates_itself(self) -> bool:
+        """Whether start-up may migrate it: an embedded store belongs to its app, a shared server does not."""
+        ...
+
+    @property
     def control(self) -> "Store":
         """The same database for the control plane, through connections that no user code can hold or use up.
 

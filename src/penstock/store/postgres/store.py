@@ -65,6 +65,7 @@ class PostgresStore:
     """A store in the schema `penstock` of a PostgreSQL database. `now` is the SQL expression for the time."""
 
     dialect: Dialect = "postgres"
+    migrates_itself = False
 
     def __init__(self, url: str, *, now: str | None = None, pool_size: int = 10, timeout_seconds: float = 10.0,
                  listeners: set[Listener] | None = None) -> None:

@@ -26,6 +26,7 @@ class SQLiteStore:
     """A store in one SQLite file. `now` is the SQL expression for the time; tests set it."""
 
     dialect: Dialect = "sqlite"
+    migrates_itself = True
 
     def __init__(self, path: Path, *, now: str | None = None, busy_timeout_seconds: float = 10.0,
                  poll_seconds: float = 0.02) -> None:
