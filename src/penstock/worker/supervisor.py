@@ -49,14 +49,11 @@ class Worker:
         self._unknown: set[tuple[int, int]] = set()
         self._state = "new"
         self._identity: Identity | None = None
-        self._loops = [
-            Loop("heartbeat", self._renew, events),
-            Loop("settle", self._settling.step, events),
-            Loop("reclaim", self._reclaim, events),
-            Loop("claim", self._claim, events),
-            *(Loop(name, step, events) for name, step in steps.items()),
-        ]
-        self._settle_loop, self._claim_loop = self._loops[1], self._loops[3]
+        self._heartbeat = Loop("heartbeat", self._renew, events)
+        self._settle_loop = Loop("settle", self._settling.step, events)
+        self._reclaim_loop = Loop("reclaim", self._reclaim, events)
+        self._claim_loop = Loop("claim", self._claim, events)
+        self._taking = [self._claim_loop, *(Loop(name, step, events) for name, step in steps.items())]
         self._watch: Watch | None = None
 
     def start(self) -> None:
@@ -71,14 +68,14 @@ class Worker:
             raise
         self._threads = ThreadPool(sum(self._queues.values()), self._executor, self._finished)
         self._event_loop = LoopPool(self._executor, self._finished)
-        for loop in self._loops:
+        for loop in (self._heartbeat, self._settle_loop, self._reclaim_loop, *self._taking):
             loop.start()
         self._watch = self._store.watch(self.wake)
         self._events.emit(WorkerStarted(worker_id=self._identity.worker_id, queues=self._queues))
 
     def wake(self) -> None:
         """There may be work: look now."""
-        for loop in self._loops[3:]:
+        for loop in self._taking:
             loop.wake()
 
     def stop(self) -> None:
@@ -92,7 +89,7 @@ class Worker:
         self._stopping.set()
         if self._watch is not None:
             self._watch.close()
-        for loop in self._loops[2:]:
+        for loop in (self._reclaim_loop, *self._taking):
             loop.close()
         with self._idle:
             self._idle.wait_for(lambda: not self._running, self._grace_seconds)
@@ -103,7 +100,7 @@ class Worker:
         self._settling.drain(self._grace_seconds)
         self._threads.close()
         self._event_loop.close()
-        for loop in self._loops[:2]:
+        for loop in (self._settle_loop, self._heartbeat):
             loop.close()
         worker_id = self._identity.worker_id
         self._tidy(lambda: self._store.write(lambda tx: tx.execute("worker_stop", {"worker_id": worker_id})))
