@@ -20,13 +20,15 @@ class Numbers:
 
     def __init__(self, url: str) -> None:
         self.url = url
-        with self.connected() as connection:
-            connection.execute("create table numbers (subject text primary key, number integer)")
-            for subject in range(SUBJECTS):
-                connection.execute(f"insert into numbers values ('s{subject}', 0)")
+        connection = self.connected()
+        connection.execute("create table numbers (subject text primary key, number integer)")
+        for subject in range(SUBJECTS):
+            connection.execute(f"insert into numbers values ('s{subject}', 0)")
+        connection.commit()
+        connection.close()
 
     def connected(self) -> Any:
-        """A connection in which a transaction is open, committed by its `with`."""
+        """A connection in which a transaction is open."""
         if self.url.startswith("sqlite:"):
             connection = sqlite3.connect(self.url.removeprefix("sqlite:///"), timeout=30, isolation_level=None)
             connection.execute("begin immediate")
@@ -34,8 +36,9 @@ class Numbers:
         return psycopg.connect(self.url)
 
     def of(self, subject: str) -> int:
-        with self.connected() as connection:
-            row = connection.execute(f"select number from numbers where subject = '{subject}'").fetchone()
+        connection = self.connected()
+        row = connection.execute(f"select number from numbers where subject = '{subject}'").fetchone()
+        connection.rollback()
         connection.close()
         return int(row[0])
 

@@ -5,6 +5,7 @@ import os
 import random
 import threading
 import time
+import weakref
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from typing import Any, LiteralString, TypeVar
@@ -61,6 +62,12 @@ def _roll_back(connection: Connection) -> None:
         connection.rollback()
 
 
+def _close(pool: "ConnectionPool[Connection]", pid: int) -> None:
+    """Close a pool in the process that opened it; a fork's exit must not end its parent's connections."""
+    if os.getpid() == pid:
+        pool.close()
+
+
 class PostgresStore:
     """A store in the schema `penstock` of a PostgreSQL database. `now` is the SQL expression for the time."""
 
@@ -91,6 +98,8 @@ class PostgresStore:
         except psycopg.Error as error:
             raise translated(error, url) from None
         self._pool.open()
+        # A program that never closes its app must not wait for the pool's threads at its exit.
+        self._at_exit = weakref.finalize(self, _close, self._pool, self._pid)
 
     def _configure(self, connection: Connection) -> None:
         if self.pooled or behind_pooler(connection):
@@ -225,7 +234,7 @@ class PostgresStore:
             listener.close()
         if self._control is not None:
             self._control.close()
-        self._pool.close()
+        self._at_exit()
 
     def _usable(self) -> None:
         if os.getpid() != self._pid:
