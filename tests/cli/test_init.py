@@ -71,9 +71,9 @@ def test_a_task_runs_with_the_commands_that_are_printed(shell: Shell):
 def test_a_sync_is_planned_and_carried_out_with_the_commands_that_are_printed(shell: Shell):
     assert shell.says(*shell.init("--sync")) == [
         "all:", "  People: 3 to create, 0 to update, 0 to delete, 0 unchanged", "    + 1", "    + 2", "    + 3",
-        'create 1 {"email":"ada@example.com","name":"Ada Almeida"}',
-        'create 2 {"email":"bjorn@example.com","name":"Björn Bauer"}',
-        'create 3 {"email":"chiara@example.com","name":"Chiara Çelik"}',
+        'create 1 {"email":"first@example.com","name":"First Person"}',
+        'create 2 {"email":"zweite@example.com","name":"Zweite Person"}',
+        'create 3 {"email":"ucuncu@example.com","name":"Üçüncü Kişi"}',
         "all: succeeded, 3 read, 3 created",
         "all:", "  People: 0 to create, 0 to update, 0 to delete, 3 unchanged",
     ]

@@ -20,8 +20,8 @@ from penstock.domain.errors import PenstockError
 from penstock.domain.records import Subject
 from penstock.sync.ports import Run
 
-_PEOPLE = ((1, "Ada Almeida", "ada@example.com"), (2, "Björn Bauer", "bjorn@example.com"),
-           (3, "Chiara Çelik", "chiara@example.com"))
+_PEOPLE = ((1, "First Person", "first@example.com"), (2, "Zweite Person", "zweite@example.com"),
+           (3, "Üçüncü Kişi", "ucuncu@example.com"))
 _PEOPLE_FILE, _PEOPLE_QUERY = "people.db", "select id, name, email from people"
 
 
