@@ -77,7 +77,7 @@ def test_it_runs_what_it_finds_and_what_comes(app: Penstock, clock: Clock, servi
 
     @app.task(queue="other")
     async def asynchronous(number: int) -> None:
-        await asyncio.sleep(0)
+        await asyncio.to_thread(str)
         ran.append(number)
 
     plain.enqueue(1)
@@ -180,7 +180,7 @@ def test_a_soft_stop_gives_back_what_does_not_end(
         @app.task(name="waiting")
         async def waiting() -> None:
             began.set()
-            await asyncio.sleep(DEADLINE_SECONDS)
+            await asyncio.Event().wait()
 
         (work if colour == "thread" else waiting).enqueue()
         worker = app.worker()

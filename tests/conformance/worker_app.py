@@ -2,9 +2,10 @@
 
 import os
 import sys
-import time
+import threading
 
 from penstock import Penstock
+from tests.waiting import until
 
 app = Penstock(lease_seconds=1.0, poll_seconds=0.1)
 
@@ -22,13 +23,11 @@ def quick(number: int) -> None:
 def wait_for(path: str) -> None:
     """Wait until a file exists."""
     say("waiting")
-    while not os.path.exists(path):
-        time.sleep(0.01)
+    until(f"{path} is there", lambda: os.path.exists(path))
     say("done")
 
 
 @app.task
 def for_ever() -> None:
     say("for ever")
-    while True:
-        time.sleep(0.01)
+    threading.Event().wait()
