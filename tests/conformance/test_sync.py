@@ -210,3 +210,14 @@ def test_a_create_in_doubt_that_left_the_source_is_removed_where_its_id_is_known
     engine.settle_all()
     assert sorted(record["key"] for record in directory.people.records.values()) == [f"p{n}" for n in range(1, 7)]
     assert directory.people.named("find") == []
+
+
+def test_two_records_in_doubt_do_not_adopt_the_same_one(engine: Engine, directory: Directory) -> None:
+    directory.groups["g1"]["p1"] = directory.groups["g1"]["p0"]
+    directory.people.lost = OSError("connection reset")
+    engine.sync("people", "g1")
+    del directory.people.records["r2"]  # of the two only one was carried out
+    engine.clock.advance(60)
+    engine.settle_all()
+    held = engine.state("People")
+    assert held["p0"] == held["p1"] == ("in_doubt", None, "ambiguous")

@@ -4,6 +4,7 @@ The digest of a record is saved with its outcome, never before. A create is reco
 sent; whatever happens to the answer, it is looked up before it is sent again.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from penstock.domain.errors import DestinationError, StaleLease, Stopping, Throttled, Unavailable
@@ -95,12 +96,13 @@ class Applier:
         values = [item.match or item.key for item in doubted]
         found = self._verbs.find(self._layer, values)
         held = self._plan.state.held([remote_id for ids in found.values() for remote_id in ids])
+        wanted = Counter(remote_id for value in values for remote_id in found.get(value, []))
         absent, unclear = [], []
         for item, value in zip(doubted, values, strict=True):
             ids = found.get(value, [])
             if not ids:
                 absent.append(item)
-            elif len(ids) == 1 and ids[0] not in held:
+            elif len(ids) == 1 and ids[0] not in held and wanted[ids[0]] == 1:
                 item.remote_id = ids[0]
             else:
                 unclear.append(item)

@@ -76,12 +76,6 @@ class Settlement:
             raise StaleLease(f"run {self._fence.run_id}: its lease has passed to another worker")
 
 
-def run_row(store: Store, run_id: int) -> RunRow | None:
-    """One run, or None."""
-    row = store.read(lambda tx: tx.row("run", {"id": run_id}))
-    return RunRow(*row) if row else None
-
-
 def latest_runs(store: Store, sync: str, subjects: Sequence[str]) -> tuple[list[RunRow], set[str]]:
     """The newest run of each subject that has any, in their order; and the subjects with requests not yet folded."""
 

@@ -137,11 +137,6 @@ set status = 'pending', lease = null, job_id = null, run_at = penstock.now() + :
     attempt = attempt - :given_back, error_class = :error_class, error = :error
 where id = :id and lease = :lease and status = 'running';
 
--- name: run
-select id, sync, subject, account, status, priority, reasons, requested_at, started_at, finished_at, attempt,
-       read, created, updated, deleted, skipped, failed, blocked, read_calls, write_calls, error_class, error
-from penstock.sync_runs where id = :id;
-
 -- name: runs_latest
 -- dialect: postgres
 -- differs: each dialect takes an array in its own way
