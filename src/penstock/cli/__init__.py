@@ -11,6 +11,7 @@ import click
 from penstock.cli.demo import demo
 from penstock.cli.init import init
 from penstock.cli.migrate import migrate
+from penstock.cli.periodic import periodic
 from penstock.cli.plan import plan
 from penstock.cli.sync import sync
 from penstock.cli.worker import worker
@@ -26,7 +27,7 @@ def cli(context: click.Context, app: str | None) -> None:
     context.obj = app
 
 
-for command in (demo, init, migrate, plan, sync, worker):
+for command in (demo, init, migrate, periodic, plan, sync, worker):
     cli.add_command(command)
 
 
