@@ -1,21 +1,48 @@
-"""`python -m bench NAME [--quick]` prints a table for people and, as its last line, one JSON object."""
+"""`python -m bench NAME [--quick] [--store …]` prints a table for people and, as its last line, one JSON object.
+
+A benchmark is a module of `bench` with a function `run(quick)` or, where it can use either store,
+`run(quick, store)`. On the command line a dash stands for an underscore.
+"""
 
 import argparse
 import importlib
+import inspect
 import pkgutil
+import re
+from importlib.util import find_spec
 
 import bench
 
+STORES = ("postgres", "sqlite")
+_RUN = re.compile(r"^def run\(", re.MULTILINE)
+
+
+def names() -> list[str]:
+    """Every benchmark as it is written on the command line; what they share is not among them."""
+    found = []
+    for module in pkgutil.iter_modules(bench.__path__):
+        spec = None if module.ispkg else find_spec(f"bench.{module.name}")
+        if spec and spec.origin:
+            with open(spec.origin, encoding="utf-8") as file:
+                if _RUN.search(file.read()):
+                    found.append(module.name.replace("_", "-"))
+    return sorted(found)
+
 
 def main() -> None:
-    """Run one benchmark by name: the module `bench.NAME` with a function `run(quick)`."""
-    names = sorted(module.name for module in pkgutil.iter_modules(bench.__path__)
-                   if not module.name.startswith("_") and module.name != "report")
     parser = argparse.ArgumentParser(prog="python -m bench", description=bench.__doc__)
-    parser.add_argument("name", choices=names)
+    parser.add_argument("name", choices=names())
     parser.add_argument("--quick", action="store_true", help="smaller counts; the same arms, settings and keys")
+    parser.add_argument("--store", choices=STORES, help="the database that ours runs on (postgres unless given)")
     arguments = parser.parse_args()
-    importlib.import_module(f"bench.{arguments.name}").run(arguments.quick)
+    run = importlib.import_module(f"bench.{arguments.name.replace('-', '_')}").run
+    if "store" in inspect.signature(run).parameters:
+        run(arguments.quick, arguments.store or STORES[0])
+    elif arguments.store:
+        parser.error(f"{arguments.name} has one store only: run it without --store")
+    else:
+        run(arguments.quick)
 
 
-main()
+if __name__ == "__main__":
+    main()

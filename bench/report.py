@@ -13,8 +13,11 @@ Number = int | float
 
 
 def report(bench: str, scale: Mapping[str, Number], figures: Mapping[str, Number],
-           bars: Mapping[str, tuple[str, Number]]) -> None:
-    """Print the figures beside their bars (`{"key": (">=", 100)}`), then the JSON line."""
+           bars: Mapping[str, tuple[str, Number]], **setting: str) -> None:
+    """Print the figures beside their bars (`{"key": (">=", 100)}`), then the JSON line.
+
+    `setting` says what else the figures are of (the server's version, the store): it is told with the machine.
+    """
     table = Table(title=f"bench {bench}  ({', '.join(f'{key} {value:,}' for key, value in scale.items())})")
     table.add_column("figure")
     table.add_column("value", justify="right")
@@ -25,8 +28,10 @@ def report(bench: str, scale: Mapping[str, Number], figures: Mapping[str, Number
         held = "" if bar is None else "holds" if (value >= bar if sign == ">=" else value <= bar) else "MISSED"
         table.add_row(key, f"{value:,.2f}" if isinstance(value, float) else f"{value:,}",
                       "" if bar is None else f"{sign} {bar:,}", held)
+    if setting:
+        table.caption = ", ".join(f"{key} {value}" for key, value in setting.items())
     Console(width=100).print(table)
-    print(json.dumps({"bench": bench, "scale": dict(scale), "figures": dict(figures), "machine": machine()}))
+    print(json.dumps({"bench": bench, "scale": dict(scale), "figures": dict(figures), "machine": machine() | setting}))
 
 
 def machine() -> dict[str, str | int | None]:
