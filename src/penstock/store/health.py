@@ -1,0 +1,65 @@
+"""Whether a store can be relied on: its schema, its clock, and what the database beneath it is set to.
+
+It looks and changes nothing, but it does take part: an examination waits for the write lock like everybody else.
+"""
+
+import time
+
+from penstock.domain.errors import SchemaError
+from penstock.domain.finding import Finding, fault, ok, warning
+from penstock.store.migrate import LayerTable, check, migrations
+from penstock.store.port import Store, Transaction
+
+_SKEW_MS = 1000
+_PATIENCE_SECONDS = 60.0
+
+
+def examine(store: Store, layers: list[LayerTable], *, patience_seconds: float = _PATIENCE_SECONDS) -> list[Finding]:
+    """All that can be found out about a store through its own connections.
+
+    A transaction of somebody else's counts as long after `patience_seconds`. Raises `StoreError` where the store
+    cannot be read, or its write lock not be had.
+    """
+    settings = {name: str(value) for name, value in store.write(lambda tx: tx.rows("health_settings"))}
+    return [*_of_its_kind(store, settings, patience_seconds), _schema(store, layers), _clock(store)]
+
+
+def _of_its_kind(store: Store, settings: dict[str, str], patience_seconds: float) -> list[Finding]:
+    if store.dialect == "sqlite":
+        from penstock.store.sqlite import SQLiteStore
+        from penstock.store.sqlite.health import examine as examine_sqlite
+
+        assert isinstance(store, SQLiteStore)
+        return examine_sqlite(store, settings)
+    from penstock.store.postgres import PostgresStore
+    from penstock.store.postgres.health import examine as examine_postgres
+
+    assert isinstance(store, PostgresStore)
+    return examine_postgres(store, settings, patience_seconds)
+
+
+def _schema(store: Store, layers: list[LayerTable]) -> Finding:
+    try:
+        check(store, layers)
+    except SchemaError as error:
+        found, _, remedy = str(error).partition(": ")
+        return fault("schema", found, remedy)
+    return ok("schema", f"version {migrations(store.dialect)[-1].version}, and the tables of {len(layers)} layers")
+
+
+def _clock(store: Store) -> Finding:
+    """How far the database's clock is from this machine's, as well as the time of an answer lets one say."""
+    def work(tx: Transaction) -> tuple[float, float]:
+        tx.row("now")  # the first answer takes longer: it prepares
+        asked_at = time.time()
+        row = tx.row("now")
+        answered_at = time.time()
+        assert row is not None
+        return row[0] - (asked_at + answered_at) * 500, (answered_at - asked_at) * 500
+
+    skew_ms, error_ms = store.read(work)
+    found = f"the database's clock is {abs(skew_ms):,.0f} ms {'ahead of' if skew_ms > 0 else 'behind'} this machine's"
+    if abs(skew_ms) - error_ms < _SKEW_MS:
+        return ok("clock", found)
+    return warning("clock", found, "set both by the same time server: the database's clock decides when jobs are due,"
+                                   " so a time that this machine computes for run_after= is off by as much")
