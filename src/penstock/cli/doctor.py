@@ -1,0 +1,57 @@
+"""`penstock doctor`: looks at what the app runs on, and says what is wrong with it and what to do."""
+
+import platform
+import sys
+from importlib.metadata import version
+
+import click
+import msgspec
+
+from penstock.app import Penstock
+from penstock.cli.finding import find_app
+from penstock.cli.worker import _slots
+from penstock.domain.errors import ConfigurationError, StoreError
+from penstock.domain.finding import Finding, Level, fault, ok
+from penstock.store import health
+from penstock.worker import app_pools
+
+_ORDER = list(Level)
+_LEVEL_WIDTH = max(map(len, Level))
+
+
+@click.command()
+@click.option("--queue", "queues", multiple=True, metavar="NAME=SLOTS",
+              help="A queue and its number of slots, as for `penstock worker`; may be repeated.")
+@click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
+@click.pass_context
+def doctor(context: click.Context, queues: tuple[str, ...], as_json: bool) -> None:
+    """Check the store, its settings and its clock, and what a worker would find around it. Ends with 1 at a fault."""
+    with find_app(context) as app:
+        slots = sum(app.slots(_slots(queues)).values())
+        found = [_versions(), *_store(app), *app_pools.examine(slots)]
+    worst = max((finding.level for finding in found), key=_ORDER.index)
+    if as_json:
+        click.echo(msgspec.json.encode({"level": worst, "findings": found}).decode())
+    else:
+        _print(found)
+    sys.exit(1 if worst is Level.FAULT else 0)
+
+
+def _versions() -> Finding:
+    return ok("versions", f"Penstock {version('penstock')}, {platform.python_implementation()}"
+                          f" {platform.python_version()}, {platform.platform()}")
+
+
+def _store(app: Penstock) -> list[Finding]:
+    try:
+        return health.examine(app.store, app.layer_tables)
+    except (StoreError, ConfigurationError) as error:
+        return [fault("store", str(error), "")]  # such a message says itself what to do
+
+
+def _print(found: list[Finding]) -> None:
+    about_width = max(len(finding.about) for finding in found)
+    for finding in found:
+        click.echo(f"{finding.level:<{_LEVEL_WIDTH}}  {finding.about:<{about_width}}  {finding.found}")
+        if finding.remedy:
+            click.echo(f"{'':<{_LEVEL_WIDTH}}  {'':<{about_width}}  -> {finding.remedy}")
