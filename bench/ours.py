@@ -11,8 +11,6 @@ from bench.pace import paced, serve
 from bench.tally import say
 from penstock.events import Event, WorkerStopped
 
-WAIT_MS = 50
-
 
 def fill(bench: Declared, count: int) -> None:
     """Migrate the store, then enqueue jobs that do nothing: in bulk, and timed without the migration."""
@@ -28,10 +26,10 @@ def _connect(bench: Declared) -> None:
     bench.nothing.using(queue="unserved").enqueue(0)
 
 
-def fill_waits(bench: Declared, count: int, kind: str) -> None:
+def fill_waits(bench: Declared, count: int, kind: str, milliseconds: int) -> None:
     task = bench.wait_async if kind == "async" else bench.wait
     bench.app.migrate()
-    bench.app.enqueue_many(task.call(WAIT_MS) for _ in range(count))
+    bench.app.enqueue_many(task.call(milliseconds) for _ in range(count))
     say(jobs=count)
 
 
@@ -71,12 +69,13 @@ def send(bench: Declared, count: int, rate: float) -> None:
 
 def main() -> None:
     verb, url, count, *rest = sys.argv[1:]
-    with declared(url, int(count)) as bench:
+    bench = declared(url, int(count))
+    with bench.app:
         match verb:
             case "fill":
                 fill(bench, int(count))
             case "fill-waits":
-                fill_waits(bench, int(count), rest[0])
+                fill_waits(bench, int(count), rest[0], int(rest[1]))
             case "drain":
                 drain(bench, int(count), int(rest[0]))
             case "work":

@@ -6,7 +6,6 @@ a thread.
 # mypy: disable-error-code="import-not-found,untyped-decorator,misc"
 
 import os
-import signal
 import sys
 import time
 
@@ -18,8 +17,14 @@ from bench.tally import Tally, say
 def main() -> None:
     verb, url, count, *rest = sys.argv[1:]
     app = Celery("bench", broker=url)
-    app.conf.update(task_ignore_result=True, worker_hijack_root_logger=False, broker_connection_retry_on_startup=True)
-    tally = Tally(int(count), lambda: os.kill(os.getpid(), signal.SIGTERM))
+    app.conf.update(task_ignore_result=True, worker_hijack_root_logger=False, worker_redirect_stdouts=False,
+                    broker_connection_retry_on_startup=True)
+
+    def over() -> None:
+        say(jobs=int(count), seconds=tally.seconds)
+        os._exit(0)  # what a softly stopping worker prints is no result
+
+    tally = Tally(int(count), over)
 
     @app.task(name="wait")
     def wait(milliseconds: int) -> None:
@@ -35,7 +40,6 @@ def main() -> None:
     elif verb == "waits":
         app.Worker(pool="threads", concurrency=int(rest[0]), loglevel="ERROR", without_gossip=True,
                    without_mingle=True, without_heartbeat=True, quiet=True).start()
-        say(jobs=int(count), seconds=tally.seconds)
     else:
         raise SystemExit(f"{verb}: expected fill-waits or waits")
 

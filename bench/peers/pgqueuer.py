@@ -65,7 +65,7 @@ async def waits(url: str, count: int, slots: int) -> None:
             await asyncio.sleep(int(job.payload) / 1000)
             tally.ends()
 
-        await pgq.run(batch_size=min(_BATCH, slots // 2), max_concurrent_tasks=slots)
+        await pgq.run(batch_size=min(_BATCH, slots // 2 or _BATCH), max_concurrent_tasks=slots or None)
     say(jobs=count, seconds=tally.seconds)
 
 

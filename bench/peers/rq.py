@@ -21,6 +21,7 @@ def main() -> None:
     connection = Redis.from_url(url)
     queue = Queue("bench", connection=connection)
     if verb == "fill-waits":
+        connection.flushdb()  # of what an earlier round has finished
         queue.enqueue_many([Queue.prepare_data(wait, args=(int(rest[0]),), result_ttl=3600)
                             for _ in range(int(count))])
         say(jobs=int(count))
