@@ -3,7 +3,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-pooler check bench build lock clean
+.PHONY: help install demo test test-pooler check bench bench-peers build lock clean
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
 
@@ -46,6 +46,9 @@ check: $(STAMPS)/dev  ## lint, types, floors, documentation
 bench: $(STAMPS)/test  ## run a benchmark: make bench ARGS="diff --quick"
 	@$(PY) -m bench $(ARGS)
 
+bench-peers: $(STAMPS)/test  ## build the venvs of the queues that ours is measured against, into bench/.peers
+	@$(PY) -m bench.peers $(ARGS)
+
 build: $(STAMPS)/dev  ## build the source archive, and from it the wheel, into dist
 	$(PY) -m build --no-isolation
 
@@ -55,7 +58,7 @@ lock: $(STAMPS)/venv  ## renew requirements.lock; ARGS=--upgrade moves every pin
 		--custom-compile-command 'make lock' --output-file requirements.lock $(ARGS) pyproject.toml
 
 clean:  ## remove .venv and everything else that can be made again
-	rm -rf $(VENV) dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) bench/.peers dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find src tests bench tools examples -type d -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true
 
 # Stamps. One per set of extras, out of date when pyproject.toml, the lock or the venv is newer: so a second run

@@ -34,7 +34,7 @@ def fill_waits(bench: Declared, count: int, kind: str, milliseconds: int) -> Non
 
 
 def drain(bench: Declared, count: int, slots: int) -> None:
-    """Run what is queued. `settled_seconds` is up to the moment when the worker has stopped, having saved everything."""
+    """Run what is queued. `settled_seconds` is up to when the worker has stopped, having saved everything."""
     left: list[int] = []
 
     def heard(event: Event) -> None:

@@ -1,7 +1,8 @@
 """What can be done without a queue: `python -m bench.raw VERB URL COUNT` prints one line of JSON.
 
 The bare loop claims 100 rows and deletes them, on one connection, until there are none. It runs nothing, decodes
-nothing, and keeps no history.
+nothing, and keeps no history. Bare enqueuing writes what a durable job has to say of itself into a plain table with
+a primary key, as fast as the driver can.
 """
 
 import sqlite3
@@ -12,6 +13,8 @@ from urllib.parse import urlsplit
 import psycopg
 
 from bench.tally import say
+
+COLUMNS = ("task", "queue", "priority", "state", "arguments", "attempt", "max_attempts", "run_at", "enqueued_at")
 
 BATCH = 100
 _QUEUE = "default"
@@ -59,6 +62,54 @@ def drain_postgres(url: str) -> tuple[int, float]:
         return done, time.perf_counter() - began
 
 
+def row(number: int) -> tuple[str | int, ...]:
+    """The row of one job, by `COLUMNS`."""
+    now = int(time.time() * 1000)
+    return "bench.nothing", _QUEUE, 0, "available", f"[{number}]", 0, 20, now, now
+
+
+def plain_table(kind: str) -> str:
+    """A table of such rows whose primary key is of a kind."""
+    return f"""create table plain (
+        id {kind} primary key, task text not null, queue text not null, priority integer not null,
+        state text not null, arguments text not null, attempt integer not null, max_attempts integer not null,
+        run_at bigint not null, enqueued_at bigint not null
+    )"""
+
+
+POSTGRES_KEY, SQLITE_KEY = "bigint generated always as identity", "integer"
+
+
+def copy_postgres(url: str, count: int) -> float:
+    """The seconds of one COPY of so many rows."""
+    with psycopg.connect(url, autocommit=True) as connection, connection.cursor() as cursor:
+        cursor.execute(plain_table(POSTGRES_KEY))
+        began = time.perf_counter()
+        with cursor.copy(f"copy plain ({', '.join(COLUMNS)}) from stdin") as copy:
+            for number in range(count):
+                copy.write_row(row(number))
+        return time.perf_counter() - began
+
+
+def insert_sql(mark: str) -> str:
+    """The parametrised INSERT of one such row; `mark` is the driver's parameter."""
+    marks = ", ".join([mark] * len(COLUMNS))
+    return f"insert into plain ({', '.join(COLUMNS)}) values ({marks}) returning id"
+
+
+def copy_sqlite(path: str, count: int) -> float:
+    """The seconds of the nearest thing that SQLite has: all rows in one transaction, by one prepared statement."""
+    connection = opened(path)
+    connection.execute(plain_table(SQLITE_KEY))
+    began = time.perf_counter()
+    connection.execute("begin")
+    connection.executemany(insert_sql("?").removesuffix(" returning id"), (row(number) for number in range(count)))
+    connection.execute("commit")
+    seconds = time.perf_counter() - began
+    connection.close()
+    return seconds
+
+
 def opened(path: str) -> sqlite3.Connection:
     """A SQLite database as durable as ours."""
     connection = sqlite3.connect(path, isolation_level=None)
@@ -103,8 +154,10 @@ def main() -> None:
         if done != count:
             raise SystemExit(f"the bare loop deleted {done} jobs: expected {count}")
         say(jobs=done, settled_seconds=seconds)
+    elif verb == "copy":
+        say(jobs=count, seconds=copy_sqlite(path, count) if sqlite else copy_postgres(url, count))
     else:
-        raise SystemExit(f"{verb}: expected fill or drain")
+        raise SystemExit(f"{verb}: expected fill, drain or copy")
 
 
 if __name__ == "__main__":

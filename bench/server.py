@@ -1,4 +1,4 @@
-"""The servers that benchmarks use: a PostgreSQL that is as durable as it comes, and a Redis for the peers that want one.
+"""The servers of benchmarks: a PostgreSQL that is as durable as it comes, and a Redis for peers that want one.
 
 Every arm gets a database of its own. A PostgreSQL that would lose what it has confirmed is refused.
 """
@@ -104,8 +104,8 @@ def redis() -> Iterator[str]:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     with tempfile.TemporaryDirectory(prefix="penstock-bench-redis-") as folder:
-        server = subprocess.Popen([binary, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"],
-                                  cwd=folder, stdout=subprocess.DEVNULL)
+        server = subprocess.Popen([binary, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly",
+                                   "no"], cwd=folder, stdout=subprocess.DEVNULL)
         try:
             _answering(server, port)
             yield f"redis://127.0.0.1:{port}/0"

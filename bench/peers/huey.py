@@ -3,7 +3,7 @@
 `fsync=False` is what Huey on SQLite is known for (synchronous=OFF, so that a power cut loses what was confirmed), and
 to its advantage: without it the newest Huey leaves SQLite's own setting alone, which is FULL.
 """
-# mypy: disable-error-code="import-not-found,untyped-decorator,misc"
+# mypy: disable-error-code="import-not-found,import-untyped,untyped-decorator,misc"
 
 import logging
 import sys

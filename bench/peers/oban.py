@@ -3,7 +3,7 @@
 Its best setting: uvloop, ten jobs at a time, its own debouncing (5 ms while jobs run, none on an idle queue). It is
 the only peer that needs Python 3.12.
 """
-# mypy: disable-error-code="import-not-found,untyped-decorator,misc"
+# mypy: disable-error-code="import-not-found,import-untyped,untyped-decorator,misc"
 
 import sys
 import time
@@ -23,6 +23,8 @@ async def run(verb: str, url: str, count: int, rest: list[str]) -> None:
 
     @worker(queue="default")
     class Stamp:
+        new: Any  # what the decorator adds
+
         async def process(self, job: Any) -> None:
             late_ms.append((time.monotonic_ns() - job.args["called_ns"]) / 1e6)
 

@@ -4,7 +4,7 @@ Its best setting as measured: asyncpg's pool, uvloop, which its own runner takes
 the default, it does a fifth; with one connection instead of a pool a sixth less). Jobs are `async def`, since it has
 no other. Its tables are as durable as it installs them.
 """
-# mypy: disable-error-code="import-not-found,untyped-decorator,misc"
+# mypy: disable-error-code="import-not-found,import-untyped,untyped-decorator,misc"
 
 import asyncio
 import sys

@@ -3,7 +3,7 @@
 Its best setting: psycopg's asynchronous pool, tasks that are `async def`, ten at a time, and notifications, which are
 its default.
 """
-# mypy: disable-error-code="import-not-found,untyped-decorator,misc"
+# mypy: disable-error-code="import-not-found,import-untyped,untyped-decorator,misc"
 
 import asyncio
 import sys

@@ -2,7 +2,7 @@
 
 `rq worker-pool`, whose workers fork for each job, as it comes. When each job began and ended is what RQ recorded.
 """
-# mypy: disable-error-code="import-not-found,untyped-decorator,misc"
+# mypy: disable-error-code="import-not-found,import-untyped,untyped-decorator,misc"
 
 import subprocess
 import sys
