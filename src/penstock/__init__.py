@@ -2,16 +2,26 @@
 
 from penstock.app import Penstock
 from penstock.domain.errors import PenstockError
-from penstock.domain.jobs import Job
+from penstock.domain.jobs import Job, JobState, Retention
 from penstock.domain.limits import Quota, Rate, Window
 from penstock.domain.retry import RetryPolicy
+from penstock.domain.signals import Cancel, Retry, Snooze
+from penstock.domain.unique import Unique
+from penstock.queue.attempt import current_job
 
 __all__ = [
+    "Cancel",
     "Job",
+    "JobState",
     "Penstock",
     "PenstockError",
     "Quota",
     "Rate",
+    "Retention",
+    "Retry",
     "RetryPolicy",
+    "Snooze",
+    "Unique",
     "Window",
+    "current_job",
 ]

@@ -10,15 +10,22 @@ from penstock import config
 from penstock.admission.dispatcher import Dispatcher
 from penstock.admission.policy import Room
 from penstock.domain.errors import ConfigurationError, DeclarationError, UnknownSubject
-from penstock.domain.jobs import Call, Job
+from penstock.domain.jobs import Call, Job, JobState, Retention
 from penstock.domain.limits import Limit, Window
 from penstock.domain.names import did_you_mean, name_fault
 from penstock.domain.records import Subject
 from penstock.domain.retry import RetryPolicy
+from penstock.domain.ticks import Missed
+from penstock.domain.unique import Unique
 from penstock.events import Event, Events
+from penstock.queue import control
 from penstock.queue.attempt import current
+from penstock.queue.control import Count
 from penstock.queue.enqueue import aenqueue, enqueue
+from penstock.queue.rules import Ack, Delivery, Rules
 from penstock.queue.task import Options, Task, priority_fault
+from penstock.schedule import periodic
+from penstock.schedule.periodic import Periodic, Scheduler
 from penstock.schedule.upkeep import Upkeep
 from penstock.store import migrate
 from penstock.store.migrate import LayerTable
@@ -54,6 +61,7 @@ class Penstock:
         self.events = Events()
         self.tasks: dict[str, Task[Any, Any]] = {}
         self.syncs: dict[str, SyncDefinition] = {}
+        self.periodics: dict[str, Periodic] = {}
         self._lock = threading.Lock()
         self._store: Store | None = None
         self._window: Task[[int], None] = self.task(
@@ -66,18 +74,28 @@ class Penstock:
 
     @overload
     def task(self, *, name: str | None = None, queue: str = "default", priority: int = 0,
-             retry: RetryPolicy | None = None, limits: Sequence[Limit] = ()
+             retry: RetryPolicy | None = None, limits: Sequence[Limit] = (), timeout: timedelta | None = None,
+             stale_after: timedelta | None = None, deadline: timedelta | None = None,
+             valid_if: Callable[..., Any] | None = None, unique: Unique | None = None, ack: Ack = "batch",
+             delivery: Delivery = "at_least_once", retention: Retention | None = None
              ) -> Callable[[Callable[P, R]], Task[P, R]]: ...
 
     def task(self, function: Callable[..., Any] | None = None, *, name: str | None = None, queue: str = "default",
-             priority: int = 0, retry: RetryPolicy | None = None, limits: Sequence[Limit] = ()) -> Any:
+             priority: int = 0, retry: RetryPolicy | None = None, limits: Sequence[Limit] = (),
+             timeout: timedelta | None = None, stale_after: timedelta | None = None, deadline: timedelta | None = None,
+             valid_if: Callable[..., Any] | None = None, unique: Unique | None = None, ack: Ack = "batch",
+             delivery: Delivery = "at_least_once", retention: Retention | None = None) -> Any:
         """Declare a task: `@app.task` or `@app.task(queue="mail", …)`.
 
-        Its name is `name`, else the function's module and qualified name. Raises `DeclarationError` for a name that
-        is taken, a queue that cannot be, or a parameter whose type cannot come from JSON. (`limits` are checked and
-        not yet enforced.)
+        Its name is `name`, else the function's module and qualified name. `timeout` bounds one attempt, `stale_after`
+        the time between two checkpoints of it, `deadline` the job from its enqueue on. `valid_if` is called with the
+        job's arguments just before the body: false settles the job as pointless. `unique` skips an enqueue that meets
+        its double. `ack`, `delivery` and `retention`: see `penstock.queue.rules.Rules`. Raises `DeclarationError` for
+        a name that is taken, a queue that cannot be, or a parameter whose type cannot come from JSON. (`limits` are
+        checked and not yet enforced.)
         """
         _check_limits(limits)
+        rules = Rules(retry or RetryPolicy(), timeout, stale_after, valid_if, ack, delivery, retention or Retention())
 
         def declare(wrapped: Callable[P, R]) -> Task[P, R]:
             named = name or f"{wrapped.__module__}.{wrapped.__qualname__}"
@@ -88,7 +106,8 @@ class Penstock:
                 faults.append(f"a task {named!r} is declared already: give one of them another name=")
             if faults:
                 raise DeclarationError(faults)
-            task = Task(wrapped, named, Options(queue, priority), retry or RetryPolicy(), self)
+            task = Task(wrapped, named, Options(queue, priority, deadline=deadline, unique=unique), rules, self,
+                        self.settings.payload_limit_bytes)
             self.tasks[named] = task
             return task
 
@@ -127,6 +146,53 @@ class Penstock:
     def enqueue_many(self, calls: Iterable[Call]) -> list[Job]:
         """Enqueue many calls (`task.call(…)`) in one round trip; the jobs come in the order of the calls."""
         return enqueue(self.store, calls)
+
+    # Jobs that wait or run
+
+    def invalidate(self, *tags: str) -> None:
+        """Make every job pointless that was enqueued under one of these tags before now, however many there are.
+
+        One row is written per tag. Such a job settles as cancelled (`invalidated`) when its turn comes, unrun.
+        """
+        control.invalidate(self.store, tags)
+
+    def cancel(self, job_id: int, reason: str = "") -> JobState | None:
+        """Cancel one job: `CANCELLED` if it waited, `EXECUTING` if it runs and was asked to end, None if neither."""
+        return control.cancel(self.store, job_id, reason, Retention())
+
+    def requeue(self, job_id: int) -> bool:
+        """Put a job that has ended back to available; False if there is none, or its unique key is taken."""
+        return control.requeue(self.store, job_id)
+
+    def pause(self, queue: str) -> None:
+        """Let no worker claim from a queue until `resume`."""
+        control.pause(self.store, queue)
+
+    def resume(self, queue: str) -> None:
+        """End a pause."""
+        control.resume(self.store, queue)
+
+    def counts(self) -> list[Count]:
+        """How many jobs there are by queue, task and state, from maintained counters, at most 5 seconds late."""
+        return control.counts(self.store)
+
+    def periodic(self, name: str, call: Call, *, cron: str | None = None, every: timedelta | None = None,
+                 timezone: str = "UTC", missed: Missed = "once") -> None:
+        """Enqueue a call (`task.call(…)`) on each tick of a cron line or an interval, once per tick.
+
+        `timezone` is that of the cron line; `missed` says what becomes of ticks at which no scheduler ran (`skip`,
+        `once`, `all`). Raises `DeclarationError` with every fault.
+        """
+        self.periodics[name] = periodic.declare(name, call, cron=cron, every=every, timezone=timezone,
+                                                     missed=missed, taken=self.periodics)
+
+    def pause_periodic(self, name: str) -> bool:
+        """Let the ticks of a periodic task go by; False if it was paused already. Raises `ConfigurationError`."""
+        return periodic.pause(self.store, self.periodics, name)
+
+    def resume_periodic(self, name: str) -> bool:
+        """Let a periodic task tick again, from now; False if it was not paused. Raises `ConfigurationError`."""
+        return periodic.resume(self.store, self.periodics, name)
 
     def request(self, requests: list[dict[str, Any]], connection: Any = None) -> None:
         Requests(self.store).request(requests, connection)
@@ -196,17 +262,21 @@ class Penstock:
         """
         self.check()
         settings = self.settings
-        slots = dict(queues) if queues is not None else self._default_queues()
-        if self.syncs and queues is None:
-            slots[SYNC_QUEUE] = _WINDOW_SLOTS
-        return Worker(self.store.control, self.tasks, self.events, queues=slots,
-                      steps={"upkeep": self.upkeep().step, "dispatch": self.dispatcher().step},
+        return Worker(self.store.control, self.tasks, self.events, queues=self.slots(queues),
+                      steps={"upkeep": self.upkeep().step, "dispatch": self.dispatcher().step,
+                             "periodic": self.scheduler().step},
                       lease_seconds=settings.lease_seconds, poll_seconds=settings.poll_seconds,
-                      grace_seconds=settings.grace_seconds)
+                      grace_seconds=settings.grace_seconds, patience_seconds=settings.patience_seconds,
+                      abandoned_limit=settings.abandoned_limit)
 
     def upkeep(self) -> Upkeep:
         """What stages due jobs and rescues those of lost workers; every worker runs one."""
-        return Upkeep(self.store.control, self.events, self.settings.poll_seconds)
+        return Upkeep(self.store.control, self.events, self.settings.poll_seconds,
+                      {name: task.rules.retention for name, task in self.tasks.items()})
+
+    def scheduler(self) -> Scheduler:
+        """What enqueues periodic tasks at their ticks; every worker runs one, and each tick gives one job."""
+        return Scheduler(self.store.control, self.events, self.periodics, self.settings.poll_seconds)
 
     def dispatcher(self) -> Dispatcher:
         """What folds requests into runs and admits runs; every worker runs one, and one acts at a time."""
@@ -245,8 +315,12 @@ class Penstock:
     def __exit__(self, *exception: object) -> None:
         self.close()
 
-    def _default_queues(self) -> dict[str, int]:
-        return {task.queue: _DEFAULT_SLOTS for task in self.tasks.values() if task.queue != SYNC_QUEUE}
+    def slots(self, queues: Mapping[str, int] | None = None) -> dict[str, int]:
+        """The slots of a worker, by queue: those given, else some for every queue that the app's tasks name."""
+        if queues is not None:
+            return dict(queues)
+        found = {task.queue: _DEFAULT_SLOTS for task in self.tasks.values() if task.queue != SYNC_QUEUE}
+        return {**found, SYNC_QUEUE: _WINDOW_SLOTS} if self.syncs else found
 
     def _subjects(self, sync: str, keys: set[str]) -> dict[str, Subject]:
         found = {}
@@ -277,3 +351,15 @@ class Using:
     def enqueue_many(self, calls: Iterable[Call]) -> list[Job]:
         """Enqueue many calls in one statement."""
         return self._app.enqueue(calls, self._connection)
+
+    async def aenqueue_many(self, calls: Iterable[Call]) -> list[Job]:
+        """The same from `async` code."""
+        return await self._app.aenqueue(calls, self._connection)
+
+    def invalidate(self, *tags: str) -> None:
+        """See `Penstock.invalidate`; it takes effect when the transaction commits."""
+        control.invalidate(self._app.store, tags, self._connection)
+
+    def cancel(self, job_id: int, reason: str = "") -> JobState | None:
+        """See `Penstock.cancel`."""
+        return control.cancel(self._app.store, job_id, reason, Retention(), self._connection)

@@ -29,12 +29,19 @@ class Settings:
     """How long to wait for SQLite's write lock."""
     pool_size: int = 10
     """The most connections of one process to PostgreSQL."""
+    payload_limit_bytes: int = 256 * 1024
+    """The most that the arguments of one job may come to, as JSON."""
+    patience_seconds: float = 5.0
+    """How long an attempt may ignore that it is to end before it is settled without it."""
+    abandoned_limit: int = 10
+    """After how many attempts that had to be abandoned a worker drains and exits, to be started again."""
     now: str | None = None
     """The SQL expression for the time; only tests set it."""
 
 
 _MOST = 1_000_000_000
-_POSITIVE = ("lease_seconds", "poll_seconds", "grace_seconds", "busy_timeout_seconds", "pool_size")
+_WHOLE = ("pool_size", "payload_limit_bytes", "abandoned_limit")
+_POSITIVE = ("lease_seconds", "poll_seconds", "grace_seconds", "busy_timeout_seconds", "patience_seconds", *_WHOLE)
 _TEST_ONLY = ("now",)
 _ELSEWHERE = ("app",)  # `[tool.penstock] app` and PENSTOCK_APP tell the command line where the app is
 
@@ -85,7 +92,7 @@ def _environment(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 def _typed(name: str, value: Any, origin: str, faults: list[str]) -> Any:
-    kind = int if name == "pool_size" else float if name in _POSITIVE else str
+    kind = int if name in _WHOLE else float if name in _POSITIVE else str
     wanted = "a whole number" if kind is int else "a number"
     if kind is not str and (isinstance(value, bool) or (kind is int and isinstance(value, float) and value % 1)):
         faults.append(f"{origin}: {name}: expected {wanted}, got {value!r}")

@@ -69,6 +69,41 @@ class JobFailed(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class JobSkipped(Event):
+    """A job was settled as cancelled without being run; `reason` says why (`invalidated`, `deadline`, …)."""
+
+    job_id: int
+    task: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class JobAbandoned(Event):
+    """An attempt ignored that it was to end. It was settled without it, and its slot was replaced."""
+
+    job_id: int
+    task: str
+    reason: str
+    abandoned: int
+
+    @property
+    def level(self) -> int:
+        return logging.ERROR
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerExhausted(Event):
+    """So many attempts were abandoned that the worker drains, and is to be started again by whoever supervises it."""
+
+    worker_id: int
+    abandoned: int
+
+    @property
+    def level(self) -> int:
+        return logging.ERROR
+
+
+@dataclass(frozen=True, slots=True)
 class JobsRescued(Event):
     """Workers stopped renewing; their jobs were made available again, or discarded where out of attempts."""
 

@@ -14,6 +14,7 @@ from penstock.domain.folding import Folded, Request, fold, merge_reasons
 from penstock.domain.jobs import Call
 from penstock.domain.records import Subject
 from penstock.events import Event, Events, RunAdmitted, RunSettled
+from penstock.queue.enqueue import plan
 from penstock.store.port import Store, Transaction
 
 _FOLD_BATCH = 1000
@@ -113,8 +114,7 @@ class Dispatcher:
             if not decision.admit:
                 continue
             head = decision.head
-            job = tx.row("enqueue", {"jobs": msgspec.json.encode([self._window_call(head.run_id)]).decode()})
-            assert job is not None
+            (job,) = tx.rows(*plan([self._window_call(head.run_id)]))
             if tx.execute("run_admit", {"id": head.run_id, "job_id": job[0]}):
                 told.append(RunAdmitted(run_id=head.run_id, sync=head.sync, subject=head.subject))
         return told

@@ -13,6 +13,9 @@ from penstock.domain.errors import ConfigurationError
 from penstock.domain.names import name_fault
 
 
+_EXHAUSTED = 75  # EX_TEMPFAIL of sysexits.h: start me again
+
+
 @click.command()
 @click.option("--queue", "queues", multiple=True, metavar="NAME=SLOTS",
               help="A queue and its number of slots; may be repeated. Without it: every queue of the app.")
@@ -33,9 +36,13 @@ def worker(context: click.Context, queues: tuple[str, ...], quiet: bool) -> None
 
         for name in (signal.SIGTERM, signal.SIGINT):
             signal.signal(name, asked)
+        serving.when_exhausted = lambda: asked_by.put(0)
         serving.start()
         asked_by.get()
         serving.stop()
+        exhausted = serving.exhausted.is_set()
+    if exhausted:
+        os._exit(_EXHAUSTED)  # threads that do not end would keep an ordinary exit waiting
 
 
 def at_once(number: int, frame: FrameType | None) -> None:

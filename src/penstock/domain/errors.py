@@ -13,7 +13,12 @@
     │       └── SchemaTooNew          a newer Penstock migrated it
     ├── JobError
     │   ├── InvalidArguments          the arguments do not fit the task's signature, or cannot be encoded
-    │   └── UnknownTask               a job names a task that this app does not declare
+    │   ├── UnknownTask               a job names a task that this app does not declare
+    │   ├── NoCurrentJob              `current_job()` was called outside of a job
+    │   ├── JobCancelled              somebody cancelled the job while it ran
+    │   ├── JobTimedOut               the attempt took longer than its task's `timeout`
+    │   ├── JobStalled                the attempt made no checkpoint for longer than its task's `stale_after`
+    │   └── DeadlinePassed            the job's deadline passed while it ran
     ├── UnknownConnection             `using(connection=…)` was given something that Penstock cannot write through
     ├── SyncError
     │   ├── UnknownSubject            a request names a subject that `subjects()` does not give
@@ -88,6 +93,26 @@ class InvalidArguments(JobError):
 
 class UnknownTask(JobError):
     """A job names a task that this app does not declare."""
+
+
+class NoCurrentJob(JobError):
+    """`current_job()` was called outside of a job."""
+
+
+class JobCancelled(JobError):
+    """Somebody cancelled the job while it ran; it ends as cancelled."""
+
+
+class JobTimedOut(JobError):
+    """The attempt took longer than its task's `timeout`; it counts as failed."""
+
+
+class JobStalled(JobError):
+    """The attempt made no checkpoint for longer than its task's `stale_after`; it counts as failed."""
+
+
+class DeadlinePassed(JobError):
+    """The job's deadline passed while it ran; it ends as cancelled."""
 
 
 class UnknownConnection(PenstockError):

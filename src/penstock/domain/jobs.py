@@ -1,8 +1,13 @@
 """Jobs as plain values: what is enqueued, what is claimed, and what an attempt comes to."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 from enum import StrEnum
-from typing import TypedDict
+from typing import NamedTuple, TypedDict
+
+import msgspec
+
+from penstock.domain.errors import DeclarationError
 
 
 class JobState(StrEnum):
@@ -18,33 +23,56 @@ class JobState(StrEnum):
     DISCARDED = "discarded"
 
 
-class Call(TypedDict):
-    """A job to be, as one row of the enqueue statement.
+LIVE_STATES = ("scheduled", "pending", "available", "executing", "retryable")
+FINAL_STATES = ("completed", "cancelled", "discarded")
 
-    Either `run_at` (milliseconds since 1970, UTC) or `delay_ms` (from the database's now) says when it is due.
+
+class Shape(TypedDict):
+    """What many jobs of one enqueue have in common.
+
+    Either `run_at` (milliseconds since 1970, UTC) or `delay_ms` (from the database's now) says when a job is due, and
+    likewise its deadline. `keeps` are the states in which it keeps its unique key, for at most `period_ms`.
     """
 
     task: str
     queue: str
     priority: int
-    arguments: str
     max_attempts: int
     run_at: int | None
     delay_ms: int
+    tags: list[str] | None
+    deadline_at: int | None
+    deadline_ms: int | None
+    keeps: list[str] | None
+    period_ms: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
-    """A job that was enqueued. `id` never changes, so it serves as an idempotency key outside."""
+class Call(NamedTuple):
+    """A job to be."""
+
+    shape: Shape
+    arguments: str
+    unique_key: str | None = None
+
+
+class Job(msgspec.Struct, frozen=True):
+    """A job that was enqueued. `id` never changes, so it serves as an idempotency key outside.
+
+    `skipped` says that nothing was enqueued, since this job, which was there already, has the same unique key.
+    """
 
     id: int
     task: str
     queue: str
+    skipped: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Claimed:
-    """One attempt, with the lease that alone may settle it."""
+class Claimed(msgspec.Struct, frozen=True):
+    """One attempt, with the lease that alone may settle it.
+
+    `stale` says why it need not run any more (`invalidated`, `cancelled`, `deadline`). `deadline_ms` is what remains
+    until its deadline, at the time of the claim. `rank` is its place in the order of claims.
+    """
 
     id: int
     lease: int
@@ -53,31 +81,62 @@ class Claimed:
     arguments: str
     attempt: int
     max_attempts: int
+    stale: str | None = None
+    deadline_ms: int | None = None
+    rank: int = 0
 
 
-class Settled(TypedDict):
-    """What an attempt came to, as one row of the settle statement. `given_back` attempts are not counted."""
+class Outcome(msgspec.Struct):
+    """What an attempt came to.
+
+    `counted` attempts count against `max_attempts`. `delay_ms` is how long a job that goes on waits, `keep_ms` how long
+    one that has ended is kept. `took_ms` is how long the attempt ran. `written` outcomes are in the store already,
+    `late` ones are of attempts that were abandoned before.
+    """
 
     id: int
     lease: int
     state: str
-    delay_ms: int
-    given_back: int
-    error_class: str | None
-    error: str | None
+    counted: int = 1
+    took_ms: float = 0.0
+    keep_ms: int = 0
+    delay_ms: int = 0
+    error_class: str | None = None
+    error: str | None = None
+    written: bool = False
+    late: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """How long jobs that have ended are kept, by what they came to.
+
+    One that took at least `slow_after` is kept for `slow`, if that is longer: what was slow is what people ask about.
+    """
+
+    completed: timedelta = timedelta(days=1)
+    cancelled: timedelta = timedelta(days=1)
+    discarded: timedelta = timedelta(days=30)
+    slow: timedelta = timedelta(days=7)
+    slow_after: timedelta = timedelta(seconds=10)
+
+    def __post_init__(self) -> None:
+        faults = [f"{name}: expected a timedelta from 0 to 36,500 days, got {value!r}"
+                  for name in ("completed", "cancelled", "discarded", "slow", "slow_after")
+                  if not isinstance(value := getattr(self, name), timedelta)
+                  or not timedelta(0) <= value <= timedelta(days=36_500)]
+        if faults:
+            raise DeclarationError(faults)
+
+    def keep_ms(self, state: str, took_ms: int) -> int:
+        """For how long a job is kept that ended in `state` after an attempt of `took_ms`."""
+        kept: timedelta = getattr(self, state)
+        if took_ms >= self.slow_after // timedelta(milliseconds=1):
+            kept = max(kept, self.slow)
+        return kept // timedelta(milliseconds=1)
 
 
 _ERROR_LENGTH = 8_000
-
-
-def settled(claimed: Claimed, state: JobState, *, delay_seconds: float = 0.0, give_back: bool = False,
-            error: BaseException | None = None, trace: str | None = None) -> Settled:
-    """The row that settles an attempt; the error is bounded and free of what PostgreSQL cannot store."""
-    return Settled(
-        id=claimed.id, lease=claimed.lease, state=state.value, delay_ms=round(delay_seconds * 1000),
-        given_back=1 if give_back else 0, error_class=type(error).__name__ if error is not None else None,
-        error=storable(trace or message(error)) if error is not None else None,
-    )
 
 
 def message(error: BaseException) -> str:

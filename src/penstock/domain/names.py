@@ -9,6 +9,7 @@ _NAME = re.compile(r"[a-z0-9_.-]{1,64}")
 _PLAIN_SYNC = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _PLAIN_LAYER = re.compile(r"[A-Z][A-Za-z0-9]*")
 _TABLE_LENGTH = 48
+_LONGEST_TAG = 200
 
 
 def name_fault(kind: str, name: str) -> str | None:
@@ -16,6 +17,13 @@ def name_fault(kind: str, name: str) -> str | None:
     if _NAME.fullmatch(name):
         return None
     return f"expected a {kind} name of 1 to 64 of a-z 0-9 _ . -, got {name!r}"
+
+
+def tag_fault(tag: object) -> str | None:
+    """What is wrong with a tag, or None."""
+    if isinstance(tag, str) and 0 < len(tag) <= _LONGEST_TAG and "\0" not in tag:
+        return None
+    return f"expected a tag of 1 to {_LONGEST_TAG} characters, got {tag!r}"
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

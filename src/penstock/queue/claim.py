@@ -1,53 +1,106 @@
-"""Claiming and settling: a claim hands out a lease, and only that lease settles."""
+"""Claiming and settling: a claim hands out one lease for many jobs, and only that lease settles them."""
 
 from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from penstock.domain.jobs import Claimed, JobState, Settled
+from penstock.domain.jobs import FINAL_STATES, Claimed, JobState, Outcome
 from penstock.store.port import Store, Transaction
+
+LOWEST = -(2**62)
 
 
 def claim(store: Store, worker_id: int, room: dict[str, int]) -> list[Claimed]:
-    """Claim up to `room[queue]` jobs of each queue, most urgent first, under one new lease.
+    """Claim up to `room[queue]` jobs of each queue, most urgent first. Nothing is claimed for a worker without a row."""
+    return [job for queue, count in room.items() for job in claim_queue(store, worker_id, queue, count)]
 
-    Nothing is claimed for a worker whose row is gone. Where nothing is available nothing is written either: a lease
-    taken in vain would be a write that wakes every process that waits for one.
+
+def claim_queue(store: Store, worker_id: int, queue: str, count: int,
+                after: tuple[int, int] = (LOWEST, LOWEST), found: Sequence[tuple[int, int]] = ()) -> list[Claimed]:
+    """Claim up to `count` jobs of one queue whose (rank, id) is above `after`, and those `found` below it.
+
+    Where nothing is ready nothing is written.
     """
-    available = store.read(lambda tx: tx.row("claimable", {"queues": list(room)}))
-    if available is None or not available[0]:
+    if store.looks_first and not _claimable(store, queue):
         return []
-
-    def work(tx: Transaction) -> list[Claimed]:
-        found: list[Claimed] = []
-        row = tx.row("next_lease")
-        assert row is not None
-        lease = row[0]
-        for queue, count in room.items():
-            rows = tx.rows("claim", {"worker_id": worker_id, "queue": queue, "count": count, "lease": lease})
-            rows.sort(key=lambda job: (-job[6], job[0]))  # RETURNING has no order
-            found += [Claimed(job[0], lease, *job[1:6]) for job in rows]
-        return found
-
-    return store.write(work)
+    rows = store.run("claim", {"worker_id": worker_id, "queue": queue, "count": count, "after": after[0],
+                               "after_id": after[1], "found": msgspec.json.encode(found).decode()})
+    claimed = [Claimed(*row) for row in rows]
+    claimed.sort(key=lambda job: (job.rank, job.id))  # RETURNING has no order
+    return claimed
 
 
-def settle(store: Store, rows: Sequence[Settled]) -> set[int]:
-    """Settle many attempts in one statement; return the ids of those whose lease had passed to somebody else."""
-    encoded = msgspec.json.encode(rows).decode()
-    done = {row[0] for row in store.write(lambda tx: tx.rows("settle", {"settled": encoded}))}
-    return {row["id"] for row in rows} - done
+def _claimable(store: Store, queue: str) -> bool:
+    row = store.read(lambda tx: tx.row("claimable", {"queue": queue}))
+    return bool(row and row[0])
 
 
-def release(store: Store, attempts: Iterable[tuple[int, int]]) -> set[int]:
+def stragglers(store: Store, queue: str, after: tuple[int, int], count: int) -> list[tuple[int, int]]:
+    """Ready jobs by (rank, id), where that is not above `after`."""
+    params = {"queue": queue, "after": after[0], "after_id": after[1], "count": count}
+    rows = store.read(lambda tx: tx.rows("stragglers", params))
+    return [(rank, id) for rank, id in rows]
+
+
+def settle(store: Store, outcomes: Sequence[Outcome], ended: Sequence[int] = ()) -> set[int]:
+    """Settle many attempts; return the ids of those whose lease had passed to somebody else.
+
+    `ended` are leases under which nothing is left to settle after this.
+    """
+    finished = [outcome for outcome in outcomes if outcome.state in FINAL_STATES]
+    again = [outcome for outcome in outcomes if outcome.state not in FINAL_STATES]
+    if again:
+        return store.write(lambda tx: settle_in(tx, outcomes, ended))
+    done = {row[0] for row in store.run("settle_finished", _finished(finished, ended))} if finished or ended else set()
+    return {outcome.id for outcome in finished} - done
+
+
+def settle_in(tx: Transaction, outcomes: Sequence[Outcome], ended: Sequence[int] = ()) -> set[int]:
+    """The same in a transaction that is open."""
+    finished = [outcome for outcome in outcomes if outcome.state in FINAL_STATES]
+    again = [outcome for outcome in outcomes if outcome.state not in FINAL_STATES]
+    done = tx.batch("settle_again", _again(again)) if again else []
+    done += tx.batch("settle_finished", _finished(finished, ended))
+    return {outcome.id for outcome in outcomes} - {row[0] for row in done}
+
+
+def _finished(outcomes: Sequence[Outcome], ended: Sequence[int]) -> dict[str, Sequence[object]]:
+    return {
+        "ids": [each.id for each in outcomes], "leases": [each.lease for each in outcomes],
+        "states": [each.state for each in outcomes], "counted": [each.counted for each in outcomes],
+        "took_ms": [round(each.took_ms) for each in outcomes], "keep_ms": [each.keep_ms for each in outcomes],
+        "error_classes": [each.error_class for each in outcomes], "errors": [each.error for each in outcomes],
+        "ended": list(ended),
+    }
+
+
+def _again(outcomes: Sequence[Outcome]) -> dict[str, Sequence[object]]:
+    return {
+        "ids": [each.id for each in outcomes], "leases": [each.lease for each in outcomes],
+        "states": [each.state for each in outcomes], "counted": [each.counted for each in outcomes],
+        "delay_ms": [each.delay_ms for each in outcomes],
+        "error_classes": [each.error_class for each in outcomes], "errors": [each.error for each in outcomes],
+    }
+
+
+def release(store: Store, attempts: Iterable[tuple[int, int]], ended: Sequence[int] = ()) -> set[int]:
     """Give attempts, by job and lease, back as if they had never been claimed."""
-    return settle(store, [
-        Settled(id=id, lease=lease, state=JobState.AVAILABLE.value, delay_ms=0, given_back=1, error_class=None,
-                error=None)
-        for id, lease in attempts
-    ])
+    return settle(store, [Outcome(id, lease, JobState.AVAILABLE.value, counted=0) for id, lease in attempts], ended)
 
 
 def held(store: Store, worker_id: int) -> set[tuple[int, int]]:
     """The attempts, by job and lease, that the store says a worker has under way."""
-    return {(id, lease) for id, lease in store.read(lambda tx: tx.rows("claims_held", {"worker_id": worker_id}))}
+    return {(id, lease) for id, lease in _held(store, worker_id) if id is not None}
+
+
+def leases_held(store: Store, worker_id: int) -> dict[int, list[int]]:
+    """The leases that the store says a worker has, with the jobs that are not yet settled under each."""
+    found: dict[int, list[int]] = {}
+    for id, lease in _held(store, worker_id):
+        found.setdefault(lease, []).extend([] if id is None else [id])
+    return found
+
+
+def _held(store: Store, worker_id: int) -> list[tuple[int | None, int]]:
+    rows = store.read(lambda tx: tx.rows("leases_held", {"worker_id": worker_id}))
+    return [(id, lease) for id, lease in rows]

@@ -5,29 +5,64 @@ from typing import Any
 
 import msgspec
 
-from penstock.domain.jobs import Call, Job
+from penstock.domain.jobs import Call, Job, Shape
 from penstock.store.adapters import ainsert, insert
 from penstock.store.port import Row, Store
 
 
 def enqueue(store: Store, calls: Iterable[Call], connection: Any = None) -> list[Job]:
-    """Enqueue in one statement. With `connection`, inside its transaction: it locks nothing and notifies nobody."""
+    """Enqueue in one statement. With `connection`, inside its transaction: it locks only the unique keys that the
+    calls carry, and notifies nobody."""
     wanted = list(calls)
-    return _jobs(wanted, insert(store, "enqueue", params(wanted), connection)) if wanted else []
+    return jobs(wanted, carried_out(store, *plan(wanted), connection)) if wanted else []
+
+
+def carried_out(store: Store, name: str, params: dict[str, Any], connection: Any = None, *,
+                wake: bool = True) -> list[Row]:
+    """Run a statement in a transaction of its own and wake the workers, or on a caller's connection and wake nobody."""
+    if connection is not None:
+        return insert(store, name, params, connection)
+    rows = store.run(name, params)
+    if wake:
+        store.wake()
+    return rows
 
 
 async def aenqueue(store: Store, calls: Iterable[Call], connection: Any = None) -> list[Job]:
     """The same without blocking the event loop."""
     wanted = list(calls)
-    return _jobs(wanted, await ainsert(store, "enqueue", params(wanted), connection)) if wanted else []
+    return jobs(wanted, await ainsert(store, *plan(wanted), connection)) if wanted else []
 
 
-def params(calls: Sequence[Call]) -> dict[str, Any]:
-    """The parameters of the statement `enqueue`."""
-    return {"jobs": msgspec.json.encode(calls).decode()}
+def plan(calls: Sequence[Call]) -> tuple[str, dict[str, Any]]:
+    """The name and the parameters of the statement that enqueues these calls.
+
+    What calls have in common travels once: a shape, and for each job the number of its shape.
+    """
+    numbers: dict[int, int] = {}
+    shapes: list[Shape] = []
+    for call in calls:
+        if id(call.shape) not in numbers:
+            shapes.append(call.shape)
+            numbers[id(call.shape)] = len(shapes)
+    params: dict[str, Any] = {
+        "shapes": msgspec.json.encode(shapes).decode(),
+        "shape": [numbers[id(call.shape)] for call in calls],
+        "arguments": [call.arguments for call in calls],
+    }
+    if all(call.unique_key is None for call in calls):
+        return "enqueue", params
+    return "enqueue_unique", {**params, "keys": [call.unique_key for call in calls]}
 
 
-def _jobs(calls: Sequence[Call], rows: Iterable[Row]) -> list[Job]:
-    """The jobs in the order of their calls: RETURNING has no order, but ids are given in that of the input."""
-    ids = sorted(row[0] for row in rows)
-    return [Job(id, call["task"], call["queue"]) for id, call in zip(ids, calls, strict=True)]
+def jobs(calls: Sequence[Call], rows: Sequence[Row]) -> list[Job]:
+    """The jobs in the order of their calls, from the rows that the statement gave.
+
+    `enqueue` gives ids in no order, but numbers them in that of the calls; `enqueue_unique` gives (id, skipped) in it.
+    """
+    if rows and len(rows[0]) == 2:
+        found = [(row[0], bool(row[1])) for row in rows]
+    else:
+        found = [(id, False) for id in sorted(row[0] for row in rows)]
+    return [Job(id, call.shape["task"], call.shape["queue"], skipped)
+            for (id, skipped), call in zip(found, calls, strict=True)]

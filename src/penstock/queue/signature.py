@@ -19,14 +19,17 @@ def _refuse(value: Any) -> Any:
 
 
 _encoder = msgspec.json.Encoder(enc_hook=_refuse)
+PAYLOAD_LIMIT_BYTES = 256 * 1024
 
 
 class Signature:
     """The parameters of one function as a JSON object with a field for each."""
 
-    def __init__(self, name: str, function: Callable[..., Any]) -> None:
+    def __init__(self, name: str, function: Callable[..., Any], payload_limit_bytes: int = PAYLOAD_LIMIT_BYTES) -> None:
         self.name = name
+        self._limit = payload_limit_bytes
         self._signature = inspect.signature(function)
+        self._read_plan()
         try:
             hints = typing.get_type_hints(function, include_extras=True)
         except Exception as error:  # whatever evaluating an annotation may raise
@@ -49,8 +52,33 @@ class Signature:
             raise DeclarationError(f"task {name}{self._signature}: a parameter's type cannot come from JSON: {error}"
                                    ) from None
 
+    def _read_plan(self) -> None:
+        """Which parameters are plain: for those neither end needs the slow machinery of `inspect`."""
+        parameters = self._signature.parameters.values()
+        plain = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+        self.names = tuple(self._signature.parameters)
+        self._positional = [each.name for each in parameters if each.kind is plain[0]]
+        self._plain = all(each.kind in plain for each in parameters)
+
     def encode(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
         """The arguments as JSON text. Raises `InvalidArguments` where a worker could not call the task with them."""
+        given = {**dict(zip(self._positional, args, strict=False)), **kwargs}
+        if self._plain and len(given) == len(args) + len(kwargs):
+            try:
+                encoded = _encoder.encode(given)
+                self._decoder.decode(encoded)
+            except (TypeError, ValueError, OverflowError, RecursionError, msgspec.MsgspecError):
+                encoded = self._bound(args, kwargs)  # which finds the argument at fault
+        else:
+            encoded = self._bound(args, kwargs)
+        if len(encoded) > self._limit:
+            raise InvalidArguments(
+                f"{self.name}{self._signature}: expected arguments of at most {self._limit:,} bytes as JSON, got"
+                f" {len(encoded):,}: store what is large elsewhere and pass its key, or raise payload_limit_bytes"
+            )
+        return encoded.decode()
+
+    def _bound(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bytes:
         try:
             given = self._signature.bind(*args, **kwargs).arguments
         except TypeError as error:
@@ -62,11 +90,28 @@ class Signature:
                 raise InvalidArguments(f"{self.name}{self._signature}: argument {name!r}: {error}") from None
         encoded = _encoder.encode(given)
         self._decoded(encoded)
-        return encoded.decode()
+        return encoded
+
+    def chosen(self, arguments: str, names: tuple[str, ...] | None) -> dict[str, bytes]:
+        """Some of the encoded arguments (None: all), each as JSON; a default stands for one that was not given."""
+        given = msgspec.json.decode(arguments, type=dict[str, msgspec.Raw])
+        found = {}
+        for name in self.names if names is None else names:
+            default = self._signature.parameters[name].default
+            if name in given:
+                found[name] = bytes(given[name])
+            elif default is not inspect.Parameter.empty:
+                found[name] = _encoder.encode(default)
+        return found
 
     def decode(self, arguments: str) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Arguments to call the function with. Raises `InvalidArguments` where they no longer fit its signature."""
+        if not self.names and arguments == "{}":
+            return (), {}
         fields = self._decoded(arguments.encode())
+        if self._plain:
+            return (), {name: value for name in self.names
+                        if (value := getattr(fields, name)) is not msgspec.UNSET}
         given = inspect.BoundArguments(self._signature, {
             name: value for name in self._signature.parameters
             if (value := getattr(fields, name)) is not msgspec.UNSET

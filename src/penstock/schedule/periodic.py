@@ -7,14 +7,13 @@ in between; whoever finds it moved on already does nothing. Times are those of t
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import cast
 
 from penstock.domain.errors import ConfigurationError, DeclarationError
-from penstock.domain.jobs import Call
+from penstock.domain.jobs import Call, Shape
 from penstock.domain.names import did_you_mean, name_fault
 from penstock.domain.ticks import Due, Missed, Schedule, due, read_missed, read_schedule
 from penstock.events import Event, Events
-from penstock.queue.enqueue import params
+from penstock.queue.enqueue import plan
 from penstock.store.port import Store, Transaction
 
 _MOST = 1000
@@ -67,13 +66,15 @@ def declare(name: str, call: object, *, cron: object, every: object, timezone: o
     faults = [fault for fault in (name_fault("periodic task", name),) if fault] + faults + read_missed(missed)
     if name in taken:
         faults.append("it is declared already: give one of the two another name")
-    if not isinstance(call, dict):
+    if not isinstance(call, Call):
         faults.append(f"expected a call to enqueue, such as report.call(\"eu\"), got {call!r}")
-    elif call.get("run_at") is not None or call.get("delay_ms"):
+    elif call.shape["run_at"] is not None or call.shape["delay_ms"]:
         faults.append("its call has a run_after of its own, but it is enqueued at its ticks: leave run_after out")
-    if faults or schedule is None:
+    elif call.shape["deadline_at"] is not None:
+        faults.append("its call has a deadline at one moment, which most of its jobs would miss: give a timedelta")
+    if faults or schedule is None or not isinstance(call, Call):
         raise DeclarationError([f"periodic task {name!r}: {fault}" for fault in faults])
-    return Periodic(name, cast(Call, call), schedule, missed)
+    return Periodic(name, call, schedule, missed)
 
 
 class Scheduler:
@@ -168,6 +169,11 @@ def _switch(store: Store, declared: Declared, name: str, statement: str) -> bool
     return store.write(work)
 
 
+def _at(call: Call, tick: int) -> Call:
+    shape: Shape = {**call.shape, "run_at": tick, "delay_ms": 0}
+    return call._replace(shape=shape)
+
+
 def _adding(periodic: Periodic) -> Callable[[Transaction], None]:
     return lambda tx: _add(tx, periodic)
 
@@ -185,9 +191,5 @@ def _advance(tx: Transaction, periodic: Periodic, row: PeriodicRow, found: Due) 
     if not moved:
         return None
     if found.ticks:
-        calls = []
-        for tick in found.ticks:
-            call: Call = {**periodic.call, "run_at": tick, "delay_ms": 0}
-            calls.append(call)
-        tx.rows("enqueue", params(calls))
+        tx.rows(*plan([_at(periodic.call, tick) for tick in found.ticks]))
     return len(found.ticks)

@@ -1,50 +1,129 @@
-"""Upkeep: stage what has become due, rescue the jobs of workers that stopped renewing.
+"""Upkeep: stage what has become due, rescue the jobs of workers that stopped renewing, and keep the tables small.
 
 Every worker does it; statements that find nothing cost an index look-up.
 """
 
-from penstock.domain.jobs import JobState
+import contextlib
+import time
+from collections.abc import Mapping
+
+from penstock.domain.errors import StoreBusy
+from penstock.domain.jobs import JobState, Outcome, Retention
 from penstock.events import Events, JobsRescued
+from penstock.queue.claim import settle_in
+from penstock.queue.control import fold_counts
 from penstock.store.port import Store, Transaction
 
 _STAGE_BATCH = 1000
+_FOLD_SECONDS = 2.0
+_PRUNE_SECONDS = 60.0
+_PRUNE_BATCH = 1000
+_MOST_LOST = 3
+_LOST = "the worker that ran this attempt stopped renewing its lease"
 
 
 class Upkeep:
-    """One pass at a time; `step` says how many seconds may go by before the next is needed."""
+    """One pass at a time; `step` says how many seconds may go by before the next is needed.
 
-    def __init__(self, store: Store, events: Events, every_seconds: float) -> None:
+    `retention` says by a task's name how long its jobs are kept.
+    """
+
+    def __init__(self, store: Store, events: Events, every_seconds: float,
+                 retention: Mapping[str, Retention] | None = None) -> None:
         self._store = store
         self._events = events
         self._every_seconds = every_seconds
+        self._retention = retention or {}
+        self._folded_at = 0.0
+        self._pruned_at = 0.0
 
     def step(self) -> float:
-        staged = self.stage()
+        due_ms = self._due_ms()
+        staged = self.stage() if due_ms is not None and due_ms <= 0 else 0
         self.rescue()
+        now = time.monotonic()
+        if now - self._folded_at >= _FOLD_SECONDS:
+            self._folded_at = now
+            fold_counts(self._store)
+        if now - self._pruned_at >= _PRUNE_SECONDS:
+            self._pruned_at = now
+            self.prune()
         if staged == _STAGE_BATCH:
             return 0.0
-        row = self._store.read(lambda tx: tx.row("next_due"))
-        if row is None or row[0] is None:
+        if staged:
+            due_ms = self._due_ms()
+        if due_ms is None:
             return self._every_seconds
-        return float(min(max(row[0] / 1000, 0.005), self._every_seconds))
+        return float(min(max(due_ms / 1000, 0.005), self._every_seconds))
+
+    def _due_ms(self) -> int | None:
+        """Milliseconds until the next job is due; none waits for its time: None."""
+        row = self._store.read(lambda tx: tx.row("next_due"))
+        return None if row is None or row[0] is None else int(row[0])
 
     def stage(self) -> int:
         """Make due jobs available; at most a thousand at a time, so that no transaction grows long."""
-        staged = self._store.write(lambda tx: tx.execute("stage", {"count": _STAGE_BATCH}))
+        staged = len(self._store.run("stage", {"count": _STAGE_BATCH}))
         if staged:
             self._store.wake()
         return staged
 
     def rescue(self) -> int:
-        """Give the jobs of expired workers to others. The worker's row goes first, so no late claim is orphaned."""
+        """Give the jobs of expired workers to others. The worker's row goes first, so no late claim is orphaned.
 
-        def work(tx: Transaction) -> list[str]:
-            tx.rows("workers_expire")
-            return [row[1] for row in tx.rows("rescue")]
-
-        states = self._store.write(work)
-        if states:
-            available = states.count(JobState.AVAILABLE)
-            self._events.emit(JobsRescued(available=available, discarded=len(states) - available))
+        The attempt is counted, for it may well have been this job that ended its worker. A job that has no attempt left
+        still gets others, until it has lost three workers: what was claimed ahead had perhaps not begun.
+        """
+        outcomes = self._store.write(self._rescue)
+        if outcomes:
+            available = sum(outcome.state == JobState.AVAILABLE for outcome in outcomes)
+            self._events.emit(JobsRescued(available=available, discarded=len(outcomes) - available))
             self._store.wake()
-        return len(states)
+        return len(outcomes)
+
+    def _rescue(self, tx: Transaction) -> list[Outcome]:
+        tx.rows("workers_expire")
+        rows = tx.rows("rescue_leases")
+        if not rows:
+            return []
+        outcomes = []
+        for id, lease, task, attempt, max_attempts, lost in rows:
+            if id is not None:
+                over = attempt >= max_attempts and lost >= _MOST_LOST
+                keep_ms = self._retention.get(task, Retention()).keep_ms("discarded", 0) if over else 0
+                outcomes.append(Outcome(id, lease, "discarded" if over else "available", keep_ms=keep_ms,
+                                        error_class="WorkerLost", error=_LOST))
+        tx.execute("count_lost", {"ids": [outcome.id for outcome in outcomes]})
+        settle_in(tx, outcomes, sorted({row[1] for row in rows}))
+        return outcomes
+
+    def prune(self) -> None:
+        """Remove what is past its time: finished jobs, marks, keys, progress."""
+        for slot in self._store.slots:
+            self._empty(slot)
+        for name in ("finished_prune", "marks_prune", "keys_prune"):
+            while self._pruned(name) == _PRUNE_BATCH:
+                pass
+        self._store.write(lambda tx: (tx.execute("progress_prune"), tx.execute("cancellations_prune")))
+
+    def _pruned(self, name: str) -> int:
+        """One bounded batch."""
+        if name == "finished_prune":
+            return len(self._store.run(name, {"count": _PRUNE_BATCH}))
+        return self._store.write(lambda tx: tx.execute(name, {"count": _PRUNE_BATCH}))
+
+    def _empty(self, slot: str) -> None:
+        """Empty a part of the finished jobs in which everything is past its time."""
+        def expired(tx: Transaction) -> bool:
+            row = tx.row("slot_expired", layer=slot)
+            return bool(row and row[0])
+
+        def empty(tx: Transaction) -> None:
+            tx.row("impatient")
+            if expired(tx):
+                tx.execute("slot_empty", layer=slot)
+                tx.execute("slot_uncount", {"slot": int(slot.rpartition("_")[2])})
+
+        if self._store.read(expired):
+            with contextlib.suppress(StoreBusy):  # somebody reads it: the next pass tries again
+                self._store.write(empty)

@@ -35,6 +35,13 @@ class Transaction(Protocol):
         """Run a statement for many rows, given as one sequence per parameter, all of the same length."""
         ...
 
+    def batch(self, name: str, columns: Params, *, layer: str | None = None) -> list[Row]:
+        """Run a statement about many rows, given as one sequence per column, and return what it gives.
+
+        Parameters that are no column of the statement's stand among `columns` too.
+        """
+        ...
+
     def script(self, sql: str) -> None:
         """Run the text of a migration, already in this dialect."""
         ...
@@ -61,6 +68,21 @@ class Store(Protocol):
         ...
 
     @property
+    def looks_first(self) -> bool:
+        """Whether a write in vain costs more than a look beforehand."""
+        ...
+
+    @property
+    def dead_rows_linger(self) -> bool:
+        """Whether deleted rows stay in the way of readers for as long as somebody's old snapshot may need them."""
+        ...
+
+    @property
+    def slots(self) -> Sequence[str]:
+        """The tables that finished jobs lie in by the time until which they are kept, to be emptied whole."""
+        ...
+
+    @property
     def control(self) -> "Store":
         """The same database for the control plane, through connections that no user code can hold or use up.
 
@@ -74,6 +96,10 @@ class Store(Protocol):
 
     def write(self, work: Work[T]) -> T:
         """Run `work` in a transaction and return its result once it is committed."""
+        ...
+
+    def run(self, name: str, params: Params = ...) -> list[Row]:
+        """One statement in a transaction of its own, committed; `params` as for `batch`. One round trip."""
         ...
 
     def submit(self, work: Work[T]) -> Future[T]:

@@ -3,11 +3,13 @@
 A statement stands once under `-- name: NAME`, shared by the dialects, or once per dialect, each with
 `-- dialect: DIALECT` and `-- differs: WHY`. In the files a table is `penstock.jobs` (SQLite has no schemas: there
 the prefix `penstock_` takes the schema's place), the table of a layer is `penstock.layer`, and the time is
-`penstock.now()`: the one expression that tests can set.
+`penstock.now()`: the one expression that tests can set. What is one statement with several writes on PostgreSQL is
+several statements on SQLite, run one after the other; the last gives the rows. Where a statement is about many rows,
+PostgreSQL takes an array for each column, SQLite one JSON array of rows, whose columns `-- columns:` names.
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 from importlib.resources import files
 from typing import Literal
@@ -22,16 +24,22 @@ NOW: dict[Dialect, str] = {
     "sqlite": "cast((julianday('now') - 2440587.5) * 86400000 as integer)",
 }
 
-_HEADER = re.compile(r"^-- (name|dialect|differs): *(.+?) *$")
+_HEADER = re.compile(r"^-- (name|dialect|columns|differs): *(.+?) *$")
 _LAYER_NAME = re.compile(r"[a-z][a-z0-9_]{0,55}")
 
 
 @dataclass(frozen=True, slots=True)
 class Compiled:
-    """SQL as one driver takes it, with the names of its parameters in order of appearance, without repeats."""
+    """SQL as one driver takes it, with the names of its parameters in order of appearance, without repeats.
+
+    `parts` are the statements to be run one after the other in one transaction: more than one on SQLite only.
+    `columns` are those of the parameter `rows`, where there is one.
+    """
 
     sql: str
     names: tuple[str, ...]
+    parts: tuple[str, ...] = ()
+    columns: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,17 +49,21 @@ class Source:
     name: str
     text: str
     differs: str | None
+    columns: tuple[str, ...] = ()
 
 
 def compile_sql(text: str, dialect: Dialect, *, now: str | None = None, layer: str | None = None) -> Compiled:
     """Turn a statement into what the dialect's driver takes.
 
-    `now` replaces `penstock.now()`, `layer` names the table behind `penstock.layer`. For psycopg parameters
+    `now` replaces `penstock.now()`, `layer` names the table behind `penstock.layer` (or `penstock.slot`). For psycopg parameters
     become `%(name)s` and every other `%` is doubled; sqlite3 takes `:name` as it stands.
     """
     names: dict[str, None] = {}
     parts: list[str] = []
+    ends: list[int] = []
     for kind, piece in tokenise(text):
+        if kind is Kind.OTHER and piece == ";":
+            ends.append(len(parts))
         if kind is Kind.PARAMETER:
             names[piece[1:]] = None
             parts.append(f"%({piece[1:]})s" if dialect == "postgres" else piece)
@@ -61,7 +73,9 @@ def compile_sql(text: str, dialect: Dialect, *, now: str | None = None, layer: s
             parts.append(_own_name(piece, dialect, now, layer))
         else:
             parts.append(piece.replace("%", "%%") if dialect == "postgres" else piece)
-    return Compiled("".join(parts).strip(), tuple(names))
+    bounds = [0, *(end + 1 for end in ends), len(parts) + 1]
+    pieces = ("".join(parts[start:end - 1]).strip() for start, end in zip(bounds, bounds[1:], strict=False))
+    return Compiled("".join(parts).strip(), tuple(names), tuple(piece for piece in pieces if piece))
 
 
 def _own_name(piece: str, dialect: Dialect, now: str | None, layer: str | None) -> str:
@@ -70,10 +84,10 @@ def _own_name(piece: str, dialect: Dialect, now: str | None, layer: str | None) 
         return expression.replace("%", "%%") if dialect == "postgres" else expression
     schema, _, rest = piece.partition(".")
     table, _, column = rest.partition(".")
-    if table in ("layer", "layer_claims"):
+    if table in ("layer", "layer_claims", "slot"):
         if layer is None or not _LAYER_NAME.fullmatch(layer):
             raise ValueError(f"a statement on a layer's table needs the layer's table name, got {layer!r}")
-        table = table.replace("layer", layer, 1)
+        table = table.replace(table.partition("_")[0], layer, 1)
     name = f"{schema}.{table}" if dialect == "postgres" else f"{schema}_{table}"
     return f"{name}.{column}" if column else name
 
@@ -99,7 +113,8 @@ def parse(text: str, origin: str) -> dict[tuple[str, Dialect], Source]:
             if dialect in (None, served):
                 if (name, served) in found:
                     raise ValueError(f"{origin}: {name} stands twice for {served}")
-                found[name, served] = Source(name, "\n".join(body).strip().rstrip(";"), headers.get("differs"))
+                found[name, served] = Source(name, "\n".join(body).strip().rstrip(";"), headers.get("differs"),
+                                             tuple(headers.get("columns", "").split()))
     return found
 
 
@@ -119,7 +134,8 @@ def catalogue() -> dict[tuple[str, Dialect], Source]:
 @lru_cache(maxsize=4096)
 def statement(name: str, dialect: Dialect, *, now: str | None = None, layer: str | None = None) -> Compiled:
     """The statement `name`, compiled; KeyError where no file has it."""
-    return compile_sql(catalogue()[name, dialect].text, dialect, now=now, layer=layer)
+    source = catalogue()[name, dialect]
+    return replace(compile_sql(source.text, dialect, now=now, layer=layer), columns=source.columns)
 
 
 @lru_cache(maxsize=1024)

@@ -1,87 +1,119 @@
 """One attempt from claim to decision: find the task, read its arguments, run it, decide what it came to.
 
-Nothing that a task does, raises or returns leaves here as an exception: every attempt ends as one row to settle.
+Nothing that a task does, raises or returns leaves here as an exception: every attempt ends as one outcome to settle.
 """
 
 import asyncio
 import inspect
-import traceback
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from penstock.domain.errors import StaleLease, Stopping, UnknownTask
-from penstock.domain.jobs import JobState, Settled, message, settled
+from penstock.domain.errors import UnknownTask
+from penstock.domain.jobs import Outcome
 from penstock.domain.names import did_you_mean
-from penstock.events import Events, JobFailed
+from penstock.domain.signals import Signal
+from penstock.events import Events
 from penstock.queue.attempt import Attempt, current
 from penstock.queue.task import Task
-
-_UNKNOWN_TASK_SECONDS = 60.0
+from penstock.worker.deciding import Decision, invalid
+from penstock.worker.django import close_stale
+from penstock.worker.delivery import Delivery
 
 Tasks = Mapping[str, Task[Any, Any]]
 
 
 class Executor:
-    """Runs attempts; holds no state of theirs."""
+    """Runs attempts; holds no state of theirs. `watch` is told of attempts that somebody must keep an eye on."""
 
-    def __init__(self, tasks: Tasks, events: Events) -> None:
+    def __init__(self, tasks: Tasks, events: Events, *, delivery: Delivery | None = None,
+                 watch: Callable[[Attempt], object] | None = None) -> None:
         self._tasks = tasks
-        self._events = events
+        self._decision = Decision(tasks, events)
+        self._delivery = delivery
+        self._watch = watch
 
     def is_async(self, name: str) -> bool:
         task = self._tasks.get(name)
         return task is not None and task.is_async
 
-    def run(self, attempt: Attempt) -> Settled:
+    def run(self, attempt: Attempt) -> Outcome:
         """Run a `def` task on this thread."""
-        token = current.set(attempt)
-        try:
-            task = self._find(attempt)
-            args, kwargs = task.signature.decode(attempt.job.arguments)
-            result = task.function(*args, **kwargs)
-            if inspect.iscoroutine(result):
-                result.close()
-                raise TypeError(f"task {task.name} returned a coroutine, which nothing awaits: declare it `async def`")
-        except BaseException as error:
-            return self._failed(attempt, error)
-        finally:
-            current.reset(token)
-        return settled(attempt.job, JobState.COMPLETED)
-
-    async def arun(self, attempt: Attempt) -> Settled:
-        """Run an `async def` task on this event loop."""
-        current.set(attempt)  # each task of the loop has a context of its own
-        try:
-            task = self._find(attempt)
-            args, kwargs = task.signature.decode(attempt.job.arguments)
-            await task.function(*args, **kwargs)
-        except BaseException as error:
-            return self._failed(attempt, error)
-        return settled(attempt.job, JobState.COMPLETED)
-
-    def _find(self, attempt: Attempt) -> Task[Any, Any]:
-        try:
-            return self._tasks[attempt.job.task]
-        except KeyError:
-            hint = did_you_mean(attempt.job.task, self._tasks)
-            raise UnknownTask(
-                f"this worker's app declares no task {attempt.job.task!r}{hint}; the job waits for a worker that does"
-            ) from None
-
-    def _failed(self, attempt: Attempt, error: BaseException) -> Settled:
         job = attempt.job
-        stopped = isinstance(error, asyncio.CancelledError) and attempt.stopping.is_set()
-        if stopped or isinstance(error, Stopping | StaleLease):
-            return settled(job, JobState.AVAILABLE, give_back=True)
-        if isinstance(error, UnknownTask):
-            outcome = settled(job, JobState.RETRYABLE, delay_seconds=_UNKNOWN_TASK_SECONDS, give_back=True, error=error)
-        else:
-            trace = "".join(traceback.format_exception(error))
-            if job.attempt >= job.max_attempts:
-                outcome = settled(job, JobState.DISCARDED, error=error, trace=trace)
+        task = self._tasks.get(job.task)
+        direct = task is None or not task.rules.careful or self._delivery is None
+        if not direct and not self._delivery.begin(attempt, task):  # type: ignore[union-attr, arg-type]
+            return self._decision.dropped(attempt)
+        token = current.set(attempt)
+        attempt.started_at = attempt.told_at = time.monotonic()
+        close_stale()
+        try:
+            if task is None:
+                raise self._unknown(job.task)
+            args, kwargs = task.signature.decode(job.arguments)
+            rules = task.rules
+            if rules.watched or attempt.deadline_at is not None:
+                self._watched(attempt)
+            if rules.valid_if is not None and not rules.valid_if(*args, **kwargs):
+                outcome = invalid(attempt, rules)
             else:
-                delay = self._tasks[job.task].retry.delay_seconds(job.attempt)
-                outcome = settled(job, JobState.RETRYABLE, delay_seconds=delay, error=error, trace=trace)
-        self._events.emit(JobFailed(job_id=job.id, task=job.task, attempt=job.attempt, state=outcome["state"],
-                                    error=f"{type(error).__name__}: {message(error)}"))
-        return outcome
+                result = task.function(*args, **kwargs)
+                if result is not None:
+                    _refuse_coroutine(task, result)
+                outcome = self._decision.returned(attempt, task, result)
+        except BaseException as error:
+            outcome = self._decision.raised(attempt, error)
+        finally:
+            attempt.finished = True
+            current.reset(token)
+            close_stale()
+        return outcome if direct else self._delivery.end(attempt, task, outcome)  # type: ignore[union-attr, arg-type]
+
+    async def arun(self, attempt: Attempt) -> Outcome:
+        """Run an `async def` task on this event loop."""
+        job = attempt.job
+        task = self._tasks.get(job.task)
+        direct = task is None or not task.rules.careful or self._delivery is None
+        loop = asyncio.get_running_loop()
+        if not direct and not await loop.run_in_executor(None, self._delivery.begin, attempt, task):  # type: ignore[union-attr, arg-type]
+            return self._decision.dropped(attempt)
+        current.set(attempt)  # each task of the loop has a context of its own
+        attempt.started_at = attempt.told_at = time.monotonic()
+        try:
+            if task is None:
+                raise self._unknown(job.task)
+            args, kwargs = task.signature.decode(job.arguments)
+            rules = task.rules
+            if rules.watched or attempt.deadline_at is not None:
+                self._watched(attempt)
+            valid = True if rules.valid_if is None else rules.valid_if(*args, **kwargs)
+            if inspect.isawaitable(valid):
+                valid = await valid
+            if not valid:
+                outcome = invalid(attempt, rules)
+            else:
+                outcome = self._decision.returned(attempt, task, await task.function(*args, **kwargs))
+        except BaseException as error:
+            outcome = self._decision.raised(attempt, error)
+        finally:
+            attempt.finished = True
+        if direct:
+            return outcome
+        return await asyncio.shield(loop.run_in_executor(None, self._delivery.end, attempt, task, outcome))  # type: ignore[union-attr, arg-type]
+
+    def _watched(self, attempt: Attempt) -> None:
+        if self._watch is not None:
+            self._watch(attempt)
+
+    def _unknown(self, name: str) -> UnknownTask:
+        hint = did_you_mean(name, self._tasks)
+        return UnknownTask(
+            f"this worker's app declares no task {name!r}{hint}; the job waits for a worker that does"
+        )
+
+
+def _refuse_coroutine(task: Task[Any, Any], result: object) -> None:
+    """A plain function that gives a coroutine has done nothing yet."""
+    if not isinstance(result, Signal) and inspect.iscoroutine(result):
+        result.close()
+        raise TypeError(f"task {task.name} returned a coroutine, which nothing awaits: declare it `async def`")

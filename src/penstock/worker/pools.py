@@ -4,44 +4,101 @@ import asyncio
 import contextlib
 import queue
 import threading
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
-from penstock.domain.jobs import Settled
+from penstock.domain.jobs import Outcome
 from penstock.queue.attempt import Attempt
 from penstock.worker.executor import Executor
 
-Finished = Callable[[Attempt, Settled], None]
+Finished = Callable[[Attempt, Outcome], None]
 
 
 class Pool(Protocol):
-    """A pool takes an attempt at once; the worker gives it no more than it has slots."""
+    """Takes attempts at once and runs as many together as it has slots; the others wait in it."""
 
-    def submit(self, attempt: Attempt) -> None: ...
+    def submit(self, attempts: Sequence[Attempt]) -> None: ...
+
+    def running(self) -> list[Attempt]:
+        """The attempts that are inside a slot."""
+        ...
+
+    def withdraw(self) -> list[Attempt]:
+        """Take back what has not begun."""
+        ...
+
+    def replace(self, attempt: Attempt) -> None:
+        """Go on without an attempt that does not end: its slot is for others."""
+        ...
 
     def close(self) -> None: ...
 
 
+class _Slot:
+    __slots__ = ("attempt",)
+
+    def __init__(self) -> None:
+        self.attempt: Attempt | None = None
+
+
 class ThreadPool:
-    """One thread per slot. They are daemons, so that a task which never ends cannot keep the process from ending."""
+    """At most one thread per slot, begun when first needed. They are daemons, so that a task which never ends cannot
+    keep the process from ending."""
 
     def __init__(self, slots: int, executor: Executor, finished: Finished) -> None:
+        self._size = slots
         self._executor = executor
         self._finished = finished
         self._queue: queue.SimpleQueue[Attempt | None] = queue.SimpleQueue()
-        self._threads = [
-            threading.Thread(target=self._loop, name=f"penstock-slot-{number}", daemon=True)
-            for number in range(1, slots + 1)
-        ]
-        for thread in self._threads:
-            thread.start()
+        self._slots: list[_Slot] = []
+        self._threads: list[threading.Thread] = []
+        self.waiting = self._queue.qsize
 
-    def submit(self, attempt: Attempt) -> None:
-        self._queue.put(attempt)
+    def submit(self, attempts: Sequence[Attempt]) -> None:
+        for attempt in attempts:
+            self._queue.put(attempt)
+        missing = self._size - len(self._slots)
+        if missing > 0:
+            busy = sum(slot.attempt is not None for slot in self._slots)
+            for _ in range(min(missing, busy + self._queue.qsize() - len(self._slots))):
+                self._add()
 
-    def _loop(self) -> None:
-        while (attempt := self._queue.get()) is not None:
-            self._finished(attempt, self._executor.run(attempt))
+    def _add(self) -> None:
+        slot = _Slot()
+        self._slots.append(slot)
+        thread = threading.Thread(target=self._serve, args=(slot,), name="penstock-slot", daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
+    def _serve(self, slot: _Slot) -> None:
+        get, run, finished = self._queue.get, self._executor.run, self._finished
+        while (attempt := get()) is not None:
+            slot.attempt = attempt
+            outcome = run(attempt)
+            slot.attempt = None
+            outcome.late = not attempt.end()
+            finished(attempt, outcome)
+            if outcome.late:
+                return  # another thread has this one's slot
+
+    def running(self) -> list[Attempt]:
+        return [attempt for slot in self._slots if (attempt := slot.attempt) is not None]
+
+    def withdraw(self) -> list[Attempt]:
+        found = []
+        with contextlib.suppress(queue.Empty):
+            while True:
+                if (attempt := self._queue.get_nowait()) is not None:
+                    found.append(attempt)
+        return found
+
+    def replace(self, attempt: Attempt) -> None:
+        for slot in self._slots:
+            if slot.attempt is attempt:
+                self._slots.remove(slot)
+                self._add()
+                return
 
     def close(self) -> None:
         """Ask the threads to end; those inside a task are left to it."""
@@ -51,40 +108,107 @@ class ThreadPool:
             thread.join(0.2 if thread.is_alive() else 0)
 
 
-class LoopPool:
-    """An event loop in a thread of its own, so that a task which blocks it delays no heartbeat."""
+class EventLoop:
+    """An event loop in a thread of its own, begun when first needed, so that a task which blocks it delays no
+    heartbeat. uvloop is used where it is installed."""
 
-    def __init__(self, executor: Executor, finished: Finished) -> None:
-        self._executor = executor
-        self._finished = finished
-        self._loop = asyncio.new_event_loop()
-        self._running: set[asyncio.Task[Any]] = set()
-        self._thread = threading.Thread(target=self._main, name="penstock-loop", daemon=True)
-        self._thread.start()
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
+        self.tasks: set[asyncio.Task[Any]] = set()
 
-    def _main(self) -> None:
-        asyncio.set_event_loop(self._loop)
-        self._loop.run_forever()
-        for task in self._running:
+    def call(self, callback: Callable[..., object], *args: Any) -> None:
+        """Call a function on the loop's thread."""
+        with self._lock:
+            if self._loop is None:
+                self._loop = _new_loop()
+                self._thread = threading.Thread(target=self._main, args=(self._loop,), name="penstock-loop", daemon=True)
+                self._thread.start()
+        with contextlib.suppress(RuntimeError):  # the loop is closed already
+            self._loop.call_soon_threadsafe(callback, *args)
+
+    def _main(self, loop: asyncio.AbstractEventLoop) -> None:
+        asyncio.set_event_loop(loop)
+        loop.run_forever()
+        for task in self.tasks:
             task.cancel()
-        if self._running:
-            self._loop.run_until_complete(asyncio.wait(self._running, timeout=1))
-        self._loop.run_until_complete(self._loop.shutdown_asyncgens())
-        self._loop.run_until_complete(self._loop.shutdown_default_executor())
-        self._loop.close()
-
-    def submit(self, attempt: Attempt) -> None:
-        self._loop.call_soon_threadsafe(self._begin, attempt)
-
-    def _begin(self, attempt: Attempt) -> None:
-        task = self._loop.create_task(self._one(attempt))
-        self._running.add(task)
-        task.add_done_callback(self._running.discard)
-
-    async def _one(self, attempt: Attempt) -> None:
-        self._finished(attempt, await self._executor.arun(attempt))
+        if self.tasks:
+            loop.run_until_complete(asyncio.wait(self.tasks, timeout=1))
+        loop.run_until_complete(loop.shutdown_asyncgens())
+        loop.run_until_complete(loop.shutdown_default_executor())
+        loop.close()
 
     def close(self) -> None:
-        with contextlib.suppress(RuntimeError):  # the loop is closed already
-            self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(2)
+        if self._loop is not None and self._thread is not None:
+            self.call(self._loop.stop)
+            self._thread.join(2)
+
+
+def _new_loop() -> asyncio.AbstractEventLoop:
+    try:
+        import uvloop  # type: ignore[import-not-found, unused-ignore]
+    except ImportError:
+        return asyncio.new_event_loop()
+    loop: asyncio.AbstractEventLoop = uvloop.new_event_loop()
+    return loop
+
+
+class LoopPool:
+    """One queue's slots on the event loop. Everything but `submit`, `withdraw` and `running` is on the loop's thread."""
+
+    def __init__(self, slots: int, loop: EventLoop, executor: Executor, finished: Finished) -> None:
+        self._size = slots
+        self._loop = loop
+        self._executor = executor
+        self._finished = finished
+        self._waiting: deque[Attempt] = deque()
+        self._running: dict[Attempt, asyncio.Task[Any]] = {}
+
+    def waiting(self) -> int:
+        return len(self._waiting)
+
+    def submit(self, attempts: Sequence[Attempt]) -> None:
+        self._waiting.extend(attempts)
+        self._loop.call(self._fill)
+
+    def _fill(self) -> None:
+        while len(self._running) < self._size and self._waiting:
+            with contextlib.suppress(IndexError):  # withdrawn just now
+                attempt = self._waiting.popleft()
+                task = asyncio.get_running_loop().create_task(self._one(attempt))
+                attempt.interrupt = lambda task=task: self._loop.call(task.cancel)
+                self._running[attempt] = task
+                self._loop.tasks.add(task)
+
+    async def _one(self, attempt: Attempt) -> None:
+        try:
+            outcome = await self._executor.arun(attempt)
+            outcome.late = not attempt.end()
+            self._finished(attempt, outcome)
+        finally:
+            task = self._running.pop(attempt, None)
+            if task is not None:
+                self._loop.tasks.discard(task)
+            if self._waiting:
+                self._fill()
+
+    def running(self) -> list[Attempt]:
+        return list(self._running)
+
+    def withdraw(self) -> list[Attempt]:
+        found = []
+        with contextlib.suppress(IndexError):
+            while True:
+                found.append(self._waiting.popleft())
+        return found
+
+    def replace(self, attempt: Attempt) -> None:
+        self._loop.call(self._without, attempt)
+
+    def _without(self, attempt: Attempt) -> None:
+        self._running.pop(attempt, None)
+        self._fill()
+
+    def close(self) -> None:
+        """The loop is closed for all its pools at once."""

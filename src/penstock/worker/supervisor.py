@@ -1,6 +1,6 @@
 """The worker: starts the loops and pools, gives claimed jobs to slots, and stops softly.
 
-The control plane (heartbeat, claim, settle, upkeep, dispatch) runs on threads of its own, so that a task which
+The control plane (heartbeat, claim, settle, watch, upkeep, dispatch) runs on threads of its own, so that a task which
 holds every slot, or blocks the event loop, delays no heartbeat.
 """
 
@@ -8,52 +8,83 @@ import os
 import socket
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Mapping
 
 from penstock.domain.errors import StoreError
-from penstock.domain.jobs import Settled
-from penstock.events import Events, JobsRescued, LoopFailed, WorkerReplaced, WorkerStarted, WorkerStopped
+from penstock.domain.jobs import Outcome
+from penstock.events import (
+    Events,
+    JobsRescued,
+    LoopFailed,
+    WorkerExhausted,
+    WorkerReplaced,
+    WorkerStarted,
+    WorkerStopped,
+)
 from penstock.queue.attempt import Attempt, Identity
-from penstock.queue.claim import claim, held, release
+from penstock.queue.claim import leases_held, release
 from penstock.store.port import Store, Watch
+from penstock.worker.claiming import Claiming
+from penstock.worker.deciding import Decision
+from penstock.worker.delivery import Delivery
 from penstock.worker.executor import Executor, Tasks
+from penstock.worker.lane import Lane
 from penstock.worker.loop import Loop
-from penstock.worker.pools import LoopPool, ThreadPool
-from penstock.worker.settling import Settling
+from penstock.worker.pools import EventLoop, LoopPool, ThreadPool
+from penstock.worker.settling import Ended, Settling
+from penstock.worker.watching import Watching
 
 Step = Callable[[], float]
+_REST_SECONDS = 0.1
 
 
 class Worker:
     """Serves queues with a number of slots each. Start and stop may be called any number of times.
 
     `steps` are further loops of the control plane, by name: each a function that does one step and returns the
-    seconds until the next is due.
+    seconds until the next is due. `exhausted` is set when `abandoned_limit` attempts had to be abandoned: the worker
+    claims nothing more, and whoever supervises it is to stop it and start another.
     """
 
     def __init__(self, store: Store, tasks: Tasks, events: Events, *, queues: Mapping[str, int],
-                 steps: Mapping[str, Step], lease_seconds: float, poll_seconds: float, grace_seconds: float) -> None:
+                 steps: Mapping[str, Step], lease_seconds: float, poll_seconds: float, grace_seconds: float,
+                 patience_seconds: float = 5.0, abandoned_limit: int = 10) -> None:
         self._store = store
         self._events = events
         self._queues = dict(queues)
         self._lease_seconds = lease_seconds
-        self._poll_seconds = poll_seconds
         self._grace_seconds = grace_seconds
-        self._executor = Executor(tasks, events)
-        self._settling = Settling(store, events)
+        self._abandoned_limit = abandoned_limit
+        self.exhausted = threading.Event()
+        self.when_exhausted: Callable[[], object] = lambda: None
         self._stopping = threading.Event()
         self._lock = threading.Lock()
-        self._idle = threading.Condition(self._lock)
-        self._running: dict[tuple[int, int], Attempt] = {}  # by job and lease: a job may be claimed again meanwhile
-        self._unknown: set[tuple[int, int]] = set()
+        self._ended = threading.Condition()
+        self._unknown: set[int] = set()
         self._state = "new"
         self._identity: Identity | None = None
+        self._watching = Watching(store, tasks, events, running=self._running, abandon=self._abandon,
+                                  poll_seconds=poll_seconds, patience_seconds=patience_seconds)
+        executor = Executor(tasks, events, delivery=Delivery(store), watch=self._watching.watch)
+        self._event_loop = EventLoop()
+        self._lanes = {
+            queue: Lane(queue, slots, ThreadPool(slots, executor, self._finished),
+                        LoopPool(slots, self._event_loop, executor, self._finished))
+            for queue, slots in queues.items()
+        }
+        self._settling = Settling(store, events, self._settled)
+        self._claiming = Claiming(store, self._lanes, executor.is_async, Decision(tasks, events), self._settling,
+                                  identity=self._current, stopping=self._stopping, poll_seconds=poll_seconds)
         self._heartbeat = Loop("heartbeat", self._renew, events)
         self._settle_loop = Loop("settle", self._settling.step, events)
         self._reclaim_loop = Loop("reclaim", self._reclaim, events)
-        self._claim_loop = Loop("claim", self._claim, events)
-        self._taking = [self._claim_loop, *(Loop(name, step, events) for name, step in steps.items())]
+        self._watch_loop = Loop("watch-attempts", self._watching.step, events)
+        self._watching.wake = self._watch_loop.wake
+        self._claim_loop = Loop("claim", self._claiming.step, events)
+        self._woken = [Loop(name, step, events, rest_seconds=_REST_SECONDS) for name, step in steps.items()]
+        if store.dead_rows_linger:
+            self._woken.append(Loop("stragglers", self._claiming.look, events))
+            self._claiming.wake = self._claim_loop.wake
         self._watch: Watch | None = None
 
     def start(self) -> None:
@@ -66,16 +97,17 @@ class Worker:
         except BaseException:
             self._state = "new"
             raise
-        self._threads = ThreadPool(sum(self._queues.values()), self._executor, self._finished)
-        self._event_loop = LoopPool(self._executor, self._finished)
-        for loop in (self._heartbeat, self._settle_loop, self._reclaim_loop, *self._taking):
+        for loop in (self._heartbeat, self._settle_loop, self._reclaim_loop, self._watch_loop, self._claim_loop,
+                     *self._woken):
             loop.start()
         self._watch = self._store.watch(self.wake)
         self._events.emit(WorkerStarted(worker_id=self._identity.worker_id, queues=self._queues))
 
     def wake(self) -> None:
         """There may be work: look now."""
-        for loop in self._taking:
+        self._claim_loop.wake()
+        self._watch_loop.wake()
+        for loop in self._woken:
             loop.wake()
 
     def stop(self) -> None:
@@ -89,23 +121,35 @@ class Worker:
         self._stopping.set()
         if self._watch is not None:
             self._watch.close()
-        for loop in (self._reclaim_loop, *self._taking):
+        for loop in (self._reclaim_loop, self._claim_loop, *self._woken):
             loop.close()
-        with self._idle:
-            self._idle.wait_for(lambda: not self._running, self._grace_seconds)
-            left = list(self._running)
-        if left:
-            self._tidy(lambda: release(self._store, left))
+        unbegun = [attempt for lane in self._lanes.values() for attempt, _ in lane.withdraw()]
+        self._give_back(unbegun)
+        deadline = time.monotonic() + self._grace_seconds
+        while self._running() and (left_seconds := deadline - time.monotonic()) > 0:
+            self._stopping_wait(left_seconds)
+        left = self._running()
+        self._give_back(left)
         self._settle_loop.wake()
         self._settling.drain(self._grace_seconds)
-        self._threads.close()
+        for lane in self._lanes.values():
+            lane.threads.close()
         self._event_loop.close()
-        for loop in (self._settle_loop, self._heartbeat):
+        for loop in (self._watch_loop, self._settle_loop, self._heartbeat):
             loop.close()
         worker_id = self._identity.worker_id
         self._tidy(lambda: self._store.write(lambda tx: tx.execute("worker_stop", {"worker_id": worker_id})))
         self._store.wake()
         self._events.emit(WorkerStopped(worker_id=worker_id, given_back=len(left)))
+
+    def _stopping_wait(self, seconds: float) -> None:
+        """Wait for the next attempts to end."""
+        with self._ended:
+            self._ended.wait(min(seconds, 0.05))
+
+    def _give_back(self, attempts: list[Attempt]) -> None:
+        if attempts:
+            self._tidy(lambda: release(self._store, [(each.job.id, each.job.lease) for each in attempts]))
 
     def _tidy(self, step: Callable[[], object]) -> None:
         """Do what spares others a wait. Where the store is away, the lease runs out and they rescue what is left."""
@@ -139,24 +183,12 @@ class Worker:
             self._events.emit(WorkerReplaced(lost_id=identity.worker_id, worker_id=self._identity.worker_id))
         return self._lease_seconds / 3
 
-    def _claim(self) -> float:
-        identity = self._identity
-        assert identity is not None
-        with self._lock:
-            used = Counter(attempt.job.queue for attempt in self._running.values())
-        room = {queue: slots - used[queue] for queue, slots in self._queues.items() if slots > used[queue]}
-        if not room or self._stopping.is_set():
-            return self._poll_seconds
-        claimed = claim(self._store, identity.worker_id, room)
-        for job in claimed:
-            attempt = Attempt(job, identity, self._stopping)
-            with self._lock:
-                self._running[job.id, job.lease] = attempt
-            if self._executor.is_async(job.task):
-                self._event_loop.submit(attempt)
-            else:
-                self._threads.submit(attempt)
-        return 0.0 if claimed else self._poll_seconds
+    def _current(self) -> Identity:
+        assert self._identity is not None
+        return self._identity
+
+    def _running(self) -> list[Attempt]:
+        return [attempt for lane in self._lanes.values() for attempt in lane.running()]
 
     def _reclaim(self) -> float:
         """Give back what the store says that this worker runs, and the worker does not know of.
@@ -166,21 +198,49 @@ class Worker:
         """
         identity = self._identity
         assert identity is not None
-        found = held(self._store, identity.worker_id)
-        with self._lock:
-            known = set(self._running)
-        unknown = found - known - self._settling.waiting()
+        found = leases_held(self._store, identity.worker_id)
+        unknown = {lease for lease in found if not self._settling.knows(lease)}
         if lost := unknown & self._unknown:
-            stale = release(self._store, lost)
-            self._events.emit(JobsRescued(available=len(lost) - len(stale), discarded=0))
+            jobs = [(id, lease) for lease in lost for id in found[lease]]
+            stale = release(self._store, jobs, sorted(lost))
+            if len(jobs) > len(stale):
+                self._events.emit(JobsRescued(available=len(jobs) - len(stale), discarded=0))
             self.wake()
         self._unknown = unknown - lost
         return self._lease_seconds / 3
 
-    def _finished(self, attempt: Attempt, row: Settled) -> None:
-        self._settling.add(row)
+    def _finished(self, attempt: Attempt, outcome: Outcome) -> None:
+        """On the thread of the slot, once per job: whatever stands here every job pays for."""
+        self._settling.add(attempt, outcome)
         self._settle_loop.wake()
-        with self._idle:
-            self._running.pop((attempt.job.id, attempt.job.lease), None)
-            self._idle.notify_all()
-        self._claim_loop.wake()
+        lane = self._lanes[attempt.job.queue]
+        if lane.full and lane.low:
+            self._claim_loop.wake()
+
+    def _settled(self, batch: list[Ended]) -> None:
+        """On the settle loop, once per batch: what has ended makes room."""
+        by_lane: dict[str, list[float]] = {}
+        for attempt, outcome in batch:
+            if attempt.on_loop is not None and not outcome.late:
+                threads_loop_seconds = by_lane.setdefault(attempt.job.queue, [0, 0, 0.0])
+                threads_loop_seconds[attempt.on_loop] += 1
+                threads_loop_seconds[2] += outcome.took_ms / 1000
+        for queue, (threads, loop, seconds) in by_lane.items():
+            self._lanes[queue].settled(int(threads), int(loop), seconds)
+        self._settling.busy = any(lane.full for lane in self._lanes.values())
+        if any(self._lanes[queue].full or self._lanes[queue].mixed for queue in by_lane):
+            self._claim_loop.wake()
+        with self._ended:
+            self._ended.notify_all()
+
+    def _abandon(self, attempt: Attempt, outcome: Outcome) -> None:
+        lane = self._lanes[attempt.job.queue]
+        (lane.loop if attempt.on_loop else lane.threads).replace(attempt)
+        self._settling.add(attempt, outcome)
+        self._settle_loop.wake()
+        if self._watching.abandoned >= self._abandoned_limit and not self.exhausted.is_set():
+            assert self._identity is not None
+            self._claiming.closed = True
+            self.exhausted.set()
+            self._events.emit(WorkerExhausted(worker_id=self._identity.worker_id, abandoned=self._watching.abandoned))
+            self.when_exhausted()

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import random
+import select
 import threading
 import time
 import weakref
@@ -17,13 +18,13 @@ from penstock.domain.errors import StoreError, StoreForked, StoreUnavailable
 from penstock.store.port import Params, Row, Work
 from penstock.store.postgres.connection import LOST, RETRYABLE, Connection, behind_pooler, conninfo, safe, translated
 from penstock.store.postgres.listen import Listener
+from penstock.store.postgres.notify import Notifier
 from penstock.store.statements import Compiled, Dialect, statement
 
 T = TypeVar("T")
 _TRIES = 5
 _CONTROL_CONNECTIONS = 8  # one for each loop of a worker
 _RETRY_SECONDS = 0.02
-_WAKE_SECONDS = 1.0
 _NONE: Params = {}
 
 
@@ -52,6 +53,9 @@ class PostgresTransaction:
     def execute_many(self, name: str, columns: Mapping[str, Sequence[Any]], *, layer: str | None = None) -> None:
         self._run(name, {column: list(values) for column, values in columns.items()}, layer)
 
+    def batch(self, name: str, columns: Params, *, layer: str | None = None) -> list[Row]:
+        return self._run(name, columns, layer).fetchall()
+
     def script(self, sql: str) -> None:
         self.connection.execute(sql.encode())
 
@@ -62,9 +66,10 @@ def _roll_back(connection: Connection) -> None:
         connection.rollback()
 
 
-def _close(pool: "ConnectionPool[Connection]", pid: int) -> None:
+def _close(pool: "ConnectionPool[Connection]", notifier: Notifier, pid: int) -> None:
     """Close a pool in the process that opened it; a fork's exit must not end its parent's connections."""
     if os.getpid() == pid:
+        notifier.close()
         pool.close()
 
 
@@ -73,6 +78,9 @@ class PostgresStore:
 
     dialect: Dialect = "postgres"
     migrates_itself = False
+    looks_first = False
+    dead_rows_linger = True
+    slots: Sequence[str] = tuple(f"finished_jobs_{slot:02}" for slot in range(60))
 
     def __init__(self, url: str, *, now: str | None = None, pool_size: int = 10, timeout_seconds: float = 10.0,
                  listeners: set[Listener] | None = None) -> None:
@@ -98,8 +106,9 @@ class PostgresStore:
         except psycopg.Error as error:
             raise translated(error, url) from None
         self._pool.open()
+        self._notifier = Notifier(self._conninfo, self.compile("wake").sql)
         # A program that never closes its app must not wait for the pool's threads at its exit.
-        self._at_exit = weakref.finalize(self, _close, self._pool, self._pid)
+        self._at_exit = weakref.finalize(self, _close, self._pool, self._notifier, self._pid)
 
     def _configure(self, connection: Connection) -> None:
         if self.pooled or behind_pooler(connection):
@@ -120,6 +129,13 @@ class PostgresStore:
         return statement(name, "postgres", now=self.now)
 
     def write(self, work: Work[T]) -> T:
+        return self._tried(lambda: self._transact(work))
+
+    def run(self, name: str, params: Params = _NONE) -> list[Row]:
+        return self._tried(lambda: self._single(name, params))
+
+    def _tried(self, transaction: Callable[[], T]) -> T:
+        """Carry out a transaction, again where the server chose it as a victim."""
         self._usable()
         if getattr(self._thread, "writes", False):
             raise StoreError("expected no write inside of a write, which would not share its fate: use its transaction")
@@ -127,7 +143,7 @@ class PostgresStore:
         try:
             for attempt in range(1, _TRIES + 1):
                 try:
-                    return self._transact(work)
+                    return transaction()
                 except RETRYABLE as error:
                     if attempt == _TRIES:
                         raise translated(error, self.url) from error
@@ -137,6 +153,24 @@ class PostgresStore:
             raise AssertionError("unreachable")
         finally:
             self._thread.writes = False
+
+    def _single(self, name: str, params: Params) -> list[Row]:
+        """A statement by itself is a transaction: to begin and to commit would be two round trips more."""
+        connection = self._begun(None)
+        try:
+            return PostgresTransaction(connection, self.now).rows(name, params)
+        except LOST as error:
+            if not connection.closed:
+                raise
+            raise self._unanswered(name.upper(), error) from error
+        finally:
+            self._pool.putconn(connection)
+
+    def _unanswered(self, what: str, error: Exception) -> StoreUnavailable:
+        return StoreUnavailable(
+            f"{safe(self.url)}: the connection was lost while {what} was answered ({error}); the transaction may have"
+            " been carried out: read before you try again"
+        )
 
     def _transact(self, work: Work[T]) -> T:
         connection = self._begun("begin isolation level read committed")
@@ -151,16 +185,13 @@ class PostgresStore:
             except LOST as error:
                 if not connection.closed:  # the server is there, and said that it rolled back
                     raise
-                raise StoreUnavailable(
-                    f"{safe(self.url)}: the connection was lost while COMMIT was answered ({error}); the"
-                    " transaction may have been carried out: read before you try again"
-                ) from error
+                raise self._unanswered("COMMIT", error) from error
             return result
         finally:
             self._pool.putconn(connection)
 
-    def _begun(self, begin: LiteralString) -> Connection:
-        """A connection of the pool with a transaction begun.
+    def _begun(self, begin: LiteralString | None) -> Connection:
+        """A connection of the pool, with a transaction begun if `begin` says how.
 
         Connections that died in the pool (the server was restarted) are passed over: nothing was sent through them.
         """
@@ -173,7 +204,10 @@ class PostgresStore:
                     " server does not answer, or pool_size is too small"
                 ) from None
             try:
-                connection.execute(begin)
+                if begin is not None:
+                    connection.execute(begin)
+                elif select.select([connection.fileno()], [], [], 0)[0]:
+                    connection.execute("select 1")  # an idle connection has something to say: often that it is gone
                 return connection
             except BaseException as error:
                 died = isinstance(error, LOST) and connection.closed
@@ -209,9 +243,7 @@ class PostgresStore:
         for listener in tuple(self._listeners):  # this process at once, and without a round trip
             listener.wake()
         if not self.pooled:
-            # What it tells of is committed: that nobody could be told must not look as if it had failed.
-            with contextlib.suppress(psycopg.Error), self._pool.connection(timeout=_WAKE_SECONDS) as connection:
-                connection.execute(self.compile("wake").sql.encode())
+            self._notifier.ask()
 
     def watch(self, notice: Callable[[], None]) -> Listener:
         self._usable()

@@ -19,28 +19,197 @@ create table penstock.workers (
     expires_at  bigint not null
 );
 
-create table penstock.jobs (
-    id            bigint generated always as identity primary key,
+create sequence penstock.job_seq;
+
+create table penstock.live_jobs (
+    id            bigint primary key default nextval('penstock.job_seq'),
     task          text not null,
     queue         text not null,
     priority      integer not null default 0,
-    state         text not null check (state in ('scheduled', 'pending', 'available', 'executing', 'retryable',
-                                                 'completed', 'cancelled', 'discarded')),
+    state         text not null check (state in ('scheduled', 'pending', 'available', 'retryable')),
     arguments     text not null,
     attempt       integer not null default 0,
     max_attempts  integer not null,
     run_at        bigint not null,
     enqueued_at   bigint not null,
-    attempted_at  bigint,
-    finished_at   bigint,
-    lease         bigint,
-    worker_id     bigint,
+    lease         bigint not null default 0,
+    lost          integer not null default 0,
+    number        bigint,
+    tags          text[],
+    unique_key    text,
+    deadline_at   bigint,
     error_class   text,
     error         text
+) with (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 20000);
+create index live_jobs_due on penstock.live_jobs (run_at) where state in ('scheduled', 'retryable');
+
+create table penstock.ready_jobs (
+    queue       text not null,
+    rank        bigint not null,
+    id          bigint not null,
+    unique_key  text,
+    primary key (queue, rank, id)
+) with (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 20000);
+
+create table penstock.leases (
+    id          bigint primary key default nextval('penstock.lease_seq'),
+    worker_id   bigint not null,
+    job_ids     bigint[] not null,
+    claimed_at  bigint not null
 );
-create index jobs_available on penstock.jobs (queue, priority desc, id) where state = 'available';
-create index jobs_due on penstock.jobs (run_at) where state in ('scheduled', 'retryable');
-create index jobs_executing on penstock.jobs (worker_id) where state = 'executing';
+create index leases_worker on penstock.leases (worker_id);
+
+create table penstock.finished_jobs (
+    id            bigint not null,
+    slot          smallint not null,
+    task          text not null,
+    queue         text not null,
+    priority      integer not null,
+    state         text not null check (state in ('completed', 'cancelled', 'discarded')),
+    arguments     text not null,
+    attempt       integer not null,
+    max_attempts  integer not null,
+    run_at        bigint not null,
+    enqueued_at   bigint not null,
+    attempted_at  bigint,
+    finished_at   bigint not null,
+    prune_at      bigint not null,
+    lease         bigint not null,
+    tags          text[],
+    unique_key    text,
+    error_class   text,
+    error         text,
+    primary key (id, slot)
+) partition by list (slot);
+create table penstock.finished_jobs_00 partition of penstock.finished_jobs for values in (0);
+create table penstock.finished_jobs_01 partition of penstock.finished_jobs for values in (1);
+create table penstock.finished_jobs_02 partition of penstock.finished_jobs for values in (2);
+create table penstock.finished_jobs_03 partition of penstock.finished_jobs for values in (3);
+create table penstock.finished_jobs_04 partition of penstock.finished_jobs for values in (4);
+create table penstock.finished_jobs_05 partition of penstock.finished_jobs for values in (5);
+create table penstock.finished_jobs_06 partition of penstock.finished_jobs for values in (6);
+create table penstock.finished_jobs_07 partition of penstock.finished_jobs for values in (7);
+create table penstock.finished_jobs_08 partition of penstock.finished_jobs for values in (8);
+create table penstock.finished_jobs_09 partition of penstock.finished_jobs for values in (9);
+create table penstock.finished_jobs_10 partition of penstock.finished_jobs for values in (10);
+create table penstock.finished_jobs_11 partition of penstock.finished_jobs for values in (11);
+create table penstock.finished_jobs_12 partition of penstock.finished_jobs for values in (12);
+create table penstock.finished_jobs_13 partition of penstock.finished_jobs for values in (13);
+create table penstock.finished_jobs_14 partition of penstock.finished_jobs for values in (14);
+create table penstock.finished_jobs_15 partition of penstock.finished_jobs for values in (15);
+create table penstock.finished_jobs_16 partition of penstock.finished_jobs for values in (16);
+create table penstock.finished_jobs_17 partition of penstock.finished_jobs for values in (17);
+create table penstock.finished_jobs_18 partition of penstock.finished_jobs for values in (18);
+create table penstock.finished_jobs_19 partition of penstock.finished_jobs for values in (19);
+create table penstock.finished_jobs_20 partition of penstock.finished_jobs for values in (20);
+create table penstock.finished_jobs_21 partition of penstock.finished_jobs for values in (21);
+create table penstock.finished_jobs_22 partition of penstock.finished_jobs for values in (22);
+create table penstock.finished_jobs_23 partition of penstock.finished_jobs for values in (23);
+create table penstock.finished_jobs_24 partition of penstock.finished_jobs for values in (24);
+create table penstock.finished_jobs_25 partition of penstock.finished_jobs for values in (25);
+create table penstock.finished_jobs_26 partition of penstock.finished_jobs for values in (26);
+create table penstock.finished_jobs_27 partition of penstock.finished_jobs for values in (27);
+create table penstock.finished_jobs_28 partition of penstock.finished_jobs for values in (28);
+create table penstock.finished_jobs_29 partition of penstock.finished_jobs for values in (29);
+create table penstock.finished_jobs_30 partition of penstock.finished_jobs for values in (30);
+create table penstock.finished_jobs_31 partition of penstock.finished_jobs for values in (31);
+create table penstock.finished_jobs_32 partition of penstock.finished_jobs for values in (32);
+create table penstock.finished_jobs_33 partition of penstock.finished_jobs for values in (33);
+create table penstock.finished_jobs_34 partition of penstock.finished_jobs for values in (34);
+create table penstock.finished_jobs_35 partition of penstock.finished_jobs for values in (35);
+create table penstock.finished_jobs_36 partition of penstock.finished_jobs for values in (36);
+create table penstock.finished_jobs_37 partition of penstock.finished_jobs for values in (37);
+create table penstock.finished_jobs_38 partition of penstock.finished_jobs for values in (38);
+create table penstock.finished_jobs_39 partition of penstock.finished_jobs for values in (39);
+create table penstock.finished_jobs_40 partition of penstock.finished_jobs for values in (40);
+create table penstock.finished_jobs_41 partition of penstock.finished_jobs for values in (41);
+create table penstock.finished_jobs_42 partition of penstock.finished_jobs for values in (42);
+create table penstock.finished_jobs_43 partition of penstock.finished_jobs for values in (43);
+create table penstock.finished_jobs_44 partition of penstock.finished_jobs for values in (44);
+create table penstock.finished_jobs_45 partition of penstock.finished_jobs for values in (45);
+create table penstock.finished_jobs_46 partition of penstock.finished_jobs for values in (46);
+create table penstock.finished_jobs_47 partition of penstock.finished_jobs for values in (47);
+create table penstock.finished_jobs_48 partition of penstock.finished_jobs for values in (48);
+create table penstock.finished_jobs_49 partition of penstock.finished_jobs for values in (49);
+create table penstock.finished_jobs_50 partition of penstock.finished_jobs for values in (50);
+create table penstock.finished_jobs_51 partition of penstock.finished_jobs for values in (51);
+create table penstock.finished_jobs_52 partition of penstock.finished_jobs for values in (52);
+create table penstock.finished_jobs_53 partition of penstock.finished_jobs for values in (53);
+create table penstock.finished_jobs_54 partition of penstock.finished_jobs for values in (54);
+create table penstock.finished_jobs_55 partition of penstock.finished_jobs for values in (55);
+create table penstock.finished_jobs_56 partition of penstock.finished_jobs for values in (56);
+create table penstock.finished_jobs_57 partition of penstock.finished_jobs for values in (57);
+create table penstock.finished_jobs_58 partition of penstock.finished_jobs for values in (58);
+create table penstock.finished_jobs_59 partition of penstock.finished_jobs for values in (59);
+create table penstock.finished_jobs_60 partition of penstock.finished_jobs for values in (60);
+create index finished_jobs_60_prune on penstock.finished_jobs_60 (prune_at);
+
+create table penstock.unique_keys (
+    key      text primary key,
+    job_id   bigint not null,
+    keeps    text[] not null,
+    until    bigint
+);
+create index unique_keys_until on penstock.unique_keys (until) where until is not null;
+
+create table penstock.tag_marks (
+    tag        text primary key,
+    number     bigint not null,
+    marked_at  bigint not null
+);
+create index tag_marks_number on penstock.tag_marks (number);
+
+create table penstock.cancellations (
+    job_id    bigint primary key,
+    asked_at  bigint not null
+);
+
+create table penstock.progress (
+    job_id    bigint primary key,
+    percent   double precision,
+    note      text,
+    told_at   bigint not null
+);
+
+create table penstock.queues (
+    queue      text primary key,
+    paused_at  bigint
+);
+
+create table penstock.count_deltas (
+    queue  text not null,
+    task   text not null,
+    state  text not null,
+    slot   smallint not null,
+    n      bigint not null
+);
+
+create table penstock.counts (
+    queue  text not null,
+    task   text not null,
+    state  text not null,
+    slot   smallint not null,
+    n      bigint not null,
+    primary key (queue, task, state, slot)
+);
+
+create view penstock.jobs as
+select j.id, j.task, j.queue, j.priority,
+       case when l.id is null then j.state else 'executing' end as state,
+       j.arguments, case when l.id is null then j.attempt else j.attempt + 1 end as attempt, j.max_attempts,
+       j.run_at, j.enqueued_at, l.claimed_at as attempted_at, cast(null as bigint) as finished_at,
+       l.id as lease, l.worker_id, j.tags, j.unique_key, j.error_class, j.error
+from penstock.live_jobs j
+left join lateral (
+    select id, worker_id, claimed_at from penstock.leases
+    where j.state = 'available' and j.id = any (job_ids) and id > j.lease
+    order by id desc
+    limit 1
+) as l on true
+union all
+select id, task, queue, priority, state, arguments, attempt, max_attempts, run_at, enqueued_at, attempted_at, finished_at,
+       null, null, tags, unique_key, error_class, error
+from penstock.finished_jobs;
 
 create table penstock.sync_requests (
     id            bigint generated always as identity primary key,
@@ -99,4 +268,12 @@ create table penstock.sync_reads (
     subject      text not null,
     began_at     bigint not null,
     primary key (layer_table, scope, subject)
+);
+
+create table penstock.periodic (
+    name        text primary key,
+    spec        text not null,
+    reached_at  bigint not null,
+    tick_at     bigint,
+    paused_at   bigint
 );

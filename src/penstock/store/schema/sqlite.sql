@@ -12,7 +12,7 @@ create table penstock_sequences (
     name   text primary key,
     value  integer not null
 ) without rowid;
-insert into penstock_sequences (name, value) values ('lease', 0);
+insert into penstock_sequences (name, value) values ('job', 0);
 
 create table penstock_workers (
     id          integer primary key autoincrement,
@@ -21,28 +21,133 @@ create table penstock_workers (
     expires_at  integer not null
 );
 
-create table penstock_jobs (
-    id            integer primary key autoincrement,
+create table penstock_live_jobs (
+    id            integer primary key,
     task          text not null,
     queue         text not null,
     priority      integer not null default 0,
-    state         text not null check (state in ('scheduled', 'pending', 'available', 'executing', 'retryable',
-                                                 'completed', 'cancelled', 'discarded')),
+    state         text not null check (state in ('scheduled', 'pending', 'available', 'retryable')),
     arguments     text not null,
     attempt       integer not null default 0,
     max_attempts  integer not null,
     run_at        integer not null,
     enqueued_at   integer not null,
-    attempted_at  integer,
-    finished_at   integer,
-    lease         integer,
-    worker_id     integer,
+    lease         integer not null default 0,
+    lost          integer not null default 0,
+    number        integer,
+    tags          text,
+    unique_key    text,
+    deadline_at   integer,
     error_class   text,
     error         text
 );
-create index penstock_jobs_available on penstock_jobs (queue, priority desc, id) where state = 'available';
-create index penstock_jobs_due on penstock_jobs (run_at) where state in ('scheduled', 'retryable');
-create index penstock_jobs_executing on penstock_jobs (worker_id) where state = 'executing';
+create index penstock_live_jobs_due on penstock_live_jobs (run_at) where state in ('scheduled', 'retryable');
+
+create table penstock_ready_jobs (
+    queue       text not null,
+    rank        integer not null,
+    id          integer not null,
+    unique_key  text,
+    primary key (queue, rank, id)
+) without rowid;
+
+create table penstock_leases (
+    id          integer primary key autoincrement,
+    worker_id   integer not null,
+    job_ids     text not null,
+    claimed_at  integer not null,
+    fresh       integer not null
+);
+create index penstock_leases_worker on penstock_leases (worker_id);
+create index penstock_leases_fresh on penstock_leases (id) where fresh = 1;
+
+create table penstock_finished_jobs (
+    id            integer primary key,
+    slot          integer not null,
+    task          text not null,
+    queue         text not null,
+    priority      integer not null,
+    state         text not null check (state in ('completed', 'cancelled', 'discarded')),
+    arguments     text not null,
+    attempt       integer not null,
+    max_attempts  integer not null,
+    run_at        integer not null,
+    enqueued_at   integer not null,
+    attempted_at  integer,
+    finished_at   integer not null,
+    prune_at      integer not null,
+    lease         integer not null,
+    tags          text,
+    unique_key    text,
+    error_class   text,
+    error         text
+);
+create index penstock_finished_jobs_prune on penstock_finished_jobs (prune_at);
+
+create table penstock_unique_keys (
+    key      text primary key,
+    job_id   integer not null,
+    keeps    text not null,
+    until    integer
+) without rowid;
+create index penstock_unique_keys_until on penstock_unique_keys (until) where until is not null;
+
+create table penstock_tag_marks (
+    tag        text primary key,
+    number     integer not null,
+    marked_at  integer not null
+) without rowid;
+create index penstock_tag_marks_number on penstock_tag_marks (number);
+
+create table penstock_cancellations (
+    job_id    integer primary key,
+    asked_at  integer not null
+);
+
+create table penstock_progress (
+    job_id    integer primary key,
+    percent   real,
+    note      text,
+    told_at   integer not null
+);
+
+create table penstock_queues (
+    queue      text primary key,
+    paused_at  integer
+) without rowid;
+
+create table penstock_count_deltas (
+    queue  text not null,
+    task   text not null,
+    state  text not null,
+    slot   integer not null,
+    n      integer not null
+);
+
+create table penstock_counts (
+    queue  text not null,
+    task   text not null,
+    state  text not null,
+    slot   integer not null,
+    n      integer not null,
+    primary key (queue, task, state, slot)
+) without rowid;
+
+create view penstock_jobs as
+select j.id, j.task, j.queue, j.priority,
+       case when l.id is null then j.state else 'executing' end as state,
+       j.arguments, case when l.id is null then j.attempt else j.attempt + 1 end as attempt, j.max_attempts,
+       j.run_at, j.enqueued_at, l.claimed_at as attempted_at, null as finished_at,
+       l.id as lease, l.worker_id, j.tags, j.unique_key, j.error_class, j.error
+from penstock_live_jobs j
+left join penstock_leases l on j.state = 'available' and l.id = (
+    select max(m.id) from penstock_leases m
+    where m.id > j.lease and exists (select 1 from json_each(m.job_ids) where value = j.id)
+)
+union all
+select id, task, queue, priority, state, arguments, attempt, max_attempts, run_at, enqueued_at, attempted_at, finished_at,
+       null, null, tags, unique_key, error_class, error
+from penstock_finished_jobs;
 
 create table penstock_sync_requests (
     id            integer primary key autoincrement,
@@ -102,3 +207,11 @@ create table penstock_sync_reads (
     began_at     integer not null,
     primary key (layer_table, scope, subject)
 );
+
+create table penstock_periodic (
+    name        text primary key,
+    spec        text not null,
+    reached_at  integer not null,
+    tick_at     integer,
+    paused_at   integer
+) without rowid;

@@ -3,16 +3,6 @@
 -- name: now
 select penstock.now();
 
--- name: next_lease
--- dialect: postgres
--- differs: PostgreSQL has sequences, which no transaction blocks
-select nextval('penstock.lease_seq');
-
--- name: next_lease
--- dialect: sqlite
--- differs: SQLite has no sequences; its single writer makes a counter row safe
-update penstock.sequences set value = value + 1 where name = 'lease' returning value;
-
 -- name: create_migrations
 create table if not exists penstock.migrations (
     version     integer primary key,

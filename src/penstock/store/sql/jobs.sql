@@ -1,137 +1,438 @@
--- Jobs: enqueue, claim, settle, stage, rescue. A settle is guarded by the lease that its claim handed out.
+-- Jobs: enqueue, stage, look after. A waiting job has a row in `live_jobs`, and one in `ready_jobs` while it is available.
+-- `rank` is the time at which it became due, less a minute for each point of priority: the order of claims.
 
 -- name: enqueue
 -- dialect: postgres
--- differs: each dialect opens a JSON array of rows in its own way
-insert into penstock.jobs (task, queue, priority, state, arguments, max_attempts, run_at, enqueued_at)
-select j.task, j.queue, j.priority,
-       case when coalesce(j.run_at, penstock.now() + j.delay_ms) > penstock.now() then 'scheduled' else 'available' end,
-       j.arguments, j.max_attempts, coalesce(j.run_at, penstock.now() + j.delay_ms), penstock.now()
-from rows from (
-         json_to_recordset(:jobs::json) as (task text, queue text, priority integer, arguments text,
-                                            max_attempts integer, run_at bigint, delay_ms bigint)
-     ) with ordinality as j (task, queue, priority, arguments, max_attempts, run_at, delay_ms, position)
-order by j.position
-returning id;
-
--- name: enqueue
--- dialect: sqlite
--- differs: each dialect opens a JSON array of rows in its own way
-insert into penstock.jobs (task, queue, priority, state, arguments, max_attempts, run_at, enqueued_at)
-select value ->> 'task', value ->> 'queue', value ->> 'priority',
-       case when coalesce(value ->> 'run_at', penstock.now() + (value ->> 'delay_ms')) > penstock.now()
-            then 'scheduled' else 'available' end,
-       value ->> 'arguments', value ->> 'max_attempts',
-       coalesce(value ->> 'run_at', penstock.now() + (value ->> 'delay_ms')), penstock.now()
-from json_each(:jobs)
-order by key
-returning id;
-
--- name: claimable
--- dialect: postgres
--- differs: each dialect takes an array in its own way
-select exists (select 1 from penstock.jobs where state = 'available' and queue = any (:queues));
-
--- name: claimable
--- dialect: sqlite
--- differs: each dialect takes an array in its own way
-select exists (
-    select 1 from penstock.jobs where state = 'available' and queue in (select value from json_each(:queues))
-);
-
--- name: claim
--- dialect: postgres
--- differs: rows that another claim has locked are skipped; the worker's row is held so that no rescue misses the claim
-with me as (
-    select id from penstock.workers where id = :worker_id for key share
-), picked as materialized (
-    select id from penstock.jobs
-    where state = 'available' and queue = :queue
-    order by priority desc, id
-    limit :count
-    for update skip locked
+-- differs: one statement with several writes; SQLite takes them one after the other
+with shape as materialized (
+    select * from rows from (
+        json_to_recordset(:shapes::json) as (task text, queue text, priority integer, max_attempts integer, run_at bigint,
+                                             delay_ms bigint, tags text[], deadline_at bigint, deadline_ms bigint)
+    ) with ordinality as s (task, queue, priority, max_attempts, run_at, delay_ms, tags, deadline_at, deadline_ms, place)
+), made as (
+    insert into penstock.live_jobs (task, queue, priority, state, arguments, max_attempts, run_at, enqueued_at, tags,
+                                    deadline_at)
+    select s.task, s.queue, s.priority,
+           case when coalesce(s.run_at, penstock.now() + s.delay_ms) > penstock.now() then 'scheduled'
+                else 'available' end,
+           a.arguments, s.max_attempts, coalesce(s.run_at, penstock.now() + s.delay_ms), penstock.now(), s.tags,
+           coalesce(s.deadline_at, penstock.now() + s.deadline_ms)
+    from unnest(:shape::integer[], :arguments::text[]) with ordinality as a (place, arguments, position)
+    join shape s on s.place = a.place
+    order by a.position
+    returning id, task, queue, priority, state, run_at
+), made_ready as (
+    insert into penstock.ready_jobs (queue, rank, id)
+    select queue, run_at - priority * cast(60000 as bigint), id from made where state = 'available'
+), counted as (
+    insert into penstock.count_deltas (queue, task, state, slot, n)
+    select queue, task, state, 0, count(*) from made group by queue, task, state
 )
-update penstock.jobs
-set state = 'executing', lease = :lease, worker_id = me.id, attempt = attempt + 1, attempted_at = penstock.now()
-from picked, me
-where penstock.jobs.id = picked.id
-returning penstock.jobs.id, task, queue, arguments, attempt, max_attempts, priority;
+select id from made;
 
--- name: claim
+-- name: enqueue
 -- dialect: sqlite
--- differs: there is one writer, so nothing can be locked by another claim
-update penstock.jobs
-set state = 'executing', lease = :lease, worker_id = :worker_id, attempt = attempt + 1,
-    attempted_at = penstock.now()
-where id in (
-    select id from penstock.jobs
-    where state = 'available' and queue = :queue
-    order by priority desc, id
-    limit :count
-) and exists (select 1 from penstock.workers where id = :worker_id)
-returning id, task, queue, arguments, attempt, max_attempts, priority;
+-- differs: several statements in one transaction; the new jobs have the numbers that the first of them reserves
+update penstock.sequences set value = value + json_array_length(:arguments) where name = 'job';
+with shape as materialized (
+    select key + 1 as place, value ->> 'task' as task, value ->> 'queue' as queue, value ->> 'priority' as priority,
+           value ->> 'max_attempts' as max_attempts, value -> 'tags' as tags,
+           coalesce(value ->> 'run_at', penstock.now() + (value ->> 'delay_ms')) as run_at,
+           coalesce(value ->> 'deadline_at', penstock.now() + (value ->> 'deadline_ms')) as deadline_at
+    from json_each(:shapes)
+), job as materialized (
+    select key, value as place from json_each(:shape)
+)
+insert into penstock.live_jobs (id, task, queue, priority, state, arguments, max_attempts, run_at, enqueued_at, tags,
+                                deadline_at)
+select (select value from penstock.sequences where name = 'job') - json_array_length(:arguments) + a.key + 1,
+       s.task, s.queue, s.priority, case when s.run_at > penstock.now() then 'scheduled' else 'available' end,
+       a.value, s.max_attempts, s.run_at, penstock.now(), s.tags, s.deadline_at
+from json_each(:arguments) a
+join job on job.key = a.key
+join shape s on s.place = job.place
+order by a.key;
+insert into penstock.count_deltas (queue, task, state, slot, n)
+select queue, task, state, 0, count(*) from penstock.live_jobs
+where id > (select value from penstock.sequences where name = 'job') - json_array_length(:arguments)
+group by queue, task, state;
+insert into penstock.ready_jobs (queue, rank, id)
+select queue, run_at - priority * 60000, id from penstock.live_jobs
+where id > (select value from penstock.sequences where name = 'job') - json_array_length(:arguments) and state = 'available';
+select id from penstock.live_jobs
+where id > (select value from penstock.sequences where name = 'job') - json_array_length(:arguments);
 
--- name: claims_held
-select id, lease from penstock.jobs where state = 'executing' and worker_id = :worker_id;
-
--- name: settle
+-- name: enqueue_unique
 -- dialect: postgres
--- differs: each dialect opens a JSON array of rows in its own way
-update penstock.jobs
-set state = s.state, lease = null, worker_id = null, error_class = s.error_class, error = s.error,
-    attempt = attempt - s.given_back,
-    run_at = case when s.state = 'retryable' then penstock.now() + s.delay_ms else run_at end,
-    finished_at = case when s.state in ('completed', 'cancelled', 'discarded') then penstock.now() end
-from json_to_recordset(:settled::json)
-     as s (id bigint, lease bigint, state text, delay_ms bigint, given_back integer, error_class text, error text)
-where penstock.jobs.id = s.id and penstock.jobs.lease = s.lease
-returning penstock.jobs.id;
+-- differs: the conflict clause locks the key that was met, until the caller's transaction ends, so that the job behind
+-- it cannot begin before; SQLite's one writer does as much by itself
+with wanted as materialized (
+    select s.*, nextval('penstock.job_seq') as id, a.arguments, a.key, a.position
+    from unnest(:shape::integer[], :arguments::text[], :keys::text[]) with ordinality as a (place, arguments, key, position)
+    join rows from (
+        json_to_recordset(:shapes::json) as (task text, queue text, priority integer, max_attempts integer, run_at bigint,
+                                             delay_ms bigint, tags text[], deadline_at bigint, deadline_ms bigint,
+                                             keeps text[], period_ms bigint)
+    ) with ordinality as s (task, queue, priority, max_attempts, run_at, delay_ms, tags, deadline_at, deadline_ms, keeps,
+                            period_ms, place) on s.place = a.place
+    order by a.position
+), taken as (
+    insert into penstock.unique_keys as held (key, job_id, keeps, until)
+    select distinct on (key) key, id, keeps, penstock.now() + period_ms from wanted where key is not null order by key, id
+    on conflict (key) do update
+    set job_id = case when held.until <= penstock.now() then excluded.job_id else held.job_id end,
+        keeps = case when held.until <= penstock.now() then excluded.keeps else held.keeps end,
+        until = case when held.until <= penstock.now() then excluded.until else held.until end
+    returning key, job_id
+), made as (
+    insert into penstock.live_jobs (id, task, queue, priority, state, arguments, max_attempts, run_at, enqueued_at, tags,
+                                    unique_key, deadline_at)
+    select w.id, w.task, w.queue, w.priority,
+           case when coalesce(w.run_at, penstock.now() + w.delay_ms) > penstock.now() then 'scheduled'
+                else 'available' end,
+           w.arguments, w.max_attempts, coalesce(w.run_at, penstock.now() + w.delay_ms), penstock.now(), w.tags, w.key,
+           coalesce(w.deadline_at, penstock.now() + w.deadline_ms)
+    from wanted w left join taken t on t.key = w.key
+    where w.key is null or t.job_id = w.id
+    returning id, task, queue, priority, state, run_at, unique_key
+), made_ready as (
+    insert into penstock.ready_jobs (queue, rank, id, unique_key)
+    select queue, run_at - priority * cast(60000 as bigint), id, unique_key from made where state = 'available'
+), counted as (
+    insert into penstock.count_deltas (queue, task, state, slot, n)
+    select queue, task, state, 0, count(*) from made group by queue, task, state
+)
+select coalesce(t.job_id, w.id), coalesce(t.job_id <> w.id, false)
+from wanted w left join taken t on t.key = w.key
+order by w.position;
 
--- name: settle
+-- name: enqueue_unique
 -- dialect: sqlite
--- differs: each dialect opens a JSON array of rows in its own way
-update penstock.jobs
-set state = s.value ->> 'state', lease = null, worker_id = null,
-    error_class = s.value ->> 'error_class', error = s.value ->> 'error',
-    attempt = attempt - (s.value ->> 'given_back'),
-    run_at = case when s.value ->> 'state' = 'retryable' then penstock.now() + (s.value ->> 'delay_ms') else run_at end,
-    finished_at = case when s.value ->> 'state' in ('completed', 'cancelled', 'discarded') then penstock.now() end
-from json_each(:settled) as s
-where penstock.jobs.id = s.value ->> 'id' and penstock.jobs.lease = s.value ->> 'lease'
-returning penstock.jobs.id;
+-- differs: see above; a key that has outlived its period goes first
+update penstock.sequences set value = value + json_array_length(:arguments) where name = 'job';
+delete from penstock.unique_keys where key in (select value from json_each(:keys)) and until <= penstock.now();
+with shape as materialized (
+    select key + 1 as place, value -> 'keeps' as keeps, penstock.now() + (value ->> 'period_ms') as until
+    from json_each(:shapes)
+), job as materialized (
+    select key, value as place from json_each(:shape)
+)
+insert into penstock.unique_keys (key, job_id, keeps, until)
+select k.value, (select value from penstock.sequences where name = 'job') - json_array_length(:arguments) + k.key + 1, s.keeps,
+       s.until
+from json_each(:keys) k
+join job on job.key = k.key
+join shape s on s.place = job.place
+where k.value is not null
+order by k.key
+on conflict (key) do nothing;
+with shape as materialized (
+    select key + 1 as place, value ->> 'task' as task, value ->> 'queue' as queue, value ->> 'priority' as priority,
+           value ->> 'max_attempts' as max_attempts, value -> 'tags' as tags,
+           coalesce(value ->> 'run_at', penstock.now() + (value ->> 'delay_ms')) as run_at,
+           coalesce(value ->> 'deadline_at', penstock.now() + (value ->> 'deadline_ms')) as deadline_at
+    from json_each(:shapes)
+), job as materialized (
+    select key, value as place from json_each(:shape)
+), wanted as materialized (
+    select key, value as unique_key from json_each(:keys)
+)
+insert into penstock.live_jobs (id, task, queue, priority, state, arguments, max_attempts, run_at, enqueued_at, tags,
+                                unique_key, deadline_at)
+select (select value from penstock.sequences where name = 'job') - json_array_length(:arguments) + a.key + 1,
+       s.task, s.queue, s.priority, case when s.run_at > penstock.now() then 'scheduled' else 'available' end,
+       a.value, s.max_attempts, s.run_at, penstock.now(), s.tags, w.unique_key, s.deadline_at
+from json_each(:arguments) a
+join job on job.key = a.key
+join shape s on s.place = job.place
+join wanted w on w.key = a.key
+left join penstock.unique_keys u on u.key = w.unique_key
+where w.unique_key is null
+   or u.job_id = (select value from penstock.sequences where name = 'job') - json_array_length(:arguments) + a.key + 1
+order by a.key;
+insert into penstock.count_deltas (queue, task, state, slot, n)
+select queue, task, state, 0, count(*) from penstock.live_jobs
+where id > (select value from penstock.sequences where name = 'job') - json_array_length(:arguments)
+group by queue, task, state;
+insert into penstock.ready_jobs (queue, rank, id, unique_key)
+select queue, run_at - priority * 60000, id, unique_key from penstock.live_jobs
+where id > (select value from penstock.sequences where name = 'job') - json_array_length(:arguments) and state = 'available';
+select coalesce(u.job_id, (select value from penstock.sequences where name = 'job') - json_array_length(:arguments) + k.key + 1),
+       coalesce(u.job_id <> (select value from penstock.sequences where name = 'job') - json_array_length(:arguments) + k.key + 1, false)
+from json_each(:keys) k
+left join penstock.unique_keys u on u.key = k.value
+order by k.key;
 
 -- name: stage
 -- dialect: postgres
 -- differs: rows that another stager has locked are skipped
 with due as materialized (
-    select id from penstock.jobs
+    select id, state as was from penstock.live_jobs
     where state in ('scheduled', 'retryable') and run_at <= penstock.now()
     order by run_at
     limit :count
     for update skip locked
+), staged as (
+    update penstock.live_jobs j set state = 'available' from due
+    where j.id = any (array (select id from due)) and j.id = due.id
+    returning j.id, j.queue, j.task, j.run_at, j.priority, j.unique_key, due.was
+), ready as (
+    insert into penstock.ready_jobs (queue, rank, id, unique_key)
+    select queue, run_at - priority * cast(60000 as bigint), id, unique_key from staged
+), freed as (
+    delete from penstock.unique_keys u using staged
+    where staged.unique_key is not null and u.key = staged.unique_key and u.job_id = staged.id
+      and not 'available' = any (u.keeps)
+), counts as (
+    insert into penstock.count_deltas (queue, task, state, slot, n)
+    select queue, task, was, 0, -count(*) from staged group by queue, task, was
+    union all
+    select queue, task, 'available', 0, count(*) from staged group by queue, task
 )
-update penstock.jobs set state = 'available' from due where penstock.jobs.id = due.id;
+select queue from staged;
 
 -- name: stage
 -- dialect: sqlite
--- differs: there is one writer, so nothing can be locked by another stager
-update penstock.jobs set state = 'available'
-where id in (
-    select id from penstock.jobs
+-- differs: several statements in one transaction, each about the same rows: those due, in the order of their time
+insert into penstock.ready_jobs (queue, rank, id, unique_key)
+select queue, run_at - priority * 60000, id, unique_key from penstock.live_jobs
+where state in ('scheduled', 'retryable') and run_at <= penstock.now()
+order by run_at, id
+limit :count;
+insert into penstock.count_deltas (queue, task, state, slot, n)
+select queue, task, state, 0, -count(*) from (
+    select queue, task, state from penstock.live_jobs
     where state in ('scheduled', 'retryable') and run_at <= penstock.now()
-    order by run_at
+    order by run_at, id
     limit :count
-);
+) group by queue, task, state
+union all
+select queue, task, 'available', 0, count(*) from (
+    select queue, task from penstock.live_jobs
+    where state in ('scheduled', 'retryable') and run_at <= penstock.now()
+    order by run_at, id
+    limit :count
+) group by queue, task;
+delete from penstock.unique_keys
+where exists (select 1 from penstock.unique_keys) and job_id in (
+    select id from penstock.live_jobs
+    where state in ('scheduled', 'retryable') and run_at <= penstock.now()
+    order by run_at, id
+    limit :count
+) and not exists (select 1 from json_each(keeps) where value = 'available');
+update penstock.live_jobs set state = 'available'
+where id in (
+    select id from penstock.live_jobs
+    where state in ('scheduled', 'retryable') and run_at <= penstock.now()
+    order by run_at, id
+    limit :count
+)
+returning queue;
 
 -- name: next_due
-select min(run_at) - penstock.now() from penstock.jobs where state in ('scheduled', 'retryable');
+select min(run_at) - penstock.now() from penstock.live_jobs where state in ('scheduled', 'retryable');
 
--- name: rescue
-update penstock.jobs
-set state = case when attempt < max_attempts then 'available' else 'discarded' end,
-    finished_at = case when attempt < max_attempts then null else penstock.now() end,
-    lease = null, worker_id = null, error_class = 'WorkerLost',
-    error = 'the worker that ran this attempt stopped renewing its lease'
-where state = 'executing'
-  and not exists (select 1 from penstock.workers where penstock.workers.id = penstock.jobs.worker_id)
-returning id, state;
+-- name: invalidate
+-- dialect: postgres
+-- differs: the sequence of jobs gives the number
+insert into penstock.tag_marks (tag, number, marked_at)
+select tag, nextval('penstock.job_seq'), penstock.now() from (select distinct unnest(:tags::text[]) as tag order by 1) as t
+on conflict (tag) do update set number = greatest(excluded.number, penstock.tag_marks.number), marked_at = excluded.marked_at
+returning tag;
+
+-- name: invalidate
+-- dialect: sqlite
+-- differs: a row gives the number
+update penstock.sequences set value = value + 1 where name = 'job';
+insert into penstock.tag_marks (tag, number, marked_at)
+select distinct t.value, (select value from penstock.sequences where name = 'job'), penstock.now()
+from json_each(:tags) t where true
+on conflict (tag) do update set number = excluded.number, marked_at = excluded.marked_at
+returning tag;
+
+-- name: cancel
+-- dialect: postgres
+-- differs: one statement with several writes; a claim that has locked the ready row is waited for, and then it runs
+with job as materialized (
+    select * from penstock.live_jobs where id = :id for update
+), unready as (
+    delete from penstock.ready_jobs r using job
+    where r.queue = job.queue and r.rank = job.run_at - job.priority * cast(60000 as bigint) and r.id = job.id
+    returning r.id
+), gone as (
+    delete from penstock.live_jobs j
+    where j.id = :id and (j.state <> 'available' or exists (select 1 from unready))
+    returning *
+), kept as (
+    insert into penstock.finished_jobs (id, slot, task, queue, priority, state, arguments, attempt, max_attempts, run_at,
+                                        enqueued_at, finished_at, prune_at, lease, tags, unique_key, error_class, error)
+    select id, case when :keep_ms::bigint <= 86400000 then (penstock.now() + :keep_ms::bigint) / 3600000 % 26
+                    when :keep_ms::bigint <= 2764800000 then 26 + (penstock.now() + :keep_ms::bigint) / 86400000 % 34
+                    else 60 end,
+           task, queue, priority, 'cancelled', arguments, attempt, max_attempts, run_at, enqueued_at, penstock.now(),
+           penstock.now() + :keep_ms::bigint, lease, tags, unique_key, 'cancelled', :reason::text
+    from gone
+    returning id, queue, task, slot
+), freed as (
+    delete from penstock.unique_keys u using gone
+    where gone.unique_key is not null and u.key = gone.unique_key and u.job_id = gone.id
+), counts as (
+    insert into penstock.count_deltas (queue, task, state, slot, n)
+    select queue, task, state, 0, -1 from gone
+    union all
+    select queue, task, 'cancelled', slot, 1 from kept
+), asked as (
+    insert into penstock.cancellations (job_id, asked_at)
+    select job.id, penstock.now() from job where job.state = 'available' and not exists (select 1 from unready)
+    on conflict do nothing
+)
+select case when exists (select 1 from gone) then 'cancelled' else 'executing' end from job;
+
+-- name: cancel
+-- dialect: sqlite
+-- differs: several statements in one transaction
+insert into penstock.cancellations (job_id, asked_at)
+select j.id, penstock.now() from penstock.live_jobs j
+where j.id = :id and j.state = 'available' and not exists (
+    select 1 from penstock.ready_jobs r
+    where r.queue = j.queue and r.rank = j.run_at - j.priority * 60000 and r.id = j.id
+)
+on conflict do nothing;
+insert into penstock.finished_jobs (id, slot, task, queue, priority, state, arguments, attempt, max_attempts, run_at,
+                                    enqueued_at, finished_at, prune_at, lease, tags, unique_key, error_class, error)
+select id, 0, task, queue, priority, 'cancelled', arguments, attempt, max_attempts, run_at, enqueued_at, penstock.now(),
+       penstock.now() + :keep_ms, lease, tags, unique_key, 'cancelled', :reason
+from penstock.live_jobs j
+where id = :id and not exists (select 1 from penstock.cancellations where job_id = :id);
+insert into penstock.count_deltas (queue, task, state, slot, n)
+select j.queue, j.task, j.state, 0, -1
+from penstock.live_jobs j join penstock.finished_jobs f on f.id = j.id where j.id = :id
+union all
+select f.queue, f.task, f.state, 0, 1
+from penstock.live_jobs j join penstock.finished_jobs f on f.id = j.id where j.id = :id;
+delete from penstock.unique_keys
+where job_id = :id and key = (
+    select j.unique_key from penstock.live_jobs j join penstock.finished_jobs f on f.id = j.id where j.id = :id
+);
+delete from penstock.ready_jobs
+where (queue, rank, id) in (
+    select j.queue, j.run_at - j.priority * 60000, j.id
+    from penstock.live_jobs j join penstock.finished_jobs f on f.id = j.id where j.id = :id
+);
+delete from penstock.live_jobs
+where id = :id and exists (select 1 from penstock.finished_jobs f where f.id = :id);
+select 'cancelled' from penstock.finished_jobs where id = :id and finished_at = penstock.now() and error_class = 'cancelled'
+union all
+select 'executing' from penstock.cancellations where job_id = :id;
+
+-- name: cancellations
+select job_id from penstock.cancellations;
+
+-- name: cancellations_seen
+-- dialect: postgres
+-- differs: each dialect takes an array in its own way
+delete from penstock.cancellations where job_id = any (:ids);
+
+-- name: cancellations_seen
+-- dialect: sqlite
+-- differs: each dialect takes an array in its own way
+delete from penstock.cancellations where job_id in (select value from json_each(:ids));
+
+-- name: requeue
+-- dialect: postgres
+-- differs: one statement with several writes
+with fresh as (
+    select nextval('penstock.job_seq') as number
+), met as (
+    insert into penstock.unique_keys (key, job_id, keeps)
+    select unique_key, id, '{scheduled,pending,available,executing,retryable}'
+    from penstock.finished_jobs where id = :id and unique_key is not null
+    on conflict (key) do update set job_id = penstock.unique_keys.job_id
+    returning job_id
+), gone as (
+    delete from penstock.finished_jobs
+    where id = :id and not exists (select 1 from met where job_id <> :id)
+    returning *
+), made as (
+    insert into penstock.live_jobs (id, task, queue, priority, state, arguments, max_attempts, run_at, enqueued_at, lease,
+                                    number, tags, unique_key)
+    select id, task, queue, priority, 'available', arguments, max_attempts, penstock.now(), enqueued_at, lease, number,
+           tags, unique_key
+    from gone, fresh
+    returning id, queue, task, priority, run_at, unique_key
+), ready as (
+    insert into penstock.ready_jobs (queue, rank, id, unique_key)
+    select queue, run_at - priority * cast(60000 as bigint), id, unique_key from made
+), counts as (
+    insert into penstock.count_deltas (queue, task, state, slot, n)
+    select queue, task, state, slot, -1 from gone
+    union all
+    select queue, task, 'available', 0, 1 from made
+)
+select id from made;
+
+-- name: requeue
+-- dialect: sqlite
+-- differs: several statements in one transaction
+update penstock.sequences set value = value + 1 where name = 'job';
+insert into penstock.unique_keys (key, job_id, keeps)
+select unique_key, id, '["scheduled","pending","available","executing","retryable"]'
+from penstock.finished_jobs where id = :id and unique_key is not null
+on conflict (key) do nothing;
+insert into penstock.live_jobs (id, task, queue, priority, state, arguments, max_attempts, run_at, enqueued_at, lease,
+                                number, tags, unique_key)
+select f.id, f.task, f.queue, f.priority, 'available', f.arguments, f.max_attempts, penstock.now(), f.enqueued_at, f.lease,
+       (select value from penstock.sequences where name = 'job'), f.tags, f.unique_key
+from penstock.finished_jobs f left join penstock.unique_keys u on u.key = f.unique_key
+where f.id = :id and (f.unique_key is null or u.job_id = f.id);
+insert into penstock.count_deltas (queue, task, state, slot, n)
+select f.queue, f.task, f.state, 0, -1
+from penstock.finished_jobs f join penstock.live_jobs j on j.id = f.id where f.id = :id
+union all
+select j.queue, j.task, 'available', 0, 1
+from penstock.finished_jobs f join penstock.live_jobs j on j.id = f.id where f.id = :id;
+insert into penstock.ready_jobs (queue, rank, id, unique_key)
+select j.queue, j.run_at - j.priority * 60000, j.id, j.unique_key
+from penstock.finished_jobs f join penstock.live_jobs j on j.id = f.id where f.id = :id;
+delete from penstock.finished_jobs
+where id = :id and exists (select 1 from penstock.live_jobs j where j.id = :id)
+returning id;
+
+-- name: at_most_once_end
+update penstock.finished_jobs
+set state = :state, finished_at = penstock.now(), attempted_at = penstock.now() - :took_ms,
+    error_class = :error_class, error = :error
+where id = :id and lease = :lease;
+
+-- name: progress_save
+-- dialect: postgres
+-- differs: each dialect takes many rows in its own way
+insert into penstock.progress (job_id, percent, note, told_at)
+select id, percent, note, penstock.now() from unnest(:ids::bigint[], :percents::double precision[], :notes::text[])
+    as p (id, percent, note)
+on conflict (job_id) do update
+set percent = excluded.percent, note = excluded.note, told_at = excluded.told_at;
+
+-- name: progress_save
+-- dialect: sqlite
+-- columns: ids percents notes
+-- differs: each dialect takes many rows in its own way
+insert into penstock.progress (job_id, percent, note, told_at)
+select value ->> 0, value ->> 1, value ->> 2, penstock.now() from json_each(:rows) where true
+on conflict (job_id) do update
+set percent = excluded.percent, note = excluded.note, told_at = excluded.told_at;
+
+-- name: queue_pause
+insert into penstock.queues (queue, paused_at) values (:queue, penstock.now())
+on conflict (queue) do update set paused_at = coalesce(penstock.queues.paused_at, excluded.paused_at);
+
+-- name: queue_resume
+update penstock.queues set paused_at = null where queue = :queue;
+
+-- name: queues_paused
+select queue from penstock.queues where paused_at is not null order by queue;
+
+-- name: job
+select id, task, queue, priority, state, arguments, attempt, max_attempts, run_at, enqueued_at, attempted_at, finished_at,
+       error_class, error
+from penstock.jobs where id = :id;

@@ -107,9 +107,7 @@ update penstock.sync_runs
 set status = 'failed', finished_at = penstock.now(), lease = null, error_class = 'WindowLost',
     error = 'the job that served this run ended without settling it'
 where status = 'running' and not exists (
-    select 1 from penstock.jobs
-    where penstock.jobs.id = penstock.sync_runs.job_id
-      and state in ('scheduled', 'pending', 'available', 'executing', 'retryable')
+    select 1 from penstock.live_jobs where penstock.live_jobs.id = penstock.sync_runs.job_id
 )
 returning id, sync, subject;
 

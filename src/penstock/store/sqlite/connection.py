@@ -11,7 +11,7 @@ import msgspec
 
 from penstock.domain.errors import SchemaMissing, StoreBusy, StoreError, StoreUnavailable
 from penstock.store.port import Params, Row
-from penstock.store.statements import positional, statement
+from penstock.store.statements import Compiled, positional, statement
 
 _NONE: Params = {}
 
@@ -35,6 +35,7 @@ def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
         connection.execute("pragma wal_autocheckpoint = 0")
         _use_wal(connection, path)
         connection.execute("pragma synchronous = full")
+        connection.execute("pragma temp_store = memory")
         connection.execute("pragma journal_size_limit = 4194304")
         if read_only:
             # A reader waits only while another process recovers the WAL after a crash, or closes the file.
@@ -117,8 +118,13 @@ class SQLiteTransaction:
         self.now = now
 
     def _run(self, name: str, params: Params, layer: str | None) -> sqlite3.Cursor:
-        sql = statement(name, "sqlite", now=self.now, layer=layer).sql
-        return self.connection.execute(sql, arrays_as_json(params))
+        return run_parts(self.connection, statement(name, "sqlite", now=self.now, layer=layer), arrays_as_json(params))
+
+    def batch(self, name: str, columns: Params, *, layer: str | None = None) -> list[Row]:
+        compiled = statement(name, "sqlite", now=self.now, layer=layer)
+        rows = list(zip(*(columns[column] for column in compiled.columns), strict=True))
+        params = {key: columns[key] for key in compiled.names if key != "rows"}
+        return run_parts(self.connection, compiled, arrays_as_json({**params, "rows": rows})).fetchall()
 
     def rows(self, name: str, params: Params = _NONE, *, layer: str | None = None) -> list[Row]:
         return self._run(name, params, layer).fetchall()
@@ -140,6 +146,14 @@ class SQLiteTransaction:
     def script(self, sql: str) -> None:
         for part in split_script(sql):
             self.connection.execute(part)
+
+
+def run_parts(connection: sqlite3.Connection, compiled: Compiled, params: Params) -> sqlite3.Cursor:
+    """Run the parts of a statement, inside the transaction that is open; the last gives the rows."""
+    *first, last = compiled.parts
+    for part in first:
+        connection.execute(part, params)
+    return connection.execute(last, params)
 
 
 def arrays_as_json(params: Params) -> Params:

@@ -5,19 +5,20 @@ import os
 import sqlite3
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, TypeVar
 
 from penstock.domain.errors import CallerHoldsWriteLock, StoreError, StoreForked
-from penstock.store.port import Work
+from penstock.store.port import Params, Row, Work
 from penstock.store.sqlite.connection import SQLiteTransaction, connect, translated
 from penstock.store.sqlite.file import caller_holds_write_lock, check, is_file
 from penstock.store.sqlite.writer import Writer
 from penstock.store.statements import Compiled, Dialect, statement
 
 T = TypeVar("T")
+_NONE: Params = {}
 _SELF_CHECK_SECONDS = 0.05
 _RECONNECT_SECONDS = 1.0
 
@@ -27,6 +28,9 @@ class SQLiteStore:
 
     dialect: Dialect = "sqlite"
     migrates_itself = True
+    looks_first = True
+    dead_rows_linger = False
+    slots: Sequence[str] = ()
 
     def __init__(self, path: Path, *, now: str | None = None, busy_timeout_seconds: float = 10.0,
                  poll_seconds: float = 0.02) -> None:
@@ -63,6 +67,10 @@ class SQLiteStore:
                 if future.done():
                     return future.result()  # it ended just now, or its own error is a TimeoutError
                 self.refuse_self_lock(future)
+
+    def run(self, name: str, params: Params = _NONE) -> list[Row]:
+        return self.write(lambda tx: tx.batch(name, params) if statement(name, "sqlite").columns else
+                          tx.rows(name, params))
 
     def refuse_self_lock(self, future: Future[Any]) -> None:
         """Raise where the work waits for a lock that the waiting thread itself holds."""

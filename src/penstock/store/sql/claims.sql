@@ -1,0 +1,329 @@
+-- Claim and settle. A claim takes ready rows out and writes one lease for all of them; a settle is guarded by that lease.
+-- `live_jobs.lease` is the last lease that was ended for a job (by a retry, a release or a rescue): only a later one may
+-- settle it. So nothing is written to a job's row when it is claimed.
+-- `any (array (select …))` instead of a join keeps PostgreSQL at the index, whatever it believes about the table's size.
+
+-- name: claimable
+select exists (
+    select 1 from penstock.ready_jobs where queue = :queue
+) and not exists (
+    select 1 from penstock.queues where queue = :queue and paused_at is not null
+);
+
+-- name: claim
+-- dialect: postgres
+-- differs: rows that another claim has locked are skipped, and so is a job whose key an open transaction has met; the
+-- worker's row is held so that no rescue misses the claim; what is below `after` is dead, or found by `stragglers`
+with found as materialized (
+    select r.ctid as place, r.id, r.unique_key
+    from json_array_elements(:found::json) f
+    join penstock.ready_jobs r on r.queue = :queue and r.rank = (f ->> 0)::bigint and r.id = (f ->> 1)::bigint
+    where not exists (select 1 from penstock.queues where queue = :queue and paused_at is not null)
+    for update of r skip locked
+), next as materialized (
+    select ctid as place, id, unique_key
+    from penstock.ready_jobs
+    where queue = :queue and (rank, id) > (:after, :after_id)
+      and not exists (select 1 from penstock.queues where queue = :queue and paused_at is not null)
+    order by rank, id
+    limit :count
+    for update skip locked
+), picked as materialized (
+    select place, id, unique_key from found union all select place, id, unique_key from next
+), me as materialized (
+    select id from penstock.workers where id = :worker_id and exists (select 1 from picked) for key share
+), free as materialized (
+    select key from penstock.unique_keys
+    where key = any (array (select unique_key from picked where unique_key is not null))
+    for no key update skip locked
+), gone as (
+    delete from penstock.ready_jobs
+    where ctid = any (array (
+              select place from picked
+              where unique_key is null or unique_key in (select key from free)
+                 or not exists (select 1 from penstock.unique_keys u where u.key = picked.unique_key)
+          ))
+      and exists (select 1 from me)
+    returning id
+), leased as (
+    insert into penstock.leases (worker_id, job_ids, claimed_at)
+    select :worker_id, array_agg(id), penstock.now() from gone having count(*) > 0
+    returning id
+)
+select j.id, leased.id, j.task, j.queue, j.arguments, j.attempt + 1, j.max_attempts,
+       case when j.deadline_at <= penstock.now() then 'deadline'
+            when j.tags is not null and exists (
+                select 1 from penstock.tag_marks m where m.tag = any (j.tags) and m.number > coalesce(j.number, j.id)
+            ) then 'invalidated'
+            when exists (select 1 from penstock.cancellations) and exists (
+                select 1 from penstock.cancellations c where c.job_id = j.id
+            ) then 'cancelled' end,
+       j.deadline_at - penstock.now(), j.run_at - j.priority * cast(60000 as bigint)
+from penstock.live_jobs j cross join leased
+where j.id = any (array (select id from gone));
+
+-- name: claim
+-- dialect: sqlite
+-- differs: several statements in one transaction; there is one writer, so nothing can be locked by another claim
+update penstock.leases set fresh = 0 where fresh = 1;
+insert into penstock.leases (worker_id, job_ids, claimed_at, fresh)
+select :worker_id, ids, penstock.now(), 1
+from (
+    select json_group_array(id) as ids, count(*) as n
+    from (
+        select id from penstock.ready_jobs
+        where queue = :queue and ((rank, id) > (:after, :after_id) or id in (select value ->> 1 from json_each(:found)))
+          and not exists (select 1 from penstock.queues where queue = :queue and paused_at is not null)
+        order by rank, id
+        limit :count
+    )
+)
+where n > 0 and exists (select 1 from penstock.workers where id = :worker_id);
+delete from penstock.ready_jobs
+where exists (select 1 from penstock.leases where fresh = 1) and (queue, rank, id) in (
+    select queue, rank, id from penstock.ready_jobs
+    where queue = :queue and ((rank, id) > (:after, :after_id) or id in (select value ->> 1 from json_each(:found)))
+    order by rank, id
+    limit :count
+);
+select j.id, l.id, j.task, j.queue, j.arguments, j.attempt + 1, j.max_attempts,
+       case when j.deadline_at <= penstock.now() then 'deadline'
+            when j.tags is not null and exists (
+                select 1 from json_each(j.tags) t join penstock.tag_marks m on m.tag = t.value
+                where m.number > coalesce(j.number, j.id)
+            ) then 'invalidated'
+            when exists (select 1 from penstock.cancellations c where c.job_id = j.id) then 'cancelled' end,
+       j.deadline_at - penstock.now(), j.run_at - j.priority * 60000
+from penstock.leases l, json_each(l.job_ids) e
+cross join penstock.live_jobs j on j.id = e.value
+where l.fresh = 1;
+
+-- name: stragglers
+-- Rows that became visible below the mark: a late commit, a high priority, a job that was put back.
+select rank, id from penstock.ready_jobs
+where queue = :queue and (rank, id) <= (:after, :after_id)
+order by rank, id
+limit :count;
+
+
+-- name: leases_held
+-- dialect: postgres
+-- differs: each dialect keeps the ids of a lease in its own way
+select j.id, l.id
+from penstock.leases l cross join unnest(l.job_ids) as e (id)
+left join penstock.live_jobs j on j.id = e.id and j.lease < l.id
+where l.worker_id = :worker_id;
+
+-- name: leases_held
+-- dialect: sqlite
+-- differs: each dialect keeps the ids of a lease in its own way
+select j.id, l.id
+from penstock.leases l cross join json_each(l.job_ids) e
+left join penstock.live_jobs j on j.id = e.value and j.lease < l.id
+where l.worker_id = :worker_id;
+
+-- name: leases_end
+-- dialect: postgres
+-- differs: each dialect takes an array in its own way
+delete from penstock.leases where id = any (:leases);
+
+-- name: leases_end
+-- dialect: sqlite
+-- differs: each dialect takes an array in its own way
+delete from penstock.leases where id in (select value from json_each(:leases));
+
+-- name: settle_finished
+-- dialect: postgres
+-- differs: one statement with several writes; a slot is the part of `finished_jobs` that is emptied when all in it is
+-- past its time: 26 of an hour, 34 of a day, and one for what is kept for longer
+with s as materialized (
+    select * from unnest(:ids::bigint[], :leases::bigint[], :states::text[], :counted::integer[], :took_ms::bigint[],
+                         :keep_ms::bigint[], :error_classes::text[], :errors::text[])
+        as s (id, lease, state, counted, took_ms, keep_ms, error_class, error)
+), held as materialized (
+    select id from penstock.leases where id = any (array (select distinct lease from s))
+), gone as (
+    delete from penstock.live_jobs j using s
+    where j.id = any (array (select id from s)) and j.id = s.id and j.lease < s.lease
+      and s.lease in (select id from held)
+    returning j.id, j.task, j.queue, j.priority, j.arguments, j.attempt + s.counted as attempt, j.max_attempts, j.run_at,
+              j.enqueued_at, j.tags, j.unique_key, j.state as was, s.state, s.lease, s.took_ms, s.keep_ms, s.error_class,
+              s.error,
+              case when s.keep_ms <= 86400000 then (penstock.now() + s.keep_ms) / 3600000 % 26
+                   when s.keep_ms <= 2764800000 then 26 + (penstock.now() + s.keep_ms) / 86400000 % 34
+                   else 60 end as slot
+), kept as (
+    insert into penstock.finished_jobs (id, slot, task, queue, priority, state, arguments, attempt, max_attempts, run_at,
+                                        enqueued_at, attempted_at, finished_at, prune_at, lease, tags, unique_key,
+                                        error_class, error)
+    select id, slot, task, queue, priority, state, arguments, attempt, max_attempts, run_at, enqueued_at,
+           penstock.now() - took_ms, penstock.now(), penstock.now() + keep_ms, lease, tags, unique_key, error_class, error
+    from gone
+), freed as (
+    delete from penstock.unique_keys u using gone
+    where gone.unique_key is not null and u.key = gone.unique_key and u.job_id = gone.id
+      and not gone.state = any (u.keeps)
+), bounded as (
+    update penstock.unique_keys u set until = penstock.now() + gone.keep_ms from gone
+    where gone.unique_key is not null and u.key = gone.unique_key and u.job_id = gone.id
+      and gone.state = any (u.keeps) and u.until is null
+), counts as (
+    insert into penstock.count_deltas (queue, task, state, slot, n)
+    select queue, task, was, 0, -count(*) from gone group by queue, task, was
+    union all
+    select queue, task, state, slot, count(*) from gone group by queue, task, state, slot
+), ended as (
+    delete from penstock.leases where id = any (:ended::bigint[])
+)
+select id from gone;
+
+-- name: settle_finished
+-- dialect: sqlite
+-- columns: ids leases states counted took_ms keep_ms error_classes errors
+-- differs: several statements in one transaction; there are no partitions, so there is one slot. A job that is both live
+-- and finished is one that is being settled here.
+with s as materialized (
+    select value ->> 0 as id, value ->> 1 as lease, value ->> 2 as state, value ->> 3 as counted, value ->> 4 as took_ms,
+           value ->> 5 as keep_ms, value ->> 6 as error_class, value ->> 7 as error
+    from json_each(:rows)
+)
+insert into penstock.finished_jobs (id, slot, task, queue, priority, state, arguments, attempt, max_attempts, run_at,
+                                    enqueued_at, attempted_at, finished_at, prune_at, lease, tags, unique_key,
+                                    error_class, error)
+select j.id, 0, j.task, j.queue, j.priority, s.state, j.arguments, j.attempt + s.counted, j.max_attempts, j.run_at,
+       j.enqueued_at, penstock.now() - s.took_ms, penstock.now(), penstock.now() + s.keep_ms, s.lease, j.tags,
+       j.unique_key, s.error_class, s.error
+from s cross join penstock.live_jobs j on j.id = s.id
+where j.lease < s.lease and s.lease in (select id from penstock.leases);
+insert into penstock.count_deltas (queue, task, state, slot, n)
+select j.queue, j.task, j.state, 0, -count(*)
+from json_each(:ids) e cross join penstock.live_jobs j on j.id = e.value
+cross join penstock.finished_jobs f on f.id = e.value
+group by j.queue, j.task, j.state
+union all
+select f.queue, f.task, f.state, 0, count(*)
+from json_each(:ids) e cross join penstock.live_jobs j on j.id = e.value
+cross join penstock.finished_jobs f on f.id = e.value
+group by f.queue, f.task, f.state;
+update penstock.unique_keys set until = coalesce(until, (
+    select f.prune_at from penstock.finished_jobs f where f.id = job_id
+))
+where exists (select 1 from penstock.unique_keys) and key in (
+    select f.unique_key
+    from json_each(:ids) e cross join penstock.live_jobs j on j.id = e.value
+    cross join penstock.finished_jobs f on f.id = e.value
+    where f.unique_key is not null
+) and job_id in (select value from json_each(:ids));
+delete from penstock.unique_keys
+where exists (select 1 from penstock.unique_keys) and key in (
+    select f.unique_key
+    from json_each(:ids) e cross join penstock.live_jobs j on j.id = e.value
+    cross join penstock.finished_jobs f on f.id = e.value
+    where f.unique_key is not null and f.id = job_id
+      and not exists (select 1 from json_each(keeps) k where k.value = f.state)
+);
+delete from penstock.leases where id in (select value from json_each(:ended));
+delete from penstock.live_jobs
+where id in (select f.id from json_each(:ids) e cross join penstock.finished_jobs f on f.id = e.value)
+returning id;
+
+-- name: settle_again
+-- dialect: postgres
+-- differs: one statement with several writes
+with s as materialized (
+    select * from unnest(:ids::bigint[], :leases::bigint[], :states::text[], :counted::integer[], :delay_ms::bigint[],
+                         :error_classes::text[], :errors::text[])
+        as s (id, lease, state, counted, delay_ms, error_class, error)
+), held as materialized (
+    select id from penstock.leases where id = any (array (select distinct lease from s))
+), again as (
+    update penstock.live_jobs j
+    set state = s.state, attempt = j.attempt + s.counted, lease = s.lease,
+        run_at = case when s.state = 'available' then j.run_at else penstock.now() + s.delay_ms end,
+        error_class = coalesce(s.error_class, j.error_class), error = coalesce(s.error, j.error)
+    from s
+    where j.id = any (array (select id from s)) and j.id = s.id and j.lease < s.lease
+      and s.lease in (select id from held)
+    returning j.id, j.queue, j.task, j.state, j.run_at, j.priority, j.unique_key
+), ready as (
+    insert into penstock.ready_jobs (queue, rank, id, unique_key)
+    select queue, run_at - priority * cast(60000 as bigint), id, unique_key from again where state = 'available'
+), counts as (
+    insert into penstock.count_deltas (queue, task, state, slot, n)
+    select queue, task, 'available', 0, -count(*) from again where state <> 'available' group by queue, task
+    union all
+    select queue, task, state, 0, count(*) from again where state <> 'available' group by queue, task, state
+)
+select id from again;
+
+-- name: settle_again
+-- dialect: sqlite
+-- columns: ids leases states counted delay_ms error_classes errors
+-- differs: several statements in one transaction, each with the same guard
+with s as materialized (
+    select value ->> 0 as id, value ->> 1 as lease, value ->> 2 as state, value ->> 3 as counted, value ->> 4 as delay_ms,
+           value ->> 5 as error_class, value ->> 6 as error
+    from json_each(:rows)
+    where value ->> 1 in (select id from penstock.leases)
+)
+insert into penstock.ready_jobs (queue, rank, id, unique_key)
+select j.queue, j.run_at - j.priority * 60000, j.id, j.unique_key
+from s cross join penstock.live_jobs j on j.id = s.id
+where j.lease < s.lease and s.state = 'available';
+with s as materialized (
+    select value ->> 0 as id, value ->> 1 as lease, value ->> 2 as state, value ->> 3 as counted, value ->> 4 as delay_ms,
+           value ->> 5 as error_class, value ->> 6 as error
+    from json_each(:rows)
+    where value ->> 1 in (select id from penstock.leases)
+)
+insert into penstock.count_deltas (queue, task, state, slot, n)
+select j.queue, j.task, 'available', 0, -count(*)
+from s cross join penstock.live_jobs j on j.id = s.id
+where j.lease < s.lease and s.state <> 'available'
+group by j.queue, j.task
+union all
+select j.queue, j.task, s.state, 0, count(*)
+from s cross join penstock.live_jobs j on j.id = s.id
+where j.lease < s.lease and s.state <> 'available'
+group by j.queue, j.task, s.state;
+with s as materialized (
+    select value ->> 0 as id, value ->> 1 as lease, value ->> 2 as state, value ->> 3 as counted, value ->> 4 as delay_ms,
+           value ->> 5 as error_class, value ->> 6 as error
+    from json_each(:rows)
+    where value ->> 1 in (select id from penstock.leases)
+)
+update penstock.live_jobs as j
+set state = s.state, attempt = j.attempt + s.counted, lease = s.lease,
+    run_at = case when s.state = 'available' then j.run_at else penstock.now() + s.delay_ms end,
+    error_class = coalesce(s.error_class, j.error_class), error = coalesce(s.error, j.error)
+from s
+where j.id = s.id and j.lease < s.lease
+returning id;
+
+-- name: rescue_leases
+-- dialect: postgres
+-- differs: each dialect keeps the ids of a lease in its own way
+-- Jobs whose worker's row is gone. What they are to become is decided by the caller, who settles them under that lease.
+select j.id, l.id, j.task, j.attempt + 1, j.max_attempts, j.lost + 1
+from penstock.leases l cross join unnest(l.job_ids) as e (id)
+left join penstock.live_jobs j on j.id = e.id and j.lease < l.id
+where not exists (select 1 from penstock.workers w where w.id = l.worker_id)
+for update of l skip locked;
+
+-- name: rescue_leases
+-- dialect: sqlite
+-- differs: each dialect keeps the ids of a lease in its own way
+select j.id, l.id, j.task, j.attempt + 1, j.max_attempts, j.lost + 1
+from penstock.leases l cross join json_each(l.job_ids) e
+left join penstock.live_jobs j on j.id = e.value and j.lease < l.id
+where not exists (select 1 from penstock.workers w where w.id = l.worker_id);
+
+-- name: count_lost
+-- dialect: postgres
+-- differs: each dialect takes an array in its own way
+update penstock.live_jobs set lost = lost + 1 where id = any (:ids);
+
+-- name: count_lost
+-- dialect: sqlite
+-- differs: each dialect takes an array in its own way
+update penstock.live_jobs set lost = lost + 1 where id in (select value from json_each(:ids));

@@ -1,0 +1,136 @@
+-- What keeps the tables small: counters, marks, keys, progress, and jobs past their time.
+
+-- name: counts_fold
+-- dialect: postgres
+-- differs: one statement with several writes
+with gone as (
+    delete from penstock.count_deltas returning queue, task, state, slot, n
+)
+insert into penstock.counts (queue, task, state, slot, n)
+select queue, task, state, slot, sum(n) from gone group by queue, task, state, slot order by 1, 2, 3, 4
+on conflict (queue, task, state, slot) do update set n = penstock.counts.n + excluded.n;
+
+-- name: counts_fold
+-- dialect: sqlite
+-- differs: several statements in one transaction
+insert into penstock.counts (queue, task, state, slot, n)
+select queue, task, state, slot, sum(n) from penstock.count_deltas where true group by queue, task, state, slot
+on conflict (queue, task, state, slot) do update set n = penstock.counts.n + excluded.n;
+delete from penstock.count_deltas;
+
+-- name: counts_waiting
+select exists (select 1 from penstock.count_deltas);
+
+-- name: counts
+select queue, task, state, sum(n) from (
+    select queue, task, state, n from penstock.counts
+    union all
+    select queue, task, state, n from penstock.count_deltas
+) as c
+group by queue, task, state
+having sum(n) <> 0
+order by queue, task, state;
+
+-- name: executing_counts
+-- dialect: postgres
+-- differs: each dialect keeps the ids of a lease in its own way
+select j.queue, j.task, count(*)
+from penstock.leases l cross join unnest(l.job_ids) as e (id)
+join penstock.live_jobs j on j.id = e.id and j.lease < l.id and j.state = 'available'
+group by j.queue, j.task;
+
+-- name: executing_counts
+-- dialect: sqlite
+-- differs: each dialect keeps the ids of a lease in its own way
+select j.queue, j.task, count(*)
+from penstock.leases l cross join json_each(l.job_ids) e
+join penstock.live_jobs j on j.id = e.value and j.lease < l.id and j.state = 'available'
+group by j.queue, j.task;
+
+-- name: marks_prune
+-- A mark says nothing any more once every live job is younger; a requeued job may be marked under its old number.
+-- One that was just made is kept for a while, for the transactions that overlap it.
+delete from penstock.tag_marks
+where number in (
+    select number from penstock.tag_marks
+    where number <= coalesce((select min(id) from penstock.live_jobs), number) and marked_at < penstock.now() - 60000
+    order by number
+    limit :count
+);
+
+-- name: keys_prune
+delete from penstock.unique_keys
+where key in (select key from penstock.unique_keys where until <= penstock.now() order by until limit :count);
+
+-- name: progress_prune
+delete from penstock.progress
+where told_at < penstock.now() - 3600000
+  and not exists (select 1 from penstock.live_jobs j where j.id = penstock.progress.job_id);
+
+-- name: cancellations_prune
+delete from penstock.cancellations
+where not exists (select 1 from penstock.live_jobs j where j.id = penstock.cancellations.job_id);
+
+-- name: impatient
+-- dialect: postgres
+-- differs: SQLite has one writer, who waits for nobody
+-- To empty a table takes a lock that everybody else would queue behind.
+select set_config('lock_timeout', '100ms', true);
+
+-- name: impatient
+-- dialect: sqlite
+-- differs: SQLite has one writer, who waits for nobody
+select true;
+
+-- name: slot_expired
+-- dialect: postgres
+-- differs: SQLite has no partitions: there rows go in small batches
+select exists (select 1 from penstock.slot)
+   and not exists (select 1 from penstock.slot where prune_at > penstock.now());
+
+-- name: slot_expired
+-- dialect: sqlite
+-- differs: SQLite has no partitions: there rows go in small batches
+select true;
+
+-- name: slot_empty
+-- dialect: postgres
+-- differs: see slot_expired
+truncate penstock.slot;
+
+-- name: slot_empty
+-- dialect: sqlite
+-- differs: see slot_expired
+select 1;
+
+-- name: slot_uncount
+delete from penstock.counts where slot = :slot and state in ('completed', 'cancelled', 'discarded');
+
+-- name: finished_prune
+-- dialect: postgres
+-- differs: only what is kept for longer than the slots reach goes row by row
+with gone as (
+    delete from penstock.finished_jobs
+    where slot = 60 and id = any (array (
+        select id from penstock.finished_jobs where slot = 60 and prune_at <= penstock.now() limit :count
+    ))
+    returning id, queue, task, state, slot
+), counts as (
+    insert into penstock.count_deltas (queue, task, state, slot, n)
+    select queue, task, state, slot, -count(*) from gone group by queue, task, state, slot
+)
+select id from gone;
+
+-- name: finished_prune
+-- dialect: sqlite
+-- differs: several statements in one transaction, each about the same rows
+insert into penstock.count_deltas (queue, task, state, slot, n)
+select queue, task, state, slot, -count(*) from (
+    select queue, task, state, slot from penstock.finished_jobs
+    where prune_at <= penstock.now() order by prune_at, id limit :count
+) group by queue, task, state, slot;
+delete from penstock.finished_jobs
+where id in (
+    select id from penstock.finished_jobs where prune_at <= penstock.now() order by prune_at, id limit :count
+)
+returning id;

@@ -1,0 +1,98 @@
+"""The claim loop: asks for as many jobs as the lanes have room for, and gives them to their slots.
+
+On a store where dead rows linger (PostgreSQL, under somebody else's long transaction), a claim does not read again what
+it has passed: it begins above the highest rank that it has seen. What becomes visible below that mark is found by
+`look`, which runs beside, and may take a fifth of its loop's time, however slow it becomes.
+"""
+
+import random
+import time
+from collections.abc import Callable, Mapping
+from threading import Event
+
+from penstock.domain.jobs import Claimed
+from penstock.queue.attempt import Attempt, Identity
+from penstock.queue.claim import LOWEST, claim_queue, stragglers
+from penstock.store.port import Store
+from penstock.worker.deciding import Decision
+from penstock.worker.lane import BATCH, Lane
+from penstock.worker.settling import Settling
+
+_LOOK_REST_SECONDS = 0.02
+_LOOK_SHARE = 5
+
+
+class Claiming:
+    """`step` belongs to the claim loop, `look` to that of the stragglers."""
+
+    def __init__(self, store: Store, lanes: Mapping[str, Lane], is_async: Callable[[str], bool], decision: Decision,
+                 settling: Settling, *, identity: Callable[[], Identity], stopping: Event,
+                 poll_seconds: float) -> None:
+        self._store = store
+        self._lanes = list(lanes.values())
+        self._is_async = is_async
+        self._decision = decision
+        self._settling = settling
+        self._identity = identity
+        self._stopping = stopping
+        self._poll_seconds = poll_seconds
+        self.closed = False
+        self.wake: Callable[[], None] = lambda: None
+
+    def step(self) -> float:
+        """Claim once for every lane with room; again at once where more was there than was asked for."""
+        again = False
+        for lane in self._lanes:
+            lane.feed()
+            count = 0 if self.closed else lane.room()
+            if count and not lane.mixed:
+                again = self._claim(lane, count) or again
+        return 0.0 if again else self._poll_seconds * random.uniform(0.75, 1.25)
+
+    def _claim(self, lane: Lane, count: int) -> bool:
+        found, lane.found = lane.found, []
+        identity = self._identity()
+        claimed = claim_queue(self._store, identity.worker_id, lane.queue, count, lane.after, found)
+        lane.full = len(claimed) >= count
+        if not claimed:
+            return False
+        if self._store.dead_rows_linger:
+            lane.after = max(lane.after, (claimed[-1].rank, claimed[-1].id))
+        for lease, jobs in _by_lease(claimed).items():
+            self._settling.open(lease, jobs)
+        taken = []
+        for job in claimed:
+            deadline_at = None if job.deadline_ms is None else time.monotonic() + job.deadline_ms / 1000
+            attempt = Attempt(job, identity, self._stopping, deadline_at, tell=self._settling.tell)
+            if job.stale is None:
+                taken.append((attempt, self._is_async(job.task)))
+            else:
+                self._settling.add(attempt, self._decision.stale(attempt))
+        if taken:
+            lane.take(taken)
+        return lane.full and lane.room() > 0
+
+    def look(self) -> float:
+        """Look below the marks for what became visible there; longer looks are farther apart."""
+        began = time.monotonic()
+        woken = False
+        for lane in self._lanes:
+            if lane.after[0] == LOWEST or lane.found:
+                continue
+            found = stragglers(self._store, lane.queue, lane.after, BATCH)
+            if len(found) == BATCH:
+                lane.after = (found[0][0], LOWEST)  # so many that the next claims had better begin there
+            lane.found = found
+            woken = woken or bool(found)
+        if woken:
+            self.wake()
+        took = time.monotonic() - began
+        time.sleep(max(took * (_LOOK_SHARE - 1), _LOOK_REST_SECONDS))
+        return self._poll_seconds
+
+
+def _by_lease(claimed: list[Claimed]) -> dict[int, int]:
+    found: dict[int, int] = {}
+    for job in claimed:
+        found[job.lease] = found.get(job.lease, 0) + 1
+    return found

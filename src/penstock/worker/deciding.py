@@ -1,0 +1,130 @@
+"""What an attempt came to: from what the body returned or raised to the outcome that is settled."""
+
+import asyncio
+import time
+import traceback
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+from penstock.domain.errors import DeadlinePassed, JobCancelled, StaleLease, Stopping, UnknownTask
+from penstock.domain.jobs import Outcome, Retention, message, storable
+from penstock.domain.signals import Cancel, Retry, Signal, Snooze
+from penstock.events import Events, JobFailed, JobSkipped
+from penstock.queue.attempt import ENDED, Attempt
+from penstock.queue.rules import Rules
+from penstock.queue.task import Task
+
+_UNKNOWN_TASK_MS = 60_000
+_DEFAULT_RETENTION = Retention()
+_MS = timedelta(milliseconds=1)
+
+
+class Decision:
+    """Decides outcomes for the tasks of one app."""
+
+    def __init__(self, tasks: Mapping[str, Task[Any, Any]], events: Events) -> None:
+        self._tasks = tasks
+        self._events = events
+        self._kept: dict[str, tuple[float, int]] = {}
+
+    def returned(self, attempt: Attempt, task: Task[Any, Any], result: object) -> Outcome:
+        """The body returned: done, unless what it returned is a signal."""
+        job = attempt.job
+        if isinstance(result, Signal):
+            return self.raised(attempt, result)
+        took_ms = _took_ms(attempt)
+        slow_ms, keep_ms = self._kept.get(job.task) or self._keep(job.task, task.rules.retention)
+        if took_ms >= slow_ms:
+            keep_ms = task.rules.retention.keep_ms("completed", round(took_ms))
+        return Outcome(job.id, job.lease, "completed", 1, took_ms, keep_ms)
+
+    def _keep(self, name: str, retention: Retention) -> tuple[float, int]:
+        self._kept[name] = (retention.slow_after / _MS, retention.keep_ms("completed", 0))
+        return self._kept[name]
+
+    def raised(self, attempt: Attempt, error: BaseException) -> Outcome:
+        """The body raised: a signal, an end before its time, or a failure."""
+        if isinstance(error, asyncio.CancelledError):
+            if attempt.ended is not None:
+                error = ENDED[attempt.ended](f"job {attempt.job.id}: {attempt.ended}")
+            elif attempt.stopping.is_set():
+                error = Stopping(f"job {attempt.job.id}: the worker is stopping")
+        match error:
+            case Stopping() | StaleLease():
+                return self.dropped(attempt)
+            case JobCancelled():
+                return self.ended(attempt, "cancelled", "cancelled while it ran")
+            case DeadlinePassed():
+                return self.ended(attempt, "deadline", "its deadline passed while it ran")
+            case Cancel():
+                return self.ended(attempt, "cancelled", error.reason or "the task cancelled itself")
+            case Snooze():
+                return self._again(attempt, "scheduled", error.delay // _MS, counted=0, reason=error.reason)
+            case UnknownTask():
+                outcome = self._again(attempt, "retryable", _UNKNOWN_TASK_MS, counted=0, reason=str(error),
+                                      error_class="UnknownTask")
+            case _:
+                outcome = self.failed(attempt, error)
+        self._events.emit(JobFailed(job_id=attempt.job.id, task=attempt.job.task, attempt=attempt.job.attempt,
+                                    state=outcome.state, error=f"{type(error).__name__}: {message(error)}"))
+        return outcome
+
+    def failed(self, attempt: Attempt, error: BaseException) -> Outcome:
+        """A failure: again after a while, or the end where no attempts are left."""
+        job = attempt.job
+        text = storable("".join(traceback.format_exception(error))) if error.__traceback__ else storable(message(error))
+        if isinstance(error, Retry):
+            text = storable(error.reason or "the task asked to be tried again")
+        if job.attempt >= job.max_attempts:
+            return self.ended(attempt, type(error).__name__, text, state="discarded")
+        task = self._tasks.get(job.task)
+        if isinstance(error, Retry) and error.delay is not None:
+            delay_ms = max(error.delay // _MS, 0)
+        else:
+            delay_ms = round(task.rules.retry.delay_seconds(job.attempt) * 1000) if task else _UNKNOWN_TASK_MS
+        return self._again(attempt, "retryable", delay_ms, counted=1, reason=text, error_class=type(error).__name__)
+
+    def dropped(self, attempt: Attempt) -> Outcome:
+        """The attempt is given back as if it had never been claimed."""
+        return Outcome(attempt.job.id, attempt.job.lease, "available", counted=0, took_ms=_took_ms(attempt))
+
+    def ended(self, attempt: Attempt, error_class: str, error: str, *, state: str = "cancelled") -> Outcome:
+        """The job has ended, other than well."""
+        return ended(attempt, self._rules(attempt), error_class, error, state=state)
+
+    def _rules(self, attempt: Attempt) -> Rules | None:
+        task = self._tasks.get(attempt.job.task)
+        return task.rules if task else None
+
+    def _again(self, attempt: Attempt, state: str, delay_ms: int, *, counted: int, reason: str,
+               error_class: str | None = None) -> Outcome:
+        return Outcome(attempt.job.id, attempt.job.lease, state, counted, _took_ms(attempt), delay_ms=max(delay_ms, 0),
+                       error_class=error_class, error=storable(reason) if reason else None)
+
+    def stale(self, attempt: Attempt) -> Outcome:
+        """A claim says that the job need not run any more."""
+        reason = attempt.job.stale or ""
+        self._events.emit(JobSkipped(job_id=attempt.job.id, task=attempt.job.task, reason=reason))
+        outcome = self.ended(attempt, reason, f"{reason} before it ran")
+        outcome.counted = 0
+        return outcome
+
+
+def ended(attempt: Attempt, rules: Rules | None, error_class: str, error: str, *, state: str = "cancelled") -> Outcome:
+    """The outcome of a job that has ended, other than well."""
+    took_ms = _took_ms(attempt)
+    retention = rules.retention if rules else _DEFAULT_RETENTION
+    return Outcome(attempt.job.id, attempt.job.lease, state, 1, took_ms, retention.keep_ms(state, round(took_ms)),
+                   error_class=error_class, error=storable(error))
+
+
+def invalid(attempt: Attempt, rules: Rules) -> Outcome:
+    """`valid_if` said that the job has become pointless."""
+    outcome = ended(attempt, rules, "invalid", "valid_if said that it has become pointless")
+    outcome.counted = 0
+    return outcome
+
+
+def _took_ms(attempt: Attempt) -> float:
+    return (time.monotonic() - attempt.started_at) * 1000 if attempt.started_at else 0.0

@@ -1,0 +1,107 @@
+"""One queue's slots, and how much to claim for them: by time, not by count.
+
+Enough is claimed for the free slots and about 50 ms of work beyond, at the measured duration of the queue's jobs: short
+jobs come in hundreds, long ones are left for others. What is claimed counts until it has been settled.
+"""
+
+from collections import deque
+from collections.abc import Sequence
+
+from penstock.queue.attempt import Attempt
+from penstock.queue.claim import LOWEST
+from penstock.worker.pools import LoopPool, ThreadPool
+
+AHEAD_SECONDS = 0.05
+BATCH = 500
+_MOST_AHEAD = 2000
+_WEIGHT = 0.2
+
+
+class Lane:
+    """The slots of one queue. `take` and `feed` belong to the claim loop, `settled` to the settle loop."""
+
+    def __init__(self, queue: str, slots: int, threads: ThreadPool, loop: LoopPool) -> None:
+        self.queue = queue
+        self.slots = slots
+        self.threads = threads
+        self.loop = loop
+        self.full = False  # whether the last claim gave all that it asked for, so that there is more
+        self.after = (LOWEST, LOWEST)
+        self.found: list[tuple[int, int]] = []
+        self._mean_seconds: float | None = None
+        self._given = {True: 0, False: 0}
+        self._settled = {True: 0, False: 0}
+        self._buffer: deque[tuple[Attempt, bool]] = deque()  # claimed while both kinds of task have jobs here
+
+    @property
+    def low(self) -> bool:
+        """Whether so little is left waiting in the slots' queues that it is time to claim."""
+        return self.threads.waiting() + self.loop.waiting() <= self._ahead() // 2
+
+    def _ahead(self) -> int:
+        """How many jobs more than there are slots keep the slots busy until the next claim."""
+        if self._mean_seconds is None:
+            return 0
+        return min(int(self.slots * AHEAD_SECONDS / max(self._mean_seconds, 1e-6)), _MOST_AHEAD)
+
+    def _under_way(self, kind: bool) -> int:
+        return self._given[kind] - self._settled[kind]
+
+    @property
+    def under_way(self) -> int:
+        """Jobs that were claimed and are not yet settled."""
+        return self._under_way(True) + self._under_way(False) + len(self._buffer)
+
+    def room(self) -> int:
+        """How many jobs to claim now."""
+        wanted = self.slots + self._ahead() - self.under_way
+        return min(wanted, BATCH) if wanted > 0 else 0
+
+    def take(self, attempts: Sequence[tuple[Attempt, bool]]) -> None:
+        """Take what was claimed, each with whether its task is `async`."""
+        kinds = {kind for _, kind in attempts}
+        if len(kinds) == 1 and not self._buffer:
+            (kind,) = kinds
+            if not self._under_way(not kind):
+                self._give([attempt for attempt, _ in attempts], kind)
+                return
+        self._buffer.extend(attempts)
+        self.feed()
+
+    def feed(self) -> None:
+        """Where both kinds are mixed, begin no more than there are slots for both together."""
+        while self._buffer and self._under_way(True) + self._under_way(False) < self.slots:
+            attempt, kind = self._buffer.popleft()
+            self._give([attempt], kind)
+
+    @property
+    def mixed(self) -> bool:
+        return bool(self._buffer)
+
+    def _give(self, attempts: list[Attempt], kind: bool) -> None:
+        self._given[kind] += len(attempts)
+        for attempt in attempts:
+            attempt.on_loop = kind
+        (self.loop if kind else self.threads).submit(attempts)
+
+    def settled(self, threads: int, loop: int, seconds: float) -> None:
+        """So many attempts of each kind have ended, after so many seconds of running in all."""
+        self._settled[False] += threads
+        self._settled[True] += loop
+        if threads + loop:
+            mean = seconds / (threads + loop)
+            old = self._mean_seconds
+            self._mean_seconds = mean if old is None else old + _WEIGHT * (mean - old)
+
+    def running(self) -> list[Attempt]:
+        return self.threads.running() + self.loop.running()
+
+    def withdraw(self) -> list[tuple[Attempt, bool]]:
+        """Take back what has not begun, each with whether it has been counted as given."""
+        buffered = [attempt for attempt, _ in self._buffer]
+        self._buffer.clear()
+        taken = [(attempt, False) for attempt in self.threads.withdraw()]
+        taken += [(attempt, True) for attempt in self.loop.withdraw()]
+        for _, kind in taken:
+            self._settled[kind] += 1
+        return [*taken, *((attempt, False) for attempt in buffered)]
