@@ -7,7 +7,7 @@ not touch the outside world, since it may run more than once, and must be quick,
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
-from typing import Any, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from penstock.store.statements import Compiled, Dialect
 
@@ -48,6 +48,13 @@ class Transaction(Protocol):
 
 
 Work = Callable[[Transaction], T]
+
+
+class Question(NamedTuple):
+    """What to ask a caller's connection: a statement by name, and what the rows that it gives say against it."""
+
+    name: str
+    fault: Callable[[list[Row]], str | None]
 
 
 class Watch(Protocol):
@@ -125,8 +132,11 @@ class Store(Protocol):
         """Call `notice` (from a thread of the store's own) soon after any process has written."""
         ...
 
-    def owns(self, connection: Any) -> str | None:
-        """None if a caller's connection is to this very database; else a sentence that says what it is."""
+    def owns(self, connection: Any) -> Question | None:
+        """What to ask a driver's connection to learn whether it leads to this very database; None if that is known.
+
+        The question's `fault` is None if it does, else a clause that says what the connection is to.
+        """
         ...
 
     def close(self) -> None:

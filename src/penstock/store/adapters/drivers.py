@@ -9,7 +9,7 @@ from typing import Any
 
 from penstock.domain.errors import UnknownConnection
 from penstock.store.adapters import forms
-from penstock.store.adapters.link import Link
+from penstock.store.adapters.link import Kind, Link
 from penstock.store.port import Row
 
 
@@ -27,7 +27,7 @@ def sqlite(connection: sqlite3.Connection) -> Link:
     return Link(connection, "sqlite", forms.as_compiled, run)
 
 
-async def aiosqlite(connection: Any) -> Link:
+def aiosqlite(connection: Any) -> Link:
     """A connection of aiosqlite, which has one of sqlite3 in a thread of its own."""
     async def run(sql: str, params: Any) -> list[Row]:
         text_factory, connection.text_factory = connection.text_factory, str
@@ -53,7 +53,7 @@ def psycopg(connection: Any) -> Link:
     return Link(connection, "postgres", forms.as_compiled, run)
 
 
-async def psycopg_async(connection: Any) -> Link:
+def psycopg_async(connection: Any) -> Link:
     """A `psycopg.AsyncConnection`."""
     module = sys.modules["psycopg"]
 
@@ -79,7 +79,7 @@ def psycopg2(connection: Any) -> Link:
     return Link(connection, "postgres", forms.as_compiled, run)
 
 
-async def asyncpg(connection: Any) -> Link:
+def asyncpg(connection: Any) -> Link:
     """A connection of asyncpg, its own or on loan from its pool."""
     record = sys.modules["asyncpg"].Record
 
@@ -87,3 +87,30 @@ async def asyncpg(connection: Any) -> Link:
         return [tuple(row) for row in await connection.fetch(sql, *params, record_class=record)]
 
     return Link(connection, "postgres", forms.numbered, run)
+
+
+DRIVERS = (
+    Kind("sqlite3", ("Connection",), sqlite),
+    Kind("psycopg", ("Connection",), psycopg),
+    Kind("psycopg", ("AsyncConnection",), psycopg_async, asynchronous=True),
+    Kind("asyncpg", ("Connection",), asyncpg, asynchronous=True),
+    Kind("psycopg2.extensions", ("connection",), psycopg2),
+    Kind("aiosqlite", ("Connection",), aiosqlite, asynchronous=True),
+)
+
+
+def driver_link(connection: Any, framework: str) -> Link:
+    """The link of a connection that lies beneath a framework's. Raises `UnknownConnection`."""
+    for kind in DRIVERS:
+        if kind.has(connection):
+            link: Link = kind.open(connection)
+            return link
+    raise UnknownConnection(
+        f"expected {framework} on sqlite3, aiosqlite, psycopg, psycopg2 or asyncpg, got it on {described(connection)}:"
+        " give it one of those drivers, or leave out connection="
+    )
+
+
+def described(found: object) -> str:
+    """The full name of the class of something."""
+    return f"{type(found).__module__}.{type(found).__qualname__}"

@@ -5,8 +5,8 @@ and does the statement appear in its log and pass through its hooks.
 from typing import Any
 
 from penstock.store.adapters import forms
-from penstock.store.adapters.link import Link
-from penstock.store.adapters.recognise import driver_link
+from penstock.store.adapters.drivers import driver_link
+from penstock.store.adapters.link import Kind, Link
 from penstock.store.port import Row
 
 
@@ -56,3 +56,14 @@ def django(connection: Any) -> Link:
 
 def _rows(result: Any) -> list[Row]:
     return [tuple(row) for row in result] if result.returns_rows else []
+
+
+WRAPPERS = (
+    Kind("sqlalchemy.orm", ("Session", "scoped_session"), sqlalchemy_session),
+    Kind("sqlalchemy.engine", ("Connection",), sqlalchemy),
+    Kind("sqlalchemy.ext.asyncio", ("AsyncSession", "async_scoped_session"), sqlalchemy_async_session,
+         asynchronous=True),
+    Kind("sqlalchemy.ext.asyncio", ("AsyncConnection",), sqlalchemy_async, asynchronous=True),
+    Kind("django.db.backends.base.base", ("BaseDatabaseWrapper",), django),
+    Kind("django.utils.connection", ("ConnectionProxy",), django),
+)

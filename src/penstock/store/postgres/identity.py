@@ -11,16 +11,17 @@ from weakref import WeakSet
 
 from penstock.store.port import Question, Row
 
-Whereabouts = Callable[[], Row | None]
-
 
 class Identity:
-    """Judges what connections answer to the statement `whereabouts`; `ask` asks the store's own."""
+    """Judges what connections answer to the statement `whereabouts`.
 
-    def __init__(self, ask: Whereabouts) -> None:
+    `own` is what a connection of the store has answered, `ask` asks one again.
+    """
+
+    def __init__(self, own: Row | None, ask: Callable[[], Row | None]) -> None:
+        self._own = own
         self._ask = ask
         self._lock = threading.Lock()
-        self._own: Row | None = None
         self._proven: WeakSet[Any] = WeakSet()
 
     def question(self, connection: Any) -> Question | None:
@@ -34,29 +35,17 @@ class Identity:
 
     def _fault(self, connection: Any, rows: list[Row]) -> str | None:
         place, started, standby = rows[0]
-        for known in (True, False):
-            own = self._known() if known else self._asked()  # again, since the server may have been started anew
-            if (place, started) == own[:2]:
-                with self._lock:
-                    self._proven.add(connection)
-                return None
-        if place != own[0]:
-            return f"a connection to database {place!r}, not {own[0]!r}"
+        if self._own is None or (place, started) != self._own[:2]:
+            self._own = self._ask()  # the server may have been started anew
+        own_place, own_started = self._own[:2] if self._own else (None, None)
+        if (place, started) == (own_place, own_started):
+            with self._lock:
+                self._proven.add(connection)
+            return None
+        if place != own_place:
+            return f"a connection to database {place!r}, not {own_place!r}"
         if standby:
             # Something that balances load may have a replica answer what only reads. If this really is a connection
             # to a replica, the server refuses the insert by itself.
             return None
         return f"a connection to a database {place!r} on another server"
-
-    def _known(self) -> Row:
-        with self._lock:
-            own = self._own
-        return own or self._asked()
-
-    def _asked(self) -> Row:
-        own = self._ask()
-        if own is None:
-            raise AssertionError("the statement gives one row")
-        with self._lock:
-            self._own = own
-        return own

@@ -15,8 +15,9 @@ import psycopg
 from psycopg_pool import ConnectionPool, PoolTimeout
 
 from penstock.domain.errors import StoreError, StoreForked, StoreUnavailable
-from penstock.store.port import Params, Row, Work
+from penstock.store.port import Params, Question, Row, Work
 from penstock.store.postgres.connection import LOST, RETRYABLE, Connection, behind_pooler, conninfo, safe, translated
+from penstock.store.postgres.identity import Identity
 from penstock.store.postgres.listen import Listener
 from penstock.store.postgres.notify import Notifier
 from penstock.store.statements import Compiled, Dialect, statement
@@ -102,7 +103,8 @@ class PostgresStore:
             # The pool would try for its whole timeout and then say only that it waited: ask the server once first.
             with psycopg.connect(self._conninfo, autocommit=True) as probe:
                 self.pooled = behind_pooler(probe)
-                self._database = probe.info.dbname
+                self._identity = Identity(probe.execute(self.compile("whereabouts").sql.encode()).fetchone(),
+                                          lambda: self.read(lambda tx: tx.row("whereabouts")))
         except psycopg.Error as error:
             raise translated(error, url) from None
         self._pool.open()
@@ -252,11 +254,8 @@ class PostgresStore:
         self._listeners.add(listener)
         return listener
 
-    def owns(self, connection: Any) -> str | None:
-        name = connection.info.dbname
-        if self.pooled or name == self._database:  # a pooler may know the database by another name
-            return None
-        return f"a connection to database {name!r}, not {self._database!r}"
+    def owns(self, connection: Any) -> Question | None:
+        return self._identity.question(connection)
 
     def close(self) -> None:
         if self._closed or os.getpid() != self._pid:

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from penstock.domain.errors import CallerHoldsWriteLock, StoreError, StoreForked
-from penstock.store.port import Params, Row, Work
+from penstock.store.port import Params, Question, Row, Work
 from penstock.store.sqlite.connection import SQLiteTransaction, connect, translated
-from penstock.store.sqlite.file import caller_holds_write_lock, check, is_file
+from penstock.store.sqlite.file import caller_holds_write_lock, check
 from penstock.store.sqlite.writer import Writer
 from penstock.store.statements import Compiled, Dialect, statement
 
@@ -109,10 +109,14 @@ class SQLiteStore:
         self._watches = {each for each in self._watches if each.running} | {watch}
         return watch
 
-    def owns(self, connection: Any) -> str | None:
-        if is_file(connection, self.path):
-            return None
-        return f"a connection to another SQLite file than {self.path}"
+    def owns(self, connection: Any) -> Question | None:
+        def fault(rows: list[Row]) -> str | None:
+            name = os.fsdecode(rows[0][0]) if rows else ""
+            if name and os.path.realpath(name) == os.path.realpath(self.path):
+                return None
+            return f"a connection to {name or 'a database in memory'}, not to the SQLite file {self.path}"
+
+        return Question("whereabouts", fault)
 
     def close(self) -> None:
         if self._closed or os.getpid() != self._pid:
