@@ -1,10 +1,11 @@
 """Periodic tasks on a real store: one job for each tick, whoever asks, whatever the clock does."""
 
+import queue
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from penstock.events import Event
 from penstock.schedule import periodic
 from penstock.schedule.periodic import Periodic, PeriodicReset, Scheduler
 from tests.clock import START_MS, Clock
+from tests.waiting import until
 
 MINUTE, HOUR, DAY = 60, 3600, 86_400
 POLL_SECONDS = 1.0
@@ -168,9 +170,9 @@ def test_two_versions_of_an_app_beside_each_other_lose_no_tick_that_both_have(
                                           every=timedelta(minutes=5), missed="skip", taken={})
     newer = Scheduler(app.store.control, app.events, declared, POLL_SECONDS)
     schedules.settle()
-    for second in range(30 * MINUTE):
-        clock.advance(1)
-        (newer if second % 2 else schedules.scheduler).step()
+    for number in range(30 * MINUTE // 5):
+        clock.advance(5)
+        (newer if number % 2 else schedules.scheduler).step()
     assert jobs() == [FIRST_TICK + number * 300_000 for number in range(6)]
 
 
@@ -243,6 +245,13 @@ def test_a_call_with_a_time_of_its_own_is_refused(schedules: Schedules):
         schedules.declare(call=late, every=timedelta(minutes=5))
 
 
+def test_a_call_with_a_deadline_at_one_moment_is_refused(schedules: Schedules):
+    late = schedules.report.using(deadline=datetime(2030, 1, 1, tzinfo=UTC)).call("eu")
+    with pytest.raises(DeclarationError, match="most of its jobs would miss: give a timedelta"):
+        schedules.declare(call=late, every=timedelta(minutes=5))
+    schedules.declare(call=schedules.report.using(deadline=timedelta(hours=1)).call("eu"), every=timedelta(minutes=5))
+
+
 @pytest.fixture
 def racing(store_url: str, clock: Clock) -> Iterator[list[Schedules]]:
     """Schedulers with stores of their own, as in processes of their own."""
@@ -288,3 +297,37 @@ def test_schedulers_that_all_see_a_tick_give_one_job(racing: list[Schedules], cl
     with ThreadPoolExecutor(len(racing)) as pool:
         assert sorted(pool.map(run, racing)) == [0, 0, 0, 0, 1]
     assert jobs() == [FIRST_TICK]
+
+
+def test_workers_enqueue_what_is_due_and_run_it(store_url: str, clock: Clock):
+    """Two workers with everything that belongs to them, over a clock that is moved by hand."""
+    ran: queue.SimpleQueue[str] = queue.SimpleQueue()
+    with ExitStack() as stack:
+        # The clock's jumps are longer than a lease as it comes.
+        settings = {"now": clock.expression, "poll_seconds": 0.05, "lease_seconds": DAY}
+        apps = [stack.enter_context(Penstock(store_url, **settings)) for _ in range(2)]
+        for app in apps:
+            app.periodic("five", app.task(ran.put, name="say").call("five"), every=timedelta(minutes=5))
+        for app in apps:
+            worker = app.worker()
+            worker.start()
+            stack.callback(worker.stop)
+        until("a worker has seen the task", lambda: clock.fetch("select 1 from penstock.periodic"))
+        for _ in range(3):
+            clock.advance(5 * MINUTE)
+            assert ran.get(timeout=30) == "five"
+        assert apps[0].pause_periodic("five")
+        clock.advance(5 * MINUTE)
+        assert apps[1].resume_periodic("five")
+        clock.advance(5 * MINUTE)
+        assert ran.get(timeout=30) == "five"
+    assert ran.empty()
+    runs = [row[0] for row in clock.fetch("select run_at from penstock.jobs order by run_at")]
+    assert runs == [FIRST_TICK + number * 300_000 for number in (0, 1, 2, 4)]
+
+
+def test_a_name_is_taken_once(app: Penstock):
+    call = app.task(lambda: None, name="nothing").call()
+    app.periodic("five", call, every=timedelta(minutes=5))
+    with pytest.raises(DeclarationError, match="periodic task 'five': it is declared already"):
+        app.periodic("five", call, cron="0 3 * * *")

@@ -9,11 +9,12 @@ import sys
 from typing import Any
 
 _logger = logging.getLogger("penstock")
+_modules = sys.modules
 
 
 def close_stale() -> None:
     """Close this thread's Django connections that are broken or too old, unless a transaction is open on them."""
-    if (database := _database()) is not None:
+    if "django.db" in _modules and (database := _database()) is not None:  # the first half is all that most jobs pay
         _close(database)
 
 
