@@ -1,4 +1,4 @@
-"""Drives Penstock through its public API: `python -m bench.ours VERB URL COUNT [SLOTS]` prints one line of JSON.
+"""Drives Penstock through its public API: `python -m bench.ours VERB URL COUNT …` prints one line of JSON.
 
 The verbs are those of the peers' drivers, so that every arm is a process of its own that is started in the same way.
 """
