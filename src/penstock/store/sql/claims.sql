@@ -1,7 +1,8 @@
 -- Claim and settle. A claim takes ready rows out and writes one lease for all of them; a settle is guarded by that lease.
 -- `live_jobs.lease` is the last lease that was ended for a job (by a retry, a release or a rescue): only a later one may
 -- settle it. So nothing is written to a job's row when it is claimed.
--- `any (array (select …))` instead of a join keeps PostgreSQL at the index, whatever it believes about the table's size.
+-- `any (array (select …))` instead of a join, and `limit (select …)` instead of a plain limit, keep PostgreSQL at the index
+-- in the order of the index, whatever it believes about the size of tables that are empty one minute and full the next.
 
 -- name: claimable
 select exists (
@@ -26,7 +27,7 @@ with found as materialized (
     where queue = :queue and (rank, id) > (:after, :after_id)
       and not exists (select 1 from penstock.queues where queue = :queue and paused_at is not null)
     order by rank, id
-    limit :count
+    limit (select :count)
     for update skip locked
 ), picked as materialized (
     select place, id, unique_key from found union all select place, id, unique_key from next
@@ -75,7 +76,7 @@ from (
         where queue = :queue and ((rank, id) > (:after, :after_id) or id in (select value ->> 1 from json_each(:found)))
           and not exists (select 1 from penstock.queues where queue = :queue and paused_at is not null)
         order by rank, id
-        limit :count
+        limit (select :count)
     )
 )
 where n > 0 and exists (select 1 from penstock.workers where id = :worker_id);
@@ -84,7 +85,7 @@ where exists (select 1 from penstock.leases where fresh = 1) and (queue, rank, i
     select queue, rank, id from penstock.ready_jobs
     where queue = :queue and ((rank, id) > (:after, :after_id) or id in (select value ->> 1 from json_each(:found)))
     order by rank, id
-    limit :count
+    limit (select :count)
 );
 select j.id, l.id, j.task, j.queue, j.arguments, j.attempt + 1, j.max_attempts,
        case when j.deadline_at <= penstock.now() then 'deadline'
@@ -103,7 +104,7 @@ where l.fresh = 1;
 select rank, id from penstock.ready_jobs
 where queue = :queue and (rank, id) <= (:after, :after_id)
 order by rank, id
-limit :count;
+limit (select :count);
 
 
 -- name: leases_held

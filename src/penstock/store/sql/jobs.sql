@@ -170,7 +170,7 @@ with due as materialized (
     select id, state as was from penstock.live_jobs
     where state in ('scheduled', 'retryable') and run_at <= penstock.now()
     order by run_at
-    limit :count
+    limit (select :count)
     for update skip locked
 ), staged as (
     update penstock.live_jobs j set state = 'available' from due
@@ -198,34 +198,34 @@ insert into penstock.ready_jobs (queue, rank, id, unique_key)
 select queue, run_at - priority * 60000, id, unique_key from penstock.live_jobs
 where state in ('scheduled', 'retryable') and run_at <= penstock.now()
 order by run_at, id
-limit :count;
+limit (select :count);
 insert into penstock.count_deltas (queue, task, state, slot, n)
 select queue, task, state, 0, -count(*) from (
     select queue, task, state from penstock.live_jobs
     where state in ('scheduled', 'retryable') and run_at <= penstock.now()
     order by run_at, id
-    limit :count
+    limit (select :count)
 ) group by queue, task, state
 union all
 select queue, task, 'available', 0, count(*) from (
     select queue, task from penstock.live_jobs
     where state in ('scheduled', 'retryable') and run_at <= penstock.now()
     order by run_at, id
-    limit :count
+    limit (select :count)
 ) group by queue, task;
 delete from penstock.unique_keys
 where exists (select 1 from penstock.unique_keys) and job_id in (
     select id from penstock.live_jobs
     where state in ('scheduled', 'retryable') and run_at <= penstock.now()
     order by run_at, id
-    limit :count
+    limit (select :count)
 ) and not exists (select 1 from json_each(keeps) where value = 'available');
 update penstock.live_jobs set state = 'available'
 where id in (
     select id from penstock.live_jobs
     where state in ('scheduled', 'retryable') and run_at <= penstock.now()
     order by run_at, id
-    limit :count
+    limit (select :count)
 )
 returning queue;
 

@@ -55,12 +55,12 @@ where number in (
     select number from penstock.tag_marks
     where number <= coalesce((select min(id) from penstock.live_jobs), number) and marked_at < penstock.now() - 60000
     order by number
-    limit :count
+    limit (select :count)
 );
 
 -- name: keys_prune
 delete from penstock.unique_keys
-where key in (select key from penstock.unique_keys where until <= penstock.now() order by until limit :count);
+where key in (select key from penstock.unique_keys where until <= penstock.now() order by until limit (select :count));
 
 -- name: progress_prune
 delete from penstock.progress
@@ -112,7 +112,7 @@ delete from penstock.counts where slot = :slot and state in ('completed', 'cance
 with gone as (
     delete from penstock.finished_jobs
     where slot = 60 and id = any (array (
-        select id from penstock.finished_jobs where slot = 60 and prune_at <= penstock.now() limit :count
+        select id from penstock.finished_jobs where slot = 60 and prune_at <= penstock.now() limit (select :count)
     ))
     returning id, queue, task, state, slot
 ), counts as (
@@ -127,10 +127,10 @@ select id from gone;
 insert into penstock.count_deltas (queue, task, state, slot, n)
 select queue, task, state, slot, -count(*) from (
     select queue, task, state, slot from penstock.finished_jobs
-    where prune_at <= penstock.now() order by prune_at, id limit :count
+    where prune_at <= penstock.now() order by prune_at, id limit (select :count)
 ) group by queue, task, state, slot;
 delete from penstock.finished_jobs
 where id in (
-    select id from penstock.finished_jobs where prune_at <= penstock.now() order by prune_at, id limit :count
+    select id from penstock.finished_jobs where prune_at <= penstock.now() order by prune_at, id limit (select :count)
 )
 returning id;
