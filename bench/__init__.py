@@ -1,1 +1,1 @@
-"""Benchmarks: `python -m bench NAME [--quick] [--store …]`. Every bar is reached in the full run and in the quick one."""
+"""Benchmarks: `python -m bench NAME [--quick]`. Every bar is to be reached in the full run and in the quick one."""
