@@ -9,6 +9,8 @@ import importlib
 import inspect
 import pkgutil
 import re
+import signal
+import sys
 from importlib.util import find_spec
 
 import bench
@@ -30,6 +32,7 @@ def names() -> list[str]:
 
 
 def main() -> None:
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))  # so that servers are stopped
     parser = argparse.ArgumentParser(prog="python -m bench", description=bench.__doc__)
     parser.add_argument("name", choices=names())
     parser.add_argument("--quick", action="store_true", help="smaller counts; the same arms, settings and keys")

@@ -21,14 +21,15 @@ _MOST_SECONDS = 1800
 def arm(command: Sequence[str], *arguments: object, watch: bool = False) -> dict[str, Any]:
     """Run an arm and return what it says; with `watch`, `peak_mb` is the most memory that its processes took."""
     with tempfile.TemporaryFile("w+") as errors:
-        process = _started(command, arguments, errors)
-        with process:
-            if watch:
-                with Watch(process.pid) as seen:
-                    output, _ = process.communicate(timeout=_MOST_SECONDS)
-                return _said(process, output, errors) | {"peak_mb": round(seen.peak_mb, 1)}
-            output, _ = process.communicate(timeout=_MOST_SECONDS)
-            return _said(process, output, errors)
+        with (_started(command, arguments, errors) as process,
+              Watch(process.pid) if watch else contextlib.nullcontext() as seen):
+            try:
+                output, _ = process.communicate(timeout=_MOST_SECONDS)
+            except BaseException:
+                process.kill()
+                raise
+        said = _said(process, output, errors)
+        return said | {"peak_mb": round(seen.peak_mb, 1)} if seen else said
 
 
 @contextlib.contextmanager
