@@ -5,7 +5,7 @@ from typing import Any
 
 from penstock import Penstock
 from penstock.app import SYNC_QUEUE
-from penstock.domain.jobs import Claimed, Settled
+from penstock.domain.jobs import Claimed, Outcome
 from penstock.queue.attempt import Attempt, Identity
 from penstock.queue.claim import claim, settle
 from penstock.sync.runs import RunRow, latest_runs
@@ -46,7 +46,7 @@ class Engine:
     def attempt(self, job: Claimed) -> Attempt:
         return Attempt(job, Identity(self.worker_id, FAR), self.stopping)
 
-    def execute(self, job: Claimed) -> Settled:
+    def execute(self, job: Claimed) -> Outcome:
         """Run an attempt without settling it: what a worker that dies just then has done."""
         return self.executor.run(self.attempt(job))
 

@@ -49,7 +49,7 @@ def test_a_value_arrives_as_it_was_given(app: Penstock, clock: Clock):
         take.__annotations__["value"] = kind
         app.task(take, name=f"take{number}").enqueue(value)
     for job in engine.claim("default", len(VALUES)):
-        assert engine.execute(job)["state"] == JobState.COMPLETED
+        assert engine.execute(job).state == JobState.COMPLETED
     assert received == [value for _, value in VALUES]
     assert list(map(type, received)) == [type(value) for _, value in VALUES]
 
@@ -66,7 +66,7 @@ def test_every_way_to_pass_an_argument(app: Penstock, clock: Clock):
     take.enqueue(1, b=2, d=4, c=3, e="given", f=6)
     take.enqueue(1, 2, 3, 31, 32, d=4, a=7)
     for job in engine.claim("default", 10):
-        assert engine.execute(job)["state"] == JobState.COMPLETED
+        assert engine.execute(job).state == JobState.COMPLETED
     assert received == [(1, 2, 30, (), 4, "default", {}), (1, 2, 3, (), 4, "given", {"f": 6}),
                         (1, 2, 3, (31, 32), 4, "default", {"a": 7})]
 
@@ -102,5 +102,5 @@ def test_arguments_that_no_longer_fit_fail_the_attempt(app: Penstock, clock: Clo
     app.task(take, name="take")
     engine = Engine(app, clock)
     row = engine.execute(engine.claim("default")[0])
-    assert (row["state"], row["error_class"]) == (JobState.RETRYABLE, "InvalidArguments")
-    assert "Expected `int`, got `str`" in (row["error"] or "")
+    assert (row.state, row.error_class) == (JobState.RETRYABLE, "InvalidArguments")
+    assert "Expected `int`, got `str`" in (row.error or "")

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from penstock import Penstock, RetryPolicy
-from penstock.domain.jobs import JobState, Settled, settled
+from penstock.domain.jobs import JobState, Outcome
 from penstock.events import JobsRescued
 from penstock.queue.claim import claim, held, release, settle
 from tests.clock import START_MS, Clock
@@ -43,8 +43,8 @@ def row(clock: Clock) -> Callable[[int], dict[str, Any]]:
     return read
 
 
-def completed(job: Any) -> Settled:
-    return settled(job, JobState.COMPLETED)
+def completed(job: Any) -> Outcome:
+    return Outcome(job.id, job.lease, JobState.COMPLETED, keep_ms=86_400_000)
 
 
 def test_the_most_urgent_first_then_the_oldest(app: Penstock, work: Any, engine: Engine):
@@ -158,10 +158,12 @@ class TestSettling:
 
     def test_an_attempt_number_is_no_lease(self, app: Penstock, work: Any, engine: Engine, row: Any):
         work.enqueue(1)
-        engine.app.store.write(lambda tx: [tx.row("next_lease") for _ in range(5)])
+        for _ in range(5):
+            (job,) = engine.claim("default")
+            release(app.store, [(job.id, job.lease)], [job.lease])
         (job,) = engine.claim("default")
         forged = completed(job)
-        forged["lease"] = job.attempt
+        forged.lease = job.attempt
         assert settle(app.store, [forged]) == {job.id}
         assert row(job.id)["state"] == "executing"
 
@@ -289,7 +291,8 @@ def test_a_claim_that_commits_late_is_never_orphaned(app: Penstock, work: Any, e
     claimed, commit = threading.Event(), threading.Event()
 
     def slow(tx: Any) -> None:
-        rows = tx.rows("claim", {"worker_id": engine.worker_id, "queue": "default", "count": 1, "lease": 77})
+        rows = tx.rows("claim", {"worker_id": engine.worker_id, "queue": "default", "count": 1, "after": -1,
+                                 "after_id": -1, "found": "[]"})
         assert len(rows) == 1
         claimed.set()
         assert commit.wait(10)

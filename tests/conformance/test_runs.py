@@ -8,7 +8,7 @@ import psycopg
 import pytest
 
 from penstock.domain.errors import ConfigurationError, PenstockError, StaleLease, UnknownConnection
-from penstock.domain.jobs import JobState
+from penstock.domain.jobs import JobState, Outcome
 from penstock.queue.claim import settle
 from penstock.sync import Subject, Sync
 from tests.conformance.sync_app import Directory
@@ -236,7 +236,7 @@ def test_a_soft_stop_gives_the_run_back_between_batches(engine: Engine, director
 
     directory.people.create = stopped  # type: ignore[method-assign]
     outcome = engine.execute(job)
-    assert outcome["state"] == JobState.COMPLETED
+    assert outcome.state == JobState.COMPLETED
     settle(engine.app.store, [outcome])
     assert engine.clock.fetch("select status, attempt, created from penstock.sync_runs") == [("pending", 0, 3)]
     directory.people.create = create  # type: ignore[method-assign]
@@ -249,9 +249,7 @@ def test_a_run_whose_job_ended_without_settling_it_fails_visibly(engine: Engine,
     directory.sync.request("g1", account="acme")
     engine.dispatch()
     [job] = engine.claim()
-    from penstock.domain.jobs import settled
-
-    settle(engine.app.store, [settled(job, JobState.DISCARDED)])
+    settle(engine.app.store, [Outcome(job.id, job.lease, JobState.DISCARDED)])
     engine.dispatch()
     [(status, error_class)] = engine.clock.fetch("select status, error_class from penstock.sync_runs")
     assert (status, error_class) == ("failed", "WindowLost")

@@ -41,7 +41,8 @@ def columns(connections: Connections, name: str, dialect: Dialect) -> list[str] 
     connection.execute("begin")
     try:
         try:
-            cursor = connection.execute(compiled.sql, nulls(compiled.names))
+            for part in compiled.parts:
+                cursor = connection.execute(part, nulls(compiled.names))
         except (psycopg.errors.IntegrityError, sqlite3.IntegrityError, psycopg.errors.DuplicateTable,
                 psycopg.errors.DuplicateSchema):
             return returned(compiled.sql)

@@ -374,11 +374,11 @@ def test_an_idle_worker_writes_nothing(app: Penstock, clock: Clock, serving: Ser
     workers = [serving(), serving()]
     work.enqueue()
     until("settled", all_completed(clock, 1))
-    lease = clock.fetch("select value from penstock.sequences where name = 'lease'"
+    lease = clock.fetch("select seq from sqlite_sequence where name = 'penstock_leases'"
                         if app.store.dialect == "sqlite" else "select last_value from penstock.lease_seq")
     (first,), = clock.fetch("select max(expires_at) from penstock.workers")
     until("many polls", lambda: clock.fetch("select max(expires_at) from penstock.workers")[0][0] > first + 500)
-    assert lease == clock.fetch("select value from penstock.sequences where name = 'lease'"
+    assert lease == clock.fetch("select seq from sqlite_sequence where name = 'penstock_leases'"
                                 if app.store.dialect == "sqlite" else "select last_value from penstock.lease_seq")
     for worker in workers:
         worker.stop()

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from penstock import Quota, Rate, RetryPolicy, Window
 from penstock.domain.errors import ConfigurationError
 from penstock.domain.folding import Request, fold, merge_reasons
-from penstock.domain.jobs import Claimed, JobState, settled, storable
+from penstock.domain.jobs import storable
 from penstock.domain.keys import compound, key_reader, key_text
 from penstock.domain.names import did_you_mean, layer_table, name_fault
 
@@ -163,9 +163,3 @@ class TestErrorsAsRows:
 
     def test_a_long_one_keeps_its_end(self):
         assert storable("x" * 10_000 + "the end") == "… " + ("x" * 10_000 + "the end")[-8_000:]
-
-    def test_a_row(self):
-        job = Claimed(1, 2, "t", "q", "{}", 3, 5)
-        assert settled(job, JobState.RETRYABLE, delay_seconds=1.5, give_back=True, error=ValueError("bad")) == {
-            "id": 1, "lease": 2, "state": "retryable", "delay_ms": 1500, "given_back": 1, "error_class": "ValueError",
-            "error": "bad"}

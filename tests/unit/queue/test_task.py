@@ -100,15 +100,15 @@ def test_a_task_is_named_after_its_function_and_stays_like_it(app: Penstock):
     assert repr(send) == f"<Task {send.name}>"
 
 
-def test_a_call_is_a_row(app: Penstock):
+def test_a_call_is_a_shape_and_its_arguments(app: Penstock):
     @app.task(name="send", queue="mail", priority=2)
     def send(offer: int) -> None: ...
 
-    assert send.call(1) == {"task": "send", "queue": "mail", "priority": 2, "arguments": '{"offer":1}',
-                            "max_attempts": 20, "run_at": None, "delay_ms": 0}
-    assert send.using(run_after=timedelta(seconds=1.5), priority=0).call(1) | {"arguments": ""} == {
-        "task": "send", "queue": "mail", "priority": 0, "arguments": "", "max_attempts": 20, "run_at": None,
-        "delay_ms": 1_500}
+    shape = {"task": "send", "queue": "mail", "priority": 2, "max_attempts": 20, "run_at": None, "delay_ms": 0,
+             "tags": None, "deadline_at": None, "deadline_ms": None, "keeps": None, "period_ms": None}
+    assert send.call(1) == (shape, '{"offer":1}', None)
+    later = send.using(run_after=timedelta(seconds=1.5), priority=0, tags=["offer:1"], deadline=timedelta(seconds=9))
+    assert later.call(1).shape == shape | {"priority": 0, "delay_ms": 1_500, "tags": ["offer:1"], "deadline_ms": 9_000}
 
 
 @pytest.mark.parametrize(("run_after", "fault"), [

@@ -123,16 +123,6 @@ from penstock.leases l cross join json_each(l.job_ids) e
 left join penstock.live_jobs j on j.id = e.value and j.lease < l.id
 where l.worker_id = :worker_id;
 
--- name: leases_end
--- dialect: postgres
--- differs: each dialect takes an array in its own way
-delete from penstock.leases where id = any (:leases);
-
--- name: leases_end
--- dialect: sqlite
--- differs: each dialect takes an array in its own way
-delete from penstock.leases where id in (select value from json_each(:leases));
-
 -- name: settle_finished
 -- dialect: postgres
 -- differs: one statement with several writes; a slot is the part of `finished_jobs` that is emptied when all in it is
