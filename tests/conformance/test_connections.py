@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import sqlite3
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,7 @@ from tests.conformance.callers import (
 
 EACH = [pytest.param(store, driver, id=f"{store}-{name}".replace(" ", "-"))
         for store, drivers in DRIVERS.items() for name, driver in drivers.items()]
+NEW_CONTROL = pytest.mark.skipif(sys.version_info < (3, 12), reason="sqlite3 has no autocommit= before Python 3.12")
 SQLITE = pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
 POSTGRES = pytest.mark.parametrize("store_url", ["postgres"], indirect=True)
 
@@ -246,6 +248,8 @@ class TestWithoutATransaction:
     @pytest.mark.parametrize(("driver", "options"), [
         (callers.with_sqlite3, {"isolation_level": None}),
         (callers.with_aiosqlite, {"isolation_level": None}),
+        *[pytest.param(driver, {"autocommit": True}, marks=NEW_CONTROL)
+          for driver in (callers.with_sqlite3, callers.with_aiosqlite)],
         (with_sqlalchemy("pysqlite", "Session"), {"isolation_level": "AUTOCOMMIT"}),
     ])
     def test_sqlite(self, store_url: str, remind: Any, committed: Any, driver: Driver, options: Any):
@@ -326,6 +330,21 @@ class TestOnSQLite:
 
         callers.with_sqlite3.play(transaction())
         assert committed() == ([], [])
+
+    @SQLITE
+    @NEW_CONTROL
+    @pytest.mark.parametrize("driver", [callers.with_sqlite3, callers.with_aiosqlite])
+    def test_a_connection_that_is_always_in_a_transaction(
+            self, store_url: str, remind: Any, committed: Any, driver: Driver):
+        async def transaction(how: str) -> None:
+            async with driver(store_url, autocommit=False) as caller:
+                await caller.enqueue(remind, 1)
+                await caller.end(how)
+
+        driver.play(transaction("roll back"))
+        assert committed() == ([], [])
+        driver.play(transaction("commit"))
+        assert committed() == ([], ['{"offer":1}'])
 
     @SQLITE
     def test_a_session_that_only_read_is_rolled_back_with_the_job(self, store_url: str, remind: Any, committed: Any):

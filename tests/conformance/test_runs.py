@@ -279,7 +279,7 @@ def test_a_sync_without_an_app_says_so() -> None:
 
 
 def test_a_request_on_a_foreign_connection_is_refused(engine: Engine, directory: Directory) -> None:
-    with pytest.raises(UnknownConnection, match="expected a sqlite3 or psycopg connection"):
+    with pytest.raises(UnknownConnection, match="expected a connection of sqlite3, psycopg"):
         directory.sync.using(connection=object()).request("g1", account="acme")
 
 

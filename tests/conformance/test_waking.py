@@ -5,20 +5,20 @@ from typing import Any
 
 from penstock.queue.claim import claim
 from penstock.store.port import Store
+from tests.clock import Clock
 
 
-class ReadOnly:
-    """A store to which nothing may be written."""
-
-    def __init__(self, store: Store) -> None:
-        self.read = store.read
-
-    def write(self, work: Any) -> Any:
-        raise AssertionError("something was written")
+def test_a_claim_that_finds_nothing_writes_nothing(store: Store, clock: Clock):
+    before = state_of(store, clock)
+    assert claim(store, worker_id=1, room={"default": 10, "mail": 1}) == []
+    assert state_of(store, clock) == before
 
 
-def test_a_claim_that_finds_nothing_writes_nothing(store):
-    assert claim(ReadOnly(store), worker_id=1, room={"default": 10, "mail": 1}) == []
+def state_of(store: Store, clock: Clock) -> Any:
+    """What changes with every transaction that writes."""
+    if store.dialect == "sqlite":
+        return clock.fetch("pragma data_version")
+    return clock.fetch("select pg_snapshot_xmax(pg_current_snapshot())")
 
 
 def test_a_wake_is_noticed_in_the_same_process_before_it_returns(store):

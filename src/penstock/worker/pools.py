@@ -131,10 +131,11 @@ class EventLoop:
     def _main(self, loop: asyncio.AbstractEventLoop) -> None:
         asyncio.set_event_loop(loop)
         loop.run_forever()
-        for task in self.tasks:
+        left = set(self.tasks)
+        for task in left:
             task.cancel()
-        if self.tasks:
-            loop.run_until_complete(asyncio.wait(self.tasks, timeout=1))
+        if left:
+            loop.run_until_complete(asyncio.wait(left, timeout=1))
         loop.run_until_complete(loop.shutdown_asyncgens())
         loop.run_until_complete(loop.shutdown_default_executor())
         loop.close()

@@ -39,7 +39,7 @@ def aiosqlite(connection: Any) -> Link:
         finally:
             connection.text_factory = text_factory
 
-    return Link(getattr(connection, "_conn", connection), "sqlite", forms.as_compiled, run)
+    return Link(connection, "sqlite", forms.as_compiled, run)
 
 
 def psycopg(connection: Any) -> Link:

@@ -19,7 +19,6 @@ from penstock.store.statements import Compiled
 Step = tuple[str, Params]
 Steps = Generator[Step, list[Row], list[Row]]
 
-_LEGACY = -1  # sqlite3.LEGACY_TRANSACTION_CONTROL, which Python 3.11 has no name for
 _REMEDY = "leave out connection=, or put the store where the application's tables are"
 
 
@@ -35,15 +34,17 @@ def steps(store: Store, link: Link, name: str, params: Params) -> Steps:
             raise UnknownConnection(f"expected a connection to the store, got {fault}: {_REMEDY}")
     compiled = store.compile(name)
     if link.dialect == "sqlite":
-        return (yield from _on_sqlite(link.driver, compiled, arrays_as_json(params)))
+        return (yield from _on_sqlite(store, link.driver, compiled, arrays_as_json(params)))
     return (yield compiled.sql, {name: params[name] for name in compiled.names})
 
 
-def _on_sqlite(driver: Any, compiled: Compiled, params: Params) -> Steps:
+def _on_sqlite(store: Store, driver: Any, compiled: Compiled, params: Params) -> Steps:
     if has_reset_bug(sqlite3.sqlite_version_info):
         yield "pragma wal_autocheckpoint = 0", {}  # ADR 003
-    if begin := _begin(driver):
-        yield begin, {}
+    if not driver.in_transaction:
+        # Unless it was told not to, sqlite3 begins a transaction by itself before an INSERT, UPDATE or DELETE, but does
+        # not recognise one behind a WITH, nor before a savepoint, whose release would then commit.
+        yield store.compile("touch").sql, {}
     *first, last = compiled.parts
     if not first:
         return (yield last, params)
@@ -63,13 +64,3 @@ def _on_sqlite(driver: Any, compiled: Compiled, params: Params) -> Steps:
         raise
     return rows
 
-
-def _begin(driver: Any) -> str | None:
-    """What opens the transaction that the caller expects to be open.
-
-    sqlite3 begins one by itself before an INSERT, UPDATE or DELETE, unless it was told not to; it does not recognise
-    those behind a WITH, nor does it do so before a savepoint, whose release would then commit.
-    """
-    if driver.in_transaction or getattr(driver, "autocommit", _LEGACY) != _LEGACY:
-        return None
-    return None if driver.isolation_level is None else f"begin {driver.isolation_level}".strip()

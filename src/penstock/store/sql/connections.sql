@@ -11,3 +11,13 @@ select current_database()::text as place,
 -- dialect: sqlite
 -- differs: see above
 select file as place, 0 as started, false as standby from pragma_database_list where seq = 0;
+
+-- name: touch
+-- dialect: postgres
+-- differs: there every transaction is begun by what is executed first
+select true;
+
+-- name: touch
+-- dialect: sqlite
+-- differs: sqlite3 begins one before the words that it knows, of which DELETE is one; this changes nothing
+delete from penstock.sync_requests where false;

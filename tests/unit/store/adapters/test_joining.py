@@ -18,9 +18,7 @@ from penstock.store.statements import Compiled, Dialect
 class Driver:
     """A connection in some state."""
 
-    in_transaction: bool = False
-    isolation_level: str | None = ""
-    autocommit: int = joining._LEGACY
+    in_transaction: bool = True
 
 
 class Store:
@@ -36,7 +34,7 @@ class Store:
     def compile(self, name: str) -> Compiled:
         if self.dialect == "postgres":
             return Compiled(f"{name} %(a)s", ("a",), (f"{name} %(a)s",))
-        parts = (name,) if name == "single" else (f"{name} 1", f"{name} 2")
+        parts = (name,) if name in ("single", "touch") else (f"{name} 1", f"{name} 2")
         return Compiled("; ".join(parts), ("a",), parts)
 
 
@@ -91,15 +89,10 @@ GROUP = ["savepoint penstock", "enqueue 1", "enqueue 2", "release penstock"]
 
 
 @pytest.mark.parametrize(("driver", "first"), [
-    (Driver(), ["begin"]),
-    (Driver(isolation_level="DEFERRED"), ["begin DEFERRED"]),
-    (Driver(isolation_level="IMMEDIATE"), ["begin IMMEDIATE"]),
-    (Driver(isolation_level=None), []),
-    (Driver(in_transaction=True), []),
-    (Driver(autocommit=True), []),  # Python 3.12: the isolation level says nothing then
-    (Driver(autocommit=False), []),
+    (Driver(), []),
+    (Driver(in_transaction=False), ["touch"]),
 ])
-def test_on_sqlite_a_transaction_is_open_where_the_caller_expects_it(driver: Driver, first: list[str]):
+def test_on_sqlite_it_is_left_to_the_driver_whether_to_begin(driver: Driver, first: list[str]):
     assert executed(begun(Store("sqlite"), "enqueue", driver)) == ([*first, *GROUP], [("enqueue 2",)])
     assert executed(begun(Store("sqlite"), "single", driver)) == ([*first, "single"], [("single",)])
 
@@ -107,13 +100,13 @@ def test_on_sqlite_a_transaction_is_open_where_the_caller_expects_it(driver: Dri
 @pytest.mark.parametrize("error", [sqlite3.IntegrityError, KeyboardInterrupt])
 @pytest.mark.parametrize("at", [1, 2, 3])
 def test_on_sqlite_a_group_that_fails_leaves_nothing_behind(at: int, error: type[BaseException]):
-    seen, outcome = executed(begun(Store("sqlite"), "enqueue", Driver(in_transaction=True)), GROUP[at], error)
+    seen, outcome = executed(begun(Store("sqlite"), "enqueue", Driver()), GROUP[at], error)
     assert seen == [*GROUP[:at + 1], "rollback to penstock", "release penstock"]
     assert outcome is error
 
 
 def test_on_sqlite_an_error_that_ended_the_transaction_is_not_made_worse():
-    driver = Driver(in_transaction=True)
+    driver = Driver()
     generator = begun(Store("sqlite"), "enqueue", driver)
     for step in GROUP[:2]:
         assert (next(generator) if step == GROUP[0] else generator.send([]))[0] == step
@@ -123,7 +116,7 @@ def test_on_sqlite_an_error_that_ended_the_transaction_is_not_made_worse():
 
 
 def test_on_sqlite_the_first_error_comes_out_where_undoing_fails_too():
-    seen, outcome = executed(_failing_twice(begun(Store("sqlite"), "enqueue", Driver(in_transaction=True))))
+    seen, outcome = executed(_failing_twice(begun(Store("sqlite"), "enqueue", Driver())))
     assert seen == [*GROUP[:2], "rollback to penstock"]
     assert outcome is sqlite3.IntegrityError
 
@@ -138,7 +131,7 @@ def _failing_twice(steps: Any) -> Any:
 
 
 def test_steps_that_are_dropped_end_quietly():
-    generator = begun(Store("sqlite"), "enqueue", Driver(in_transaction=True))
+    generator = begun(Store("sqlite"), "enqueue", Driver())
     next(generator)
     generator.send([])
     generator.close()
@@ -146,5 +139,5 @@ def test_steps_that_are_dropped_end_quietly():
 
 def test_a_sqlite_that_may_corrupt_is_kept_from_checkpoints(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(joining, "has_reset_bug", lambda version: True)
-    seen, _ = executed(begun(Store("sqlite"), "single", Driver(in_transaction=True)))
+    seen, _ = executed(begun(Store("sqlite"), "single", Driver()))
     assert seen == ["pragma wal_autocheckpoint = 0", "single"]

@@ -1,0 +1,206 @@
+"""The example of case study E: reminders to a real SMTP server, on both stores, while days go by on the store's clock."""
+
+import importlib.util
+import signal
+import sqlite3
+import sys
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from datetime import timedelta
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import psycopg
+import pytest
+
+from penstock.worker.supervisor import Worker
+from tests.clock import Clock
+from tests.processes import penstock as command
+from tests.servers.smtp import Mailbox, smtp_server
+from tests.waiting import until
+
+EXAMPLE = Path(__file__).parents[2] / "examples" / "reminders"
+DAY_SECONDS = 86_400
+LIVE = "select count(*) from penstock.jobs where state in ('scheduled', 'pending', 'available', 'executing', 'retryable')"
+SETTLED = """
+select state, error_class, arguments, attempt from penstock.jobs where state in ('completed', 'cancelled', 'discarded')
+order by id
+"""
+
+
+@pytest.fixture
+def mailbox() -> Iterator[Mailbox]:
+    with smtp_server() as running:
+        yield running
+
+
+@pytest.fixture
+def reminders(store_url: str, mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
+    """The example as an application imports it."""
+    monkeypatch.setenv("PENSTOCK_URL", store_url)
+    monkeypatch.setenv("SMTP_PORT", str(mailbox.port))
+    spec = importlib.util.spec_from_file_location("reminders", EXAMPLE / "reminders.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, "reminders", module)
+    spec.loader.exec_module(module)
+    with module.app:
+        yield module
+
+
+@pytest.fixture
+def on_the_clock(reminders: ModuleType, clock: Clock) -> ModuleType:
+    """The same, living by a clock that stands still until it is moved."""
+    object.__setattr__(reminders.app.settings, "now", clock.expression)
+    return reminders
+
+
+@contextmanager
+def transaction(store_url: str) -> Iterator[Any]:
+    """The application's own connection to the store's database, in a transaction."""
+    if store_url.startswith("sqlite:"):
+        with closing(sqlite3.connect(store_url.removeprefix("sqlite:///"))) as connection, connection:
+            yield connection
+    else:
+        with psycopg.connect(store_url) as connection:
+            yield connection
+
+
+@contextmanager
+def serving(reminders: ModuleType) -> Iterator[Worker]:
+    worker = reminders.app.worker({"mail": 20})
+    worker.start()
+    try:
+        yield worker
+    finally:
+        worker.stop()
+
+
+def claim(reminders: ModuleType, store_url: str, *offers: int) -> None:
+    with transaction(store_url) as connection:
+        for offer in offers:
+            reminders.claimed(connection, offer, address(offer))
+
+
+def address(offer: int) -> str:
+    return f"customer-{offer}@example.com"
+
+
+def mails(*offers: int) -> list[tuple[str, str]]:
+    return [(address(offer), f"Offer {offer} is waiting") for offer in offers]
+
+
+def waiting(clock: Clock) -> int:
+    return int(clock.fetch(LIVE)[0][0])
+
+
+def settled(clock: Clock, offer: int) -> list[tuple[str, str | None]]:
+    """What the jobs of an offer that have ended came to, and why."""
+    return [(state, reason) for state, reason, arguments, _ in clock.fetch(SETTLED) if f'"offer_id":{offer},' in arguments]
+
+
+def test_days_go_by(on_the_clock: ModuleType, store_url: str, clock: Clock, mailbox: Mailbox):
+    reminders = on_the_clock
+    claim(reminders, store_url, 1, 2, 3, 4)
+    with transaction(store_url) as connection:
+        reminders.claimed(connection, 5, address(5))
+        connection.rollback()
+    assert waiting(clock) == 12, "three reminders for each offer whose claim was committed"
+    with transaction(store_url) as connection:
+        reminders.redeemed(connection, 1)
+    with transaction(store_url) as connection:
+        reminders.redeemed(connection, 2)
+        connection.rollback()
+    reminders.bounced.add(address(3))
+    assert waiting(clock) == 12, "nothing is searched for and removed"
+
+    with serving(reminders) as worker:
+        clock.advance(DAY_SECONDS - 1)
+        worker.wake()
+        assert mailbox.mails == []
+        for days, left in ((1, 8), (3, 4)):
+            clock.advance(days * DAY_SECONDS - (clock.now_ms - started_ms(clock)) / 1000 + 1)
+            worker.wake()
+            until(f"day {days} is over", lambda left=left: waiting(clock) == left)
+        assert sorted(mailbox.mails) == sorted(mails(2, 4) * 2)
+        with transaction(store_url) as connection:
+            reminders.redeemed(connection, 4)
+        clock.advance(4 * DAY_SECONDS)
+        worker.wake()
+        until("nothing waits any more", lambda: waiting(clock) == 0)
+    assert sorted(mailbox.mails) == sorted([*mails(2) * 3, *mails(4) * 2])
+    assert settled(clock, 1) == [("cancelled", "invalidated")] * 3
+    assert settled(clock, 2) == [("completed", None)] * 3
+    assert settled(clock, 3) == [("cancelled", "invalid")] * 3
+    assert settled(clock, 4) == [("completed", None)] * 2 + [("cancelled", "invalidated")]
+    assert settled(clock, 5) == []
+
+
+def started_ms(clock: Clock) -> int:
+    """When the first offers were claimed."""
+    return int(clock.fetch("select min(enqueued_at) from penstock.jobs")[0][0])
+
+
+def test_it_settles_where_every_reminder_is_pointless(
+        on_the_clock: ModuleType, store_url: str, clock: Clock, mailbox: Mailbox):
+    reminders = on_the_clock
+    claim(reminders, store_url, *range(1, 101))
+    with transaction(store_url) as connection:
+        for offer in range(1, 101):
+            reminders.redeemed(connection, offer)
+    clock.advance(8 * DAY_SECONDS)
+    with serving(reminders):
+        until("nothing waits any more", lambda: waiting(clock) == 0)
+    assert [row[:2] for row in clock.fetch(SETTLED)] == [("cancelled", "invalidated")] * 300
+    assert mailbox.mails == []
+
+
+def test_an_offer_claimed_again_is_reminded_of_again(
+        on_the_clock: ModuleType, store_url: str, clock: Clock, mailbox: Mailbox):
+    reminders = on_the_clock
+    claim(reminders, store_url, 1)
+    with transaction(store_url) as connection:
+        reminders.redeemed(connection, 1)
+    claim(reminders, store_url, 1)
+    clock.advance(8 * DAY_SECONDS)
+    with serving(reminders):
+        until("nothing waits any more", lambda: waiting(clock) == 0)
+    assert settled(clock, 1) == [("cancelled", "invalidated")] * 3 + [("completed", None)] * 3
+    assert mailbox.mails == mails(1) * 3
+
+
+def test_a_mail_that_nobody_takes_is_tried_again(
+        on_the_clock: ModuleType, store_url: str, clock: Clock, mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch):
+    reminders = on_the_clock
+    claim(reminders, store_url, 1)
+    with serving(reminders) as worker:
+        monkeypatch.setenv("SMTP_PORT", "1")  # where no server listens
+        clock.advance(DAY_SECONDS)
+        worker.wake()
+        until("the server was missed", lambda: clock.fetch("select 1 from penstock.jobs where state = 'retryable'"))
+        monkeypatch.setenv("SMTP_PORT", str(mailbox.port))
+        clock.advance(DAY_SECONDS)
+        worker.wake()
+        until("the mail is there", lambda: mailbox.mails == mails(1))
+    assert [row[3] for row in clock.fetch(SETTLED)] == [2], "the second attempt sent it"
+
+
+def test_its_command_serves(
+        reminders: ModuleType, store_url: str, clock: Clock, mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch):
+    """The line of its docstring, in a process of its own; what is due is due by the real clock."""
+    with transaction(store_url) as connection:
+        reminders.app.using(connection=connection).enqueue_many(
+            reminders.remind.using(run_after=timedelta(0), tags=[f"offer:{offer}"]).call(offer, address(offer))
+            for offer in (1, 2, 3)
+        )
+    with transaction(store_url) as connection:
+        reminders.redeemed(connection, 2)
+    with command("--app", "reminders:app", "worker", "--queue", "mail=200", folder=EXAMPLE, PENSTOCK_URL=store_url,
+                 SMTP_PORT=str(mailbox.port)) as worker:
+        until("nothing waits any more", lambda: waiting(clock) == 0)
+        worker.signal(signal.SIGTERM)
+        assert worker.wait() == 0, worker.rest()
+    assert sorted(mailbox.mails) == mails(1, 3)
+    assert settled(clock, 2) == [("cancelled", "invalidated")]
