@@ -30,7 +30,7 @@ from tests.conformance.callers import (
 
 EACH = [pytest.param(store, driver, id=f"{store}-{name}".replace(" ", "-"))
         for store, drivers in DRIVERS.items() for name, driver in drivers.items()]
-NEW_CONTROL = pytest.mark.skipif(sys.version_info < (3, 12), reason="sqlite3 has no autocommit= before Python 3.12")
+NEW_CONTROL = sys.version_info >= (3, 12)  # since then sqlite3 has autocommit=
 SQLITE = pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
 POSTGRES = pytest.mark.parametrize("store_url", ["postgres"], indirect=True)
 
@@ -248,8 +248,7 @@ class TestWithoutATransaction:
     @pytest.mark.parametrize(("driver", "options"), [
         (callers.with_sqlite3, {"isolation_level": None}),
         (callers.with_aiosqlite, {"isolation_level": None}),
-        *[pytest.param(driver, {"autocommit": True}, marks=NEW_CONTROL)
-          for driver in (callers.with_sqlite3, callers.with_aiosqlite)],
+        *[(driver, {"autocommit": True}) for driver in (callers.with_sqlite3, callers.with_aiosqlite) if NEW_CONTROL],
         (with_sqlalchemy("pysqlite", "Session"), {"isolation_level": "AUTOCOMMIT"}),
     ])
     def test_sqlite(self, store_url: str, remind: Any, committed: Any, driver: Driver, options: Any):
@@ -332,12 +331,15 @@ class TestOnSQLite:
         assert committed() == ([], [])
 
     @SQLITE
-    @NEW_CONTROL
     @pytest.mark.parametrize("driver", [callers.with_sqlite3, callers.with_aiosqlite])
-    def test_a_connection_that_is_always_in_a_transaction(
-            self, store_url: str, remind: Any, committed: Any, driver: Driver):
+    @pytest.mark.parametrize("options", [
+        {"isolation_level": "DEFERRED"}, {"isolation_level": "IMMEDIATE"}, {"isolation_level": "EXCLUSIVE"},
+        *([{"autocommit": False}] if NEW_CONTROL else []),
+    ])
+    def test_a_transaction_begins_as_the_application_has_it(
+            self, store_url: str, remind: Any, committed: Any, driver: Driver, options: Any):
         async def transaction(how: str) -> None:
-            async with driver(store_url, autocommit=False) as caller:
+            async with driver(store_url, **options) as caller:
                 await caller.enqueue(remind, 1)
                 await caller.end(how)
 
