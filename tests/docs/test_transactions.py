@@ -14,7 +14,7 @@ import psycopg
 import pytest
 from sqlalchemy import orm
 
-from tests.conformance.callers import django_on, on_driver, path_of
+from tests.conformance.connections.callers import django_on, on_driver, path_of
 
 PAGE = Path(__file__).parents[2] / "docs" / "transactions.md"
 APP, *EXAMPLES = re.findall(r"^```python\n(.*?)^```", PAGE.read_text("utf-8"), re.DOTALL | re.MULTILINE)

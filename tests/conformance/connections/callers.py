@@ -95,6 +95,15 @@ def on_driver(url: str, driver: str) -> str:
     return f"{kind}+{driver}://{rest}"
 
 
+def outsider(url: str) -> Any:
+    """A connection beside the application's; it commits every statement."""
+    if url.startswith("sqlite:"):
+        connection = sqlite3.connect(path_of(url), isolation_level=None, timeout=10)
+        connection.execute("pragma wal_autocheckpoint = 0")
+        return connection
+    return psycopg.connect(url, autocommit=True)
+
+
 @blocking
 async def with_sqlite3(url: str, **options: Any) -> AsyncIterator[Caller]:
     with contextlib.closing(sqlite3.connect(path_of(url), **options)) as connection:
