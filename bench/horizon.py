@@ -1,0 +1,113 @@
+"""`bench horizon`: 500 jobs a second while another session holds a snapshot, so that no dead row can be removed.
+
+A worker process and an enqueuer (one by one, each a commit of its own; one job of ten is delayed by a second) run from
+a while before the snapshot is taken until after the last window. The worker times every statement that it sends, with
+its round trip. The ratios are of the last window to the first: what the worker does may not become slower by what it
+has done. Autovacuum is on as it comes; it can do nothing. The curve is printed window by window.
+"""
+
+import statistics
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import psycopg
+from rich.console import Console
+from rich.table import Table
+
+from bench.arms import OURS, arm, serving
+from bench.report import report
+from bench.server import postgres
+from bench.timed import DELAY_SECONDS, Timed
+
+SLOTS = 20
+_TIMED = (sys.executable, "-m", "bench.timed")
+_WARM_SECONDS = 5.0
+_TABLES = ("ready_jobs", "live_jobs", "leases", "count_deltas")
+_STATEMENTS = ("claim", "settle_finished", "stragglers", "stage", "next_due", "rescue_leases", "leases_held",
+               "counts_waiting", "counts_fold", "workers_expire", "worker_renew")
+_DEAD = "select relname, n_dead_tup from pg_stat_user_tables where schemaname = 'penstock' and relname = any (%s)"
+
+Curve = list[dict[str, float]]
+
+
+def run(quick: bool) -> None:
+    """The benchmark; its bar is that of the issue that asked for it."""
+    seconds, windows, rate = (40, 8, 1_000) if quick else (300, 10, 500)
+    with postgres() as server:
+        with server.database() as url:
+            curve, sent_per_s = _curve(url, seconds, windows, rate)
+        setting = server.settings
+    _print(curve)
+    first, last = curve[0], curve[-1]
+    figures: dict[str, float] = {"sent_per_s": round(sent_per_s, 1)}
+    for name in ("claim_p50", "claim_p99", "settle_finished_p99", "late_now_p99"):
+        figures |= {f"{name}_start_ms": round(first[name], 3), f"{name}_end_ms": round(last[name], 3)}
+        figures[f"{name}_end_vs_start"] = round(last[name] / first[name], 3)
+    figures |= {f"{name}_dead": round(last[f"{name}_dead"]) for name in _TABLES}
+    report("horizon", {"jobs_per_s": rate, "seconds": seconds, "windows": windows}, figures,
+           {"claim_p99_end_vs_start": ("<=", 2)}, store="postgres", **setting)
+
+
+def _curve(url: str, seconds: int, windows: int, rate: int) -> tuple[Curve, float]:
+    """What each window saw: how long statements took, how late jobs began, how many rows were dead at its end.
+
+    With it, the rate at which jobs were really enqueued.
+    """
+    arm(OURS, "migrate", url, 0)
+    dead: list[dict[str, int]] = []
+    count = round((seconds + 2 * _WARM_SECONDS) * rate)
+    with (serving(_TIMED, "work", url, SLOTS) as said, ThreadPoolExecutor(1) as sender,
+          psycopg.connect(url) as holder, psycopg.connect(url, autocommit=True) as looker):
+        sent = sender.submit(arm, _TIMED, "send", url, count, rate)
+        time.sleep(_WARM_SECONDS)
+        holder.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+        holder.execute("select count(*) from penstock.ready_jobs")
+        began = time.monotonic()
+        edges = [began + seconds * number / windows for number in range(windows + 1)]
+        for edge in edges[1:]:
+            time.sleep(max(edge - time.monotonic(), 0))
+            dead.append({name: int(rows) for name, rows in looker.execute(_DEAD, (list(_TABLES),)).fetchall()})
+        enqueued = sent.result()
+        time.sleep(DELAY_SECONDS + 1)
+    ran = sum(len(each) for each in said["late"].values())
+    if ran != enqueued["jobs"]:
+        raise SystemExit(f"horizon: expected that all {enqueued['jobs']} jobs ran, {ran} did")
+    curve = [_window(said, low, high) | {f"{name}_dead": rows for name, rows in counted.items()}
+            for low, high, counted in zip(edges, edges[1:], dead, strict=False)]
+    return curve, enqueued["jobs"] / enqueued["seconds"]
+
+
+def _window(said: dict[str, Any], low: float, high: float) -> dict[str, float]:
+    found: dict[str, float] = {}
+    groups = said["statements"] | {f"late_{kind}": each for kind, each in said["late"].items()}
+    for name, values in groups.items():
+        inside = list(_inside(values, low, high))
+        if len(inside) > 1:
+            cuts = statistics.quantiles(inside, n=100, method="inclusive")
+            found |= {f"{name}_p50": cuts[49], f"{name}_p99": cuts[98], f"{name}_n": len(inside)}
+    return found
+
+
+def _inside(values: list[Timed], low: float, high: float) -> Iterator[float]:
+    return (ms for at, ms in values if low <= at < high)
+
+
+def _print(curve: Curve) -> None:
+    table = Table(title="window by window: dead rows at its end; ms as p50 / p99 (times within the window)")
+    table.add_column("")
+    for number in range(1, len(curve) + 1):
+        table.add_column(str(number), justify="right")
+    for name in _TABLES:
+        table.add_row(f"{name} dead", *(f"{window.get(f'{name}_dead', 0):,.0f}" for window in curve))
+    for name in (*_STATEMENTS, "late_now", "late_urgent", "late_delayed"):
+        table.add_row(name, *(_cell(window, name) for window in curve))
+    Console(width=40 + 18 * len(curve)).print(table)
+
+
+def _cell(window: dict[str, float], name: str) -> str:
+    if f"{name}_p50" not in window:
+        return "–"
+    return f"{window[f'{name}_p50']:.2f} / {window[f'{name}_p99']:.2f} ({window[f'{name}_n']:.0f})"
