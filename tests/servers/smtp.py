@@ -39,9 +39,12 @@ def smtp_server() -> Iterator[Mailbox]:
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
         server.close()
-        left = asyncio.all_tasks(loop)
-        for task in left:
-            task.cancel()
-        loop.run_until_complete(asyncio.gather(server.wait_closed(), *left, return_exceptions=True))
+        loop.run_until_complete(_end(asyncio.all_tasks(loop)))
         loop.run_until_complete(loop.shutdown_asyncgens())
         loop.close()
+
+
+async def _end(sessions: set[asyncio.Task[Any]]) -> None:
+    for session in sessions:
+        session.cancel()
+    await asyncio.gather(*sessions, return_exceptions=True)
