@@ -1,6 +1,7 @@
 """Claiming and settling: a claim hands out one lease for many jobs, and only that lease settles them."""
 
 from collections.abc import Iterable, Sequence
+from operator import itemgetter
 
 import msgspec
 
@@ -8,6 +9,7 @@ from penstock.domain.jobs import FINAL_STATES, Claimed, JobState, Outcome
 from penstock.store.port import Store, Transaction
 
 LOWEST = -(2**62)
+_PLACE = itemgetter(8, 0)  # rank, id
 
 
 def claim(store: Store, worker_id: int, room: dict[str, int]) -> list[Claimed]:
@@ -25,9 +27,8 @@ def claim_queue(store: Store, worker_id: int, queue: str, count: int,
         return []
     rows = store.run("claim", {"worker_id": worker_id, "queue": queue, "count": count, "after": after[0],
                                "after_id": after[1], "found": msgspec.json.encode(found).decode()})
-    claimed = [Claimed(*row) for row in rows]
-    claimed.sort(key=lambda job: (job.rank, job.id))  # RETURNING has no order
-    return claimed
+    rows.sort(key=_PLACE)  # RETURNING has no order
+    return [Claimed(id, lease, task, queue, *rest) for id, lease, task, *rest in rows]
 
 
 def _claimable(store: Store, queue: str) -> bool:
@@ -49,10 +50,19 @@ def settle(store: Store, outcomes: Sequence[Outcome], ended: Sequence[int] = ())
     """
     finished = [outcome for outcome in outcomes if outcome.state in FINAL_STATES]
     again = [outcome for outcome in outcomes if outcome.state not in FINAL_STATES]
-    if again:
-        return store.write(lambda tx: settle_in(tx, outcomes, ended))
-    done = {row[0] for row in store.run("settle_finished", _finished(finished, ended))} if finished or ended else set()
-    return {outcome.id for outcome in finished} - done
+    if again or not finished:
+        return store.write(lambda tx: settle_in(tx, outcomes, ended)) if again or ended else set()
+    first = finished[0]
+    if all(each.state == "completed" and each.keep_ms == first.keep_ms for each in finished):
+        rows = store.run("settle_completed", {
+            "ids": [each.id for each in finished], "leases": [each.lease for each in finished],
+            "took_ms": [int(each.took_ms) for each in finished], "keep_ms": first.keep_ms, "ended": list(ended),
+        })
+    else:
+        rows = store.run("settle_finished", _finished(finished, ended))
+    if len(rows) == len(finished):
+        return set()
+    return {outcome.id for outcome in finished} - {row[0] for row in rows}
 
 
 def settle_in(tx: Transaction, outcomes: Sequence[Outcome], ended: Sequence[int] = ()) -> set[int]:

@@ -39,6 +39,13 @@ def plan(calls: Sequence[Call]) -> tuple[str, dict[str, Any]]:
 
     What calls have in common travels once: a shape, and for each job the number of its shape.
     """
+    if len(calls) == 1 and calls[0].unique_key is None:
+        shape = calls[0].shape
+        return "enqueue_one", {
+            "task": shape["task"], "queue": shape["queue"], "priority": shape["priority"], "run_at": shape["run_at"],
+            "delay_ms": shape["delay_ms"], "arguments": calls[0].arguments, "max_attempts": shape["max_attempts"],
+            "tags": shape["tags"], "deadline_at": shape["deadline_at"], "deadline_ms": shape["deadline_ms"],
+        }
     numbers: dict[int, int] = {}
     shapes: list[Shape] = []
     for call in calls:

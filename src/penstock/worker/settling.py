@@ -37,6 +37,7 @@ class Settling:
         self._progress: dict[int, tuple[float | None, str | None]] = {}
         self._progress_at = 0.0
         self._changed = threading.Condition()
+        self._writing = False
         self.busy = False
 
     def open(self, lease: int, jobs: int) -> None:
@@ -62,15 +63,27 @@ class Settling:
             self._enough.wait(_LINGER_SECONDS)
         self._enough.clear()
         self._save_progress()
-        batch = [self._rows[place] for place in range(min(len(self._rows), _BATCH))]
+        batch = [self._rows.popleft() for _ in range(min(len(self._rows), _BATCH))]
         if not batch:
             return _PROGRESS_SECONDS if self._progress else _IDLE_SECONDS
+        self._writing = True
+        try:
+            self._write(batch)
+        except BaseException:
+            self._rows.extendleft(reversed(batch))
+            raise
+        finally:
+            self._writing = False
+        self._settled(batch)
+        with self._changed:
+            self._changed.notify_all()
+        return 0.0 if self._rows else _IDLE_SECONDS
+
+    def _write(self, batch: list[Ended]) -> None:
         fresh = Counter(attempt.job.lease for attempt, outcome in batch if not outcome.late)
         ended = [lease for lease, count in fresh.items() if self._left.get(lease, 0) == count]
         written = [outcome for _, outcome in batch if not outcome.written]
         stale = settle(self._store, written, ended) if written or ended else set()
-        for _ in batch:
-            self._rows.popleft()
         for lease, count in fresh.items():
             if lease in ended:
                 self._left.pop(lease, None)
@@ -79,10 +92,6 @@ class Settling:
         for outcome in written if stale else ():
             if outcome.id in stale:
                 self._events.emit(StaleSettle(job_id=outcome.id, lease=outcome.lease))
-        self._settled(batch)
-        with self._changed:
-            self._changed.notify_all()
-        return 0.0 if self._rows else _IDLE_SECONDS
 
     def _save_progress(self) -> None:
         now = time.monotonic()
@@ -97,4 +106,4 @@ class Settling:
     def drain(self, timeout_seconds: float) -> bool:
         """Wait until every outcome has been written; False if time ran out first."""
         with self._changed:
-            return self._changed.wait_for(lambda: not self._rows, timeout_seconds)
+            return self._changed.wait_for(lambda: not self._rows and not self._writing, timeout_seconds)

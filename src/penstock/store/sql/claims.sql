@@ -51,7 +51,7 @@ with found as materialized (
     select :worker_id, array_agg(id), penstock.now() from gone having count(*) > 0
     returning id
 )
-select j.id, leased.id, j.task, j.queue, j.arguments, j.attempt + 1, j.max_attempts,
+select j.id, leased.id, j.task, j.arguments, j.attempt + 1, j.max_attempts,
        case when j.deadline_at <= penstock.now() then 'deadline'
             when j.tags is not null and exists (
                 select 1 from penstock.tag_marks m where m.tag = any (j.tags) and m.number > coalesce(j.number, j.id)
@@ -87,7 +87,7 @@ where exists (select 1 from penstock.leases where fresh = 1) and (queue, rank, i
     order by rank, id
     limit (select :count)
 );
-select j.id, l.id, j.task, j.queue, j.arguments, j.attempt + 1, j.max_attempts,
+select j.id, l.id, j.task, j.arguments, j.attempt + 1, j.max_attempts,
        case when j.deadline_at <= penstock.now() then 'deadline'
             when j.tags is not null and exists (
                 select 1 from json_each(j.tags) t join penstock.tag_marks m on m.tag = t.value
@@ -122,6 +122,94 @@ select j.id, l.id
 from penstock.leases l cross join json_each(l.job_ids) e
 left join penstock.live_jobs j on j.id = e.value and j.lease < l.id
 where l.worker_id = :worker_id;
+
+-- name: settle_completed
+-- dialect: postgres
+-- differs: as `settle_finished`, for what went well and is kept equally long: with three arrays instead of eight
+with s as materialized (
+    select * from unnest(:ids::bigint[], :leases::bigint[], :took_ms::integer[]) as s (id, lease, took_ms)
+), held as materialized (
+    select id from penstock.leases where id = any (array (select distinct lease from s))
+), gone as (
+    delete from penstock.live_jobs j using s
+    where j.id = any (array (select id from s)) and j.id = s.id and j.lease < s.lease
+      and s.lease in (select id from held)
+    returning j.id, j.task, j.queue, j.priority, j.arguments, j.attempt + 1 as attempt, j.max_attempts, j.run_at,
+              j.enqueued_at, j.tags, j.unique_key, j.state as was, s.lease, s.took_ms
+), at as materialized (
+    select penstock.now() as now,
+           case when :keep_ms::bigint <= 86400000 then (penstock.now() + :keep_ms::bigint) / 3600000 % 26
+                when :keep_ms::bigint <= 2764800000 then 26 + (penstock.now() + :keep_ms::bigint) / 86400000 % 34
+                else 60 end as slot
+), kept as (
+    insert into penstock.finished_jobs (id, slot, task, queue, priority, state, arguments, attempt, max_attempts, run_at,
+                                        enqueued_at, attempted_at, finished_at, prune_at, lease, tags, unique_key)
+    select id, at.slot, task, queue, priority, 'completed', arguments, attempt, max_attempts, run_at, enqueued_at,
+           at.now - took_ms, at.now, at.now + :keep_ms::bigint, lease, tags, unique_key
+    from gone, at
+), freed as (
+    delete from penstock.unique_keys u using gone
+    where gone.unique_key is not null and u.key = gone.unique_key and u.job_id = gone.id
+      and not 'completed' = any (u.keeps)
+), bounded as (
+    update penstock.unique_keys u set until = penstock.now() + :keep_ms::bigint from gone
+    where gone.unique_key is not null and u.key = gone.unique_key and u.job_id = gone.id
+      and 'completed' = any (u.keeps) and u.until is null
+), counts as (
+    insert into penstock.count_deltas (queue, task, state, slot, n)
+    select queue, task, was, 0, -count(*) from gone group by queue, task, was
+    union all
+    select queue, task, 'completed', at.slot, count(*) from gone, at group by queue, task, at.slot
+), ended as (
+    delete from penstock.leases where id = any (:ended::bigint[])
+)
+select id from gone;
+
+-- name: settle_completed
+-- dialect: sqlite
+-- columns: ids leases took_ms
+-- differs: as `settle_finished`, for what went well and is kept equally long
+with s as materialized (
+    select value ->> 0 as id, value ->> 1 as lease, value ->> 2 as took_ms from json_each(:rows)
+)
+insert into penstock.finished_jobs (id, slot, task, queue, priority, state, arguments, attempt, max_attempts, run_at,
+                                    enqueued_at, attempted_at, finished_at, prune_at, lease, tags, unique_key)
+select j.id, 0, j.task, j.queue, j.priority, 'completed', j.arguments, j.attempt + 1, j.max_attempts, j.run_at,
+       j.enqueued_at, penstock.now() - s.took_ms, penstock.now(), penstock.now() + :keep_ms, s.lease, j.tags,
+       j.unique_key
+from s cross join penstock.live_jobs j on j.id = s.id
+where j.lease < s.lease and s.lease in (select id from penstock.leases);
+insert into penstock.count_deltas (queue, task, state, slot, n)
+select j.queue, j.task, j.state, 0, -count(*)
+from json_each(:ids) e cross join penstock.live_jobs j on j.id = e.value
+cross join penstock.finished_jobs f on f.id = e.value
+group by j.queue, j.task, j.state
+union all
+select f.queue, f.task, f.state, 0, count(*)
+from json_each(:ids) e cross join penstock.live_jobs j on j.id = e.value
+cross join penstock.finished_jobs f on f.id = e.value
+group by f.queue, f.task, f.state;
+update penstock.unique_keys set until = coalesce(until, (
+    select f.prune_at from penstock.finished_jobs f where f.id = job_id
+))
+where exists (select 1 from penstock.unique_keys) and key in (
+    select f.unique_key
+    from json_each(:ids) e cross join penstock.live_jobs j on j.id = e.value
+    cross join penstock.finished_jobs f on f.id = e.value
+    where f.unique_key is not null
+) and job_id in (select value from json_each(:ids));
+delete from penstock.unique_keys
+where exists (select 1 from penstock.unique_keys) and key in (
+    select f.unique_key
+    from json_each(:ids) e cross join penstock.live_jobs j on j.id = e.value
+    cross join penstock.finished_jobs f on f.id = e.value
+    where f.unique_key is not null and f.id = job_id
+      and not exists (select 1 from json_each(keeps) k where k.value = f.state)
+);
+delete from penstock.leases where id in (select value from json_each(:ended));
+delete from penstock.live_jobs
+where id in (select f.id from json_each(:ids) e cross join penstock.finished_jobs f on f.id = e.value)
+returning id;
 
 -- name: settle_finished
 -- dialect: postgres

@@ -1,6 +1,46 @@
 -- Jobs: enqueue, stage, look after. A waiting job has a row in `live_jobs`, and one in `ready_jobs` while it is available.
 -- `rank` is the time at which it became due, less a minute for each point of priority: the order of claims.
 
+-- name: enqueue_one
+-- dialect: postgres
+-- differs: one statement with several writes; SQLite takes them one after the other
+with made as (
+    insert into penstock.live_jobs (task, queue, priority, state, arguments, max_attempts, run_at, enqueued_at, tags,
+                                    deadline_at)
+    values (:task, :queue, :priority,
+            case when :run_at::bigint > penstock.now() or :delay_ms > 0 then 'scheduled' else 'available' end, :arguments,
+            :max_attempts, coalesce(:run_at::bigint, penstock.now() + :delay_ms), penstock.now(), :tags,
+            coalesce(:deadline_at::bigint, penstock.now() + :deadline_ms::bigint))
+    returning id, queue, priority, state, run_at
+), made_ready as (
+    insert into penstock.ready_jobs (queue, rank, id)
+    select queue, run_at - priority * cast(60000 as bigint), id from made where state = 'available'
+), counted as (
+    insert into penstock.count_deltas (queue, task, state, slot, n)
+    select :queue, :task, state, 0, 1 from made
+)
+select id from made;
+
+-- name: enqueue_one
+-- dialect: sqlite
+-- differs: several statements in one transaction; the new job has the number that the first of them reserves
+update penstock.sequences set value = value + 1 where name = 'job';
+insert into penstock.live_jobs (id, task, queue, priority, state, arguments, max_attempts, run_at, enqueued_at, tags,
+                                deadline_at)
+select value, :task, :queue, :priority,
+       case when :run_at > penstock.now() or :delay_ms > 0 then 'scheduled' else 'available' end, :arguments,
+       :max_attempts, coalesce(:run_at, penstock.now() + :delay_ms), penstock.now(), :tags,
+       coalesce(:deadline_at, penstock.now() + :deadline_ms)
+from penstock.sequences where name = 'job';
+insert into penstock.ready_jobs (queue, rank, id)
+select j.queue, j.run_at - j.priority * 60000, j.id
+from penstock.sequences s join penstock.live_jobs j on j.id = s.value
+where s.name = 'job' and j.state = 'available';
+insert into penstock.count_deltas (queue, task, state, slot, n)
+select j.queue, j.task, j.state, 0, 1
+from penstock.sequences s join penstock.live_jobs j on j.id = s.value where s.name = 'job';
+select value from penstock.sequences where name = 'job';
+
 -- name: enqueue
 -- dialect: postgres
 -- differs: one statement with several writes; SQLite takes them one after the other
