@@ -60,7 +60,9 @@ where number in (
 
 -- name: keys_prune
 delete from penstock.unique_keys
-where key in (select key from penstock.unique_keys where until <= penstock.now() order by until limit (select :count));
+where key in (
+    select key from penstock.unique_keys where until <= (select penstock.now()) order by until limit (select :count)
+);
 
 -- name: progress_prune
 delete from penstock.progress
@@ -86,7 +88,7 @@ select true;
 -- dialect: postgres
 -- differs: SQLite has no partitions: there rows go in small batches
 select exists (select 1 from penstock.slot)
-   and not exists (select 1 from penstock.slot where prune_at > penstock.now());
+   and not exists (select 1 from penstock.slot where prune_at > (select penstock.now()));
 
 -- name: slot_expired
 -- dialect: sqlite
@@ -112,7 +114,7 @@ delete from penstock.counts where slot = :slot and state in ('completed', 'cance
 with gone as (
     delete from penstock.finished_jobs
     where slot = 60 and id = any (array (
-        select id from penstock.finished_jobs where slot = 60 and prune_at <= penstock.now() limit (select :count)
+        select id from penstock.finished_jobs where slot = 60 and prune_at <= (select penstock.now()) limit (select :count)
     ))
     returning id, queue, task, state, slot
 ), counts as (
@@ -123,14 +125,18 @@ select id from gone;
 
 -- name: finished_prune
 -- dialect: sqlite
--- differs: several statements in one transaction, each about the same rows
+-- differs: several statements in one transaction, each about the same rows: those past their time when the first of them
+-- noted it
+insert into penstock.sequences (name, value) values ('prune', penstock.now())
+on conflict (name) do update set value = excluded.value;
 insert into penstock.count_deltas (queue, task, state, slot, n)
 select queue, task, state, slot, -count(*) from (
     select queue, task, state, slot from penstock.finished_jobs
-    where prune_at <= penstock.now() order by prune_at, id limit (select :count)
+    where prune_at <= (select value from penstock.sequences where name = 'prune') order by prune_at, id limit (select :count)
 ) group by queue, task, state, slot;
 delete from penstock.finished_jobs
 where id in (
-    select id from penstock.finished_jobs where prune_at <= penstock.now() order by prune_at, id limit (select :count)
+    select id from penstock.finished_jobs
+    where prune_at <= (select value from penstock.sequences where name = 'prune') order by prune_at, id limit (select :count)
 )
 returning id;

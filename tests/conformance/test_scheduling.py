@@ -1,0 +1,104 @@
+"""Jobs that wait for their time, and queues that wait for somebody: nothing is begun early, and nothing is forgotten."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import psycopg
+import pytest
+
+from penstock import Penstock
+from penstock.store.statements import statement
+from tests.clock import START_MS, Clock
+from tests.conformance.workers import Workers
+from tests.engine import Engine
+
+
+@pytest.fixture
+def work(app: Penstock) -> Any:
+    @app.task(name="work")
+    def work(number: int = 0) -> None: ...
+
+    return work
+
+
+@pytest.fixture
+def engine(app: Penstock, work: Any, clock: Clock) -> Engine:
+    return Engine(app, clock)
+
+
+@pytest.fixture
+def workers(app: Penstock, clock: Clock) -> Iterator[Workers]:
+    found = Workers(app, clock)
+    yield found
+    found.close()
+
+
+def claimed(engine: Engine, count: int = 10) -> list[int]:
+    return [job.id for job in engine.claim("default", count)]
+
+
+class TestDueLater:
+    def test_a_wait_and_a_moment_mean_the_same(self, app: Penstock, work: Any, engine: Engine, clock: Clock):
+        wait = work.using(run_after=timedelta(seconds=30)).enqueue().id
+        moment = work.using(run_after=datetime.fromtimestamp(START_MS / 1000 + 30, UTC)).enqueue().id
+        clock.advance(29.999)
+        assert app.upkeep().stage() == 0
+        assert claimed(engine) == []
+        clock.advance(0.001)
+        assert app.upkeep().stage() == 2
+        assert claimed(engine) == [wait, moment]
+
+    def test_what_was_due_first_goes_first(self, app: Penstock, work: Any, engine: Engine, clock: Clock):
+        late = work.using(run_after=timedelta(seconds=20)).enqueue().id
+        soon = work.using(run_after=timedelta(seconds=10)).enqueue().id
+        clock.advance(15)
+        now = work.enqueue().id
+        clock.advance(15)
+        app.upkeep().stage()
+        assert claimed(engine) == [soon, now, late]
+
+    def test_a_point_of_priority_is_worth_a_minute(self, app: Penstock, work: Any, engine: Engine, clock: Clock):
+        old = work.enqueue().id
+        clock.advance(59)
+        urgent = work.using(priority=1).enqueue().id
+        clock.advance(2)
+        late = work.using(priority=1).enqueue().id
+        assert claimed(engine) == [urgent, old, late]
+
+    def test_what_waits_costs_staging_nothing(self, app: Penstock, work: Any, clock: Clock, store_url: str):
+        """With the real clock, as it is compiled for production: the backlog is not read."""
+        app.enqueue_many(work.using(run_after=timedelta(days=9_000)).call() for _ in range(20_000))
+        if app.store.dialect == "sqlite":
+            plan = clock.fetch(f"explain query plan {statement('stage', 'sqlite').parts[-1].replace(':count', '9')}")
+            assert any("live_jobs_due (<expr>" in line[3] or "live_jobs_due (run_at<" in line[3] for line in plan), plan
+            return
+        with psycopg.connect(store_url, autocommit=True) as connection:
+            connection.execute("analyze")
+            compiled = statement("stage", "postgres").sql
+            read = connection.execute(f"explain (analyze, format json) {compiled}", {"count": 9}).fetchone()
+            assert read is not None
+        assert removed(read[0][0]["Plan"]) == 0
+
+    def test_time_that_goes_by_while_jobs_are_staged_loses_none(self, store_url: str, clock: Clock):
+        """On SQLite staging takes several statements: all of them must mean the same jobs."""
+        ready = "penstock_ready_jobs" if store_url.startswith("sqlite:") else "penstock.ready_jobs"
+        moving = f"({clock.expression} + (select count(*) from {ready}) * 1000)"  # a second for each job made ready
+        with Penstock(store_url, now=moving) as app:
+            @app.task(name="work")
+            def work() -> None: ...
+
+            engine = Engine(app, clock)
+            ids = [work.using(run_after=timedelta(seconds=seconds)).enqueue().id for seconds in (1, 2, 3)]
+            clock.advance(1)
+            found: list[int] = []
+            for _ in range(3):
+                app.upkeep().stage()
+                found += claimed(engine)
+                clock.advance(1)
+            assert found == ids
+
+
+def removed(plan: dict[str, Any]) -> int:
+    """Rows that a plan has read and thrown away."""
+    return int(plan.get("Rows Removed by Filter", 0)) + sum(removed(each) for each in plan.get("Plans", ()))
