@@ -21,7 +21,7 @@ from penstock.events import Event, Events
 from penstock.queue import control
 from penstock.queue.attempt import current
 from penstock.queue.control import Count
-from penstock.queue.enqueue import aenqueue, enqueue
+from penstock.queue.enqueue import acarried_out, aenqueue, carried_out, enqueue
 from penstock.queue.rules import Ack, Delivery, Rules
 from penstock.queue.task import Options, Task, priority_fault
 from penstock.schedule import periodic
@@ -154,15 +154,15 @@ class Penstock:
 
         One row is written per tag. Such a job settles as cancelled (`invalidated`) when its turn comes, unrun.
         """
-        control.invalidate(self.store, tags)
+        carried_out(self.store, *control.invalidation(tags), wake=False)
 
     def cancel(self, job_id: int, reason: str = "") -> JobState | None:
         """Cancel one job: `CANCELLED` if it waited, `EXECUTING` if it runs and was asked to end, None if neither."""
-        return control.cancel(self.store, job_id, reason, Retention())
+        return control.cancelled(carried_out(self.store, *control.cancellation(job_id, reason, Retention())))
 
     def requeue(self, job_id: int) -> bool:
         """Put a job that has ended back to available; False if there is none, or its unique key is taken."""
-        return control.requeue(self.store, job_id)
+        return bool(carried_out(self.store, *control.requeueing(job_id)))
 
     def pause(self, queue: str) -> None:
         """Let no worker claim from a queue until `resume`."""
@@ -358,8 +358,18 @@ class Using:
 
     def invalidate(self, *tags: str) -> None:
         """See `Penstock.invalidate`; it takes effect when the transaction commits."""
-        control.invalidate(self._app.store, tags, self._connection)
+        carried_out(self._app.store, *control.invalidation(tags), self._connection)
+
+    async def ainvalidate(self, *tags: str) -> None:
+        """The same from `async` code."""
+        await acarried_out(self._app.store, *control.invalidation(tags), self._connection)
 
     def cancel(self, job_id: int, reason: str = "") -> JobState | None:
         """See `Penstock.cancel`."""
-        return control.cancel(self._app.store, job_id, reason, Retention(), self._connection)
+        ask = control.cancellation(job_id, reason, Retention())
+        return control.cancelled(carried_out(self._app.store, *ask, self._connection))
+
+    async def acancel(self, job_id: int, reason: str = "") -> JobState | None:
+        """The same from `async` code."""
+        ask = control.cancellation(job_id, reason, Retention())
+        return control.cancelled(await acarried_out(self._app.store, *ask, self._connection))

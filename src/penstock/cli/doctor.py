@@ -9,7 +9,7 @@ import msgspec
 
 from penstock.app import Penstock
 from penstock.cli.finding import find_app
-from penstock.cli.worker import _slots
+from penstock.cli.worker import read_slots
 from penstock.domain.errors import ConfigurationError, StoreError
 from penstock.domain.finding import Finding, Level, fault, ok
 from penstock.store import health
@@ -27,7 +27,7 @@ _LEVEL_WIDTH = max(map(len, Level))
 def doctor(context: click.Context, queues: tuple[str, ...], as_json: bool) -> None:
     """Check the store, its settings and its clock, and what a worker would find around it. Ends with 1 at a fault."""
     with find_app(context) as app:
-        slots = sum(app.slots(_slots(queues)).values())
+        slots = sum(app.slots(read_slots(queues)).values())
         found = [_versions(), *_store(app), *app_pools.examine(slots)]
     worst = max((finding.level for finding in found), key=_ORDER.index)
     if as_json:

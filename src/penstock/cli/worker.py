@@ -11,7 +11,7 @@ import click
 from penstock.cli.finding import find_app
 from penstock.domain.errors import ConfigurationError
 from penstock.domain.names import name_fault
-
+from penstock.worker import logs
 
 _EXHAUSTED = 75  # EX_TEMPFAIL of sysexits.h: start me again
 
@@ -23,10 +23,9 @@ _EXHAUSTED = 75  # EX_TEMPFAIL of sysexits.h: start me again
 @click.pass_context
 def worker(context: click.Context, queues: tuple[str, ...], quiet: bool) -> None:
     """Run jobs and syncs. SIGTERM or SIGINT stop it softly; a second one stops it at once."""
-    logging.basicConfig(level=logging.WARNING if quiet else logging.INFO,
-                        format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logs.install(logging.WARNING if quiet else logging.INFO)
     with find_app(context) as app:
-        serving = app.worker(_slots(queues))
+        serving = app.worker(read_slots(queues))
         asked_by: queue.SimpleQueue[int] = queue.SimpleQueue()  # unlike an event, it may be used in a signal handler
 
         def asked(number: int, frame: FrameType | None) -> None:
@@ -50,7 +49,8 @@ def at_once(number: int, frame: FrameType | None) -> None:
     os._exit(128 + number)
 
 
-def _slots(queues: tuple[str, ...]) -> dict[str, int] | None:
+def read_slots(queues: tuple[str, ...]) -> dict[str, int] | None:
+    """The slots that `--queue` gives, by queue; None where it was not given. Raises `ConfigurationError`."""
     found: dict[str, int] = {}
     faults = []
     for text in queues:

@@ -13,7 +13,7 @@ _PLACE = itemgetter(8, 0)  # rank, id
 
 
 def claim(store: Store, worker_id: int, room: dict[str, int]) -> list[Claimed]:
-    """Claim up to `room[queue]` jobs of each queue, most urgent first. Nothing is claimed for a worker without a row."""
+    """Claim up to `room[queue]` jobs of each queue, most urgent first; none for a worker without a row."""
     return [job for queue, count in room.items() for job in claim_queue(store, worker_id, queue, count)]
 
 

@@ -5,33 +5,40 @@ from dataclasses import dataclass
 from typing import Any
 
 from penstock.domain.errors import InvalidArguments
-from penstock.domain.jobs import JobState, Retention
+from penstock.domain.jobs import JobState, Retention, storable
 from penstock.domain.names import tag_fault
-from penstock.queue.enqueue import carried_out
-from penstock.store.port import Store
+from penstock.store.port import Row, Store
 
 
-def invalidate(store: Store, tags: Sequence[str], connection: Any = None) -> None:
+Ask = tuple[str, dict[str, Any]]
+"""The name and the parameters of a statement, to be carried out by the store or on a caller's connection."""
+
+
+def invalidation(tags: Sequence[str]) -> Ask:
     """Make every job pointless that was enqueued with one of these tags before now: one row is written per tag.
 
     Such a job settles as cancelled (reason `invalidated`) when its turn comes. Raises `InvalidArguments`.
     """
-    if faults := [fault for tag in tags if (fault := tag_fault(tag))] or ([] if tags else ["expected at least one tag"]):
-        raise InvalidArguments("; ".join(faults))
-    carried_out(store, "invalidate", {"tags": list(tags)}, connection, wake=False)
+    faults = [fault for tag in tags if (fault := tag_fault(tag))]
+    if faults or not tags:
+        raise InvalidArguments("; ".join(faults) or "expected at least one tag, got none")
+    return "invalidate", {"tags": list(tags)}
 
 
-def cancel(store: Store, job_id: int, reason: str, retention: Retention, connection: Any = None) -> JobState | None:
-    """Cancel one job. What waits ends at once (`CANCELLED`); what runs is asked to (`EXECUTING`); None: no such job."""
+def cancellation(job_id: int, reason: str, retention: Retention) -> Ask:
+    """Cancel one job. What waits ends at once, what runs is asked to."""
     keep_ms = retention.keep_ms(JobState.CANCELLED, 0)
-    rows = carried_out(store, "cancel", {"id": job_id, "keep_ms": keep_ms, "reason": reason or "cancelled"}, connection)
+    return "cancel", {"id": job_id, "keep_ms": keep_ms, "reason": storable(reason) or "cancelled"}
+
+
+def cancelled(rows: Sequence[Row]) -> JobState | None:
+    """What came of a cancellation: `CANCELLED`, `EXECUTING` (it was asked to end), or None: there was no such job."""
     return JobState(rows[0][0]) if rows else None
 
 
-def requeue(store: Store, job_id: int, connection: Any = None) -> bool:
-    """Put a job that has ended back to available, with all its attempts; False if there is no such job, or another
-    one has its unique key now."""
-    return bool(carried_out(store, "requeue", {"id": job_id}, connection))
+def requeueing(job_id: int) -> Ask:
+    """Put a job that has ended back to available, with all its attempts, unless another one has its unique key now."""
+    return "requeue", {"id": job_id}
 
 
 def pause(store: Store, queue: str) -> None:

@@ -28,6 +28,11 @@ def carried_out(store: Store, name: str, params: dict[str, Any], connection: Any
     return rows
 
 
+async def acarried_out(store: Store, name: str, params: dict[str, Any], connection: Any = None) -> list[Row]:
+    """The same without blocking the event loop."""
+    return await ainsert(store, name, params, connection)
+
+
 async def aenqueue(store: Store, calls: Iterable[Call], connection: Any = None) -> list[Job]:
     """The same without blocking the event loop."""
     wanted = list(calls)

@@ -93,7 +93,8 @@ class Task(Generic[P, R]):
         default = self._options
         options = replace(
             default, run_after=run_after, connection=connection, tags=given or default.tags,
-            priority=default.priority if priority is None else priority, queue=default.queue if queue is None else queue,
+            priority=default.priority if priority is None else priority,
+            queue=default.queue if queue is None else queue,
             deadline=default.deadline if deadline is None else deadline,
             unique=default.unique if unique is None else unique,
         )

@@ -12,6 +12,7 @@ import re
 from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 from importlib.resources import files
+from itertools import pairwise
 from typing import Literal
 
 from penstock.store.tokens import Kind, tokenise
@@ -55,8 +56,8 @@ class Source:
 def compile_sql(text: str, dialect: Dialect, *, now: str | None = None, layer: str | None = None) -> Compiled:
     """Turn a statement into what the dialect's driver takes.
 
-    `now` replaces `penstock.now()`, `layer` names the table behind `penstock.layer` (or `penstock.slot`). For psycopg parameters
-    become `%(name)s` and every other `%` is doubled; sqlite3 takes `:name` as it stands.
+    `now` replaces `penstock.now()`, `layer` names the table behind `penstock.layer` (or `penstock.slot`). For psycopg
+    parameters become `%(name)s` and every other `%` is doubled; sqlite3 takes `:name` as it stands.
     """
     names: dict[str, None] = {}
     parts: list[str] = []
@@ -74,7 +75,7 @@ def compile_sql(text: str, dialect: Dialect, *, now: str | None = None, layer: s
         else:
             parts.append(piece.replace("%", "%%") if dialect == "postgres" else piece)
     bounds = [0, *(end + 1 for end in ends), len(parts) + 1]
-    pieces = ("".join(parts[start:end - 1]).strip() for start, end in zip(bounds, bounds[1:], strict=False))
+    pieces = ("".join(parts[start:end - 1]).strip() for start, end in pairwise(bounds))
     return Compiled("".join(parts).strip(), tuple(names), tuple(piece for piece in pieces if piece))
 
 

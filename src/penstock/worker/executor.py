@@ -17,8 +17,8 @@ from penstock.events import Events
 from penstock.queue.attempt import Attempt, current
 from penstock.queue.task import Task
 from penstock.worker.deciding import Decision, invalid
-from penstock.worker.django import close_stale
 from penstock.worker.delivery import Delivery
+from penstock.worker.django import aclose_stale, close_stale
 
 Tasks = Mapping[str, Task[Any, Any]]
 
@@ -79,6 +79,7 @@ class Executor:
             return self._decision.dropped(attempt)
         current.set(attempt)  # each task of the loop has a context of its own
         attempt.started_at = attempt.told_at = time.monotonic()
+        await aclose_stale()
         try:
             if task is None:
                 raise self._unknown(job.task)
@@ -97,6 +98,7 @@ class Executor:
             outcome = self._decision.raised(attempt, error)
         finally:
             attempt.finished = True
+            await aclose_stale()
         if direct:
             return outcome
         return await asyncio.shield(loop.run_in_executor(None, self._delivery.end, attempt, task, outcome))  # type: ignore[union-attr, arg-type]

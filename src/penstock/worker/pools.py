@@ -123,7 +123,8 @@ class EventLoop:
         with self._lock:
             if self._loop is None:
                 self._loop = _new_loop()
-                self._thread = threading.Thread(target=self._main, args=(self._loop,), name="penstock-loop", daemon=True)
+                self._thread = threading.Thread(target=self._main, args=(self._loop,), name="penstock-loop",
+                                                daemon=True)
                 self._thread.start()
         with contextlib.suppress(RuntimeError):  # the loop is closed already
             self._loop.call_soon_threadsafe(callback, *args)
@@ -156,7 +157,7 @@ def _new_loop() -> asyncio.AbstractEventLoop:
 
 
 class LoopPool:
-    """One queue's slots on the event loop. Everything but `submit`, `withdraw` and `running` is on the loop's thread."""
+    """One queue's slots on the event loop. All but `submit`, `withdraw` and `running` is on the loop's thread."""
 
     def __init__(self, slots: int, loop: EventLoop, executor: Executor, finished: Finished) -> None:
         self._size = slots

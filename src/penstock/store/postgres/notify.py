@@ -1,7 +1,7 @@
 """Tells other processes that there is work: by NOTIFY, outside of every transaction, and not for every job.
 
-A notification takes a global lock at the commit of the transaction that holds it, so it travels in one of its own, which
-need not wait for a disk. The first goes at once; while more come, one every few milliseconds speaks for all.
+A notification takes a global lock at the commit of the transaction that holds it, so it travels in one of its own,
+which need not wait for a disk. The first goes at once; while more come, one every few milliseconds speaks for all.
 """
 
 import contextlib

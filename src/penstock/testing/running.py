@@ -1,0 +1,122 @@
+"""One attempt in the caller's thread, decided on as a worker does; beside the outcome, what it was decided from."""
+
+import asyncio
+import contextvars
+import threading
+from collections.abc import Coroutine, Mapping
+from concurrent.futures import Future
+from typing import Any, TypeVar
+
+from penstock.domain.jobs import Job, Outcome
+from penstock.domain.signals import Signal
+from penstock.events import Events
+from penstock.queue.attempt import Attempt
+from penstock.queue.task import Task
+from penstock.worker.deciding import Decision
+from penstock.worker.delivery import Delivery
+from penstock.worker.executor import Executor
+
+T = TypeVar("T")
+Tasks = Mapping[str, Task[Any, Any]]
+
+FAR = 1e12
+"""A time of `time.monotonic()` that no test lives to see: the lease of an attempt that nobody else can take over."""
+
+
+class Ran(Job, frozen=True, kw_only=True):
+    """A job after an attempt.
+
+    `state` is what it has become; `result` what the body returned; `signal` the `Snooze`, `Cancel` or `Retry` that it
+    returned or raised; `error` what it raised otherwise. `error_class` is what its row says: the name of an error's
+    class, or `cancelled`, `invalid` (by `valid_if`), `invalidated`, `deadline`.
+    """
+
+    state: str
+    result: Any = None
+    signal: Signal | None = None
+    error: BaseException | None = None
+    error_class: str | None = None
+
+    @property
+    def failed(self) -> bool:
+        """Whether the attempt raised an error and nothing else decided over it."""
+        return self.error is not None and self.state in ("retryable", "discarded")
+
+
+class _Recording(Decision):
+    """Keeps what attempts returned and raised."""
+
+    def __init__(self, tasks: Tasks, events: Events) -> None:
+        super().__init__(tasks, events)
+        self.results: dict[Attempt, object] = {}
+        self.errors: dict[Attempt, BaseException] = {}
+
+    def returned(self, attempt: Attempt, task: Task[Any, Any], result: object) -> Outcome:
+        if not isinstance(result, Signal):
+            self.results[attempt] = result
+        return super().returned(attempt, task, result)
+
+    def raised(self, attempt: Attempt, error: BaseException) -> Outcome:
+        self.errors[attempt] = error
+        return super().raised(attempt, error)
+
+
+class Rehearsal(Executor):
+    """Runs attempts as a worker's executor does, and tells what they came to."""
+
+    def __init__(self, tasks: Tasks, events: Events, delivery: Delivery | None = None) -> None:
+        super().__init__(tasks, events, delivery=delivery)
+        self._decision = self._recording = _Recording(tasks, events)
+
+    def stale(self, attempt: Attempt) -> Outcome:
+        """The outcome of an attempt whose claim says that it need not run any more."""
+        return self._recording.stale(attempt)
+
+    def ran(self, attempt: Attempt, outcome: Outcome) -> Ran:
+        """What is to be told of an attempt, once."""
+        error = self._recording.errors.pop(attempt, None)
+        return Ran(attempt.id, attempt.task, attempt.queue, state=outcome.state,
+                   result=self._recording.results.pop(attempt, None),
+                   signal=error if isinstance(error, Signal) else None,
+                   error=None if isinstance(error, Signal) else error, error_class=outcome.error_class)
+
+
+def ends_the_test(error: BaseException | None) -> bool:
+    """Whether an error is meant for whoever runs the test: Ctrl-C, or a test that fails or skips itself in a task."""
+    return not (error is None or isinstance(error, Exception | asyncio.CancelledError | SystemExit | GeneratorExit))
+
+
+class PrivateLoop:
+    """An event loop for `async` tasks, begun when first needed. It works beneath a running loop too: then on a thread
+    that lasts no longer than the call, while the caller waits."""
+
+    def __init__(self) -> None:
+        self._runner = asyncio.Runner(loop_factory=asyncio.new_event_loop)
+
+    def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        context = contextvars.copy_context()
+        return _apart(lambda: self._runner.run(coroutine, context=context))
+
+    def __enter__(self) -> "PrivateLoop":
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        _apart(self._runner.close)
+
+
+def _apart(call: Any) -> Any:
+    """Call something that no running loop may be around."""
+    if asyncio._get_running_loop() is None:
+        return call()
+    future: Future[Any] = Future()
+
+    def work() -> None:
+        try:
+            future.set_result(call())
+        except BaseException as error:
+            future.set_exception(error)
+
+    thread = threading.Thread(target=work, name="penstock-apart")
+    thread.start()
+    thread.join()
+    return future.result()
