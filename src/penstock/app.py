@@ -20,7 +20,7 @@ from penstock.domain.unique import Unique
 from penstock.events import Event, Events
 from penstock.queue import control
 from penstock.queue.attempt import current
-from penstock.queue.control import Count
+from penstock.queue.control import Count, JobRow
 from penstock.queue.enqueue import acarried_out, aenqueue, carried_out, enqueue
 from penstock.queue.rules import Ack, Delivery, Rules
 from penstock.queue.task import Options, Task, priority_fault
@@ -163,6 +163,10 @@ class Penstock:
     def requeue(self, job_id: int) -> bool:
         """Put a job that has ended back to available; False if there is none, or its unique key is taken."""
         return bool(carried_out(self.store, *control.requeueing(job_id)))
+
+    def job(self, job_id: int) -> JobRow | None:
+        """One job as it stands, whether it waits, runs or has ended; None where there is none (any more)."""
+        return control.job(self.store, job_id)
 
     def pause(self, queue: str) -> None:
         """Let no worker claim from a queue until `resume`."""

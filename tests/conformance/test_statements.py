@@ -59,7 +59,8 @@ def nulls(names: tuple[str, ...]) -> dict[str, Any]:
 
 def returned(sql: str) -> list[str] | None:
     """The columns of a statement that nulls cannot satisfy: those of its RETURNING clause."""
-    clause = sql.rpartition("returning ")[2] if "returning " in sql else ""
+    last = sql.rpartition("\nselect ")[2].partition("\nfrom ")[0].partition(" from ")[0]
+    clause = last if sql.startswith("with ") else sql.rpartition("returning ")[2] if "returning " in sql else ""
     return [part.strip().rpartition(".")[2] for part in clause.split(",")] if clause else None
 
 

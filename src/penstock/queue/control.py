@@ -58,6 +58,34 @@ def paused(store: Store) -> list[str]:
 
 
 @dataclass(frozen=True, slots=True)
+class JobRow:
+    """A job as it stands, waiting, running or ended. Times are milliseconds since 1970, UTC, by the database's clock."""
+
+    id: int
+    task: str
+    queue: str
+    priority: int
+    state: str
+    arguments: str
+    attempt: int
+    max_attempts: int
+    run_at: int
+    enqueued_at: int
+    attempted_at: int | None
+    finished_at: int | None
+    error_class: str | None
+    error: str | None
+    percent: float | None
+    note: str | None
+
+
+def job(store: Store, job_id: int) -> JobRow | None:
+    """One job by its id; None where there is none (any more)."""
+    row = store.read(lambda tx: tx.row("job", {"id": job_id}))
+    return None if row is None else JobRow(*row)
+
+
+@dataclass(frozen=True, slots=True)
 class Count:
     """How many jobs of a task in a queue are in a state."""
 

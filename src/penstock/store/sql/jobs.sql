@@ -118,7 +118,10 @@ with wanted as materialized (
     order by a.position
 ), taken as (
     insert into penstock.unique_keys as held (key, job_id, keeps, until)
-    select distinct on (key) key, id, keeps, penstock.now() + period_ms from wanted where key is not null order by key, id
+    select distinct on (key) key, id, keeps,
+           case when not 'available' = any (keeps) and coalesce(run_at, penstock.now() + delay_ms) <= penstock.now()
+                then penstock.now() else penstock.now() + period_ms end
+    from wanted where key is not null order by key, id
     on conflict (key) do update
     set job_id = case when held.until <= penstock.now() then excluded.job_id else held.job_id end,
         keeps = case when held.until <= penstock.now() then excluded.keeps else held.keeps end,
@@ -152,7 +155,10 @@ order by w.position;
 update penstock.sequences set value = value + json_array_length(:arguments) where name = 'job';
 delete from penstock.unique_keys where key in (select value from json_each(:keys)) and until <= penstock.now();
 with shape as materialized (
-    select key + 1 as place, value -> 'keeps' as keeps, penstock.now() + (value ->> 'period_ms') as until
+    select key + 1 as place, value -> 'keeps' as keeps,
+           case when not exists (select 1 from json_each(value -> 'keeps') k where k.value = 'available')
+                     and coalesce(value ->> 'run_at', penstock.now() + (value ->> 'delay_ms')) <= penstock.now()
+                then penstock.now() else penstock.now() + (value ->> 'period_ms') end as until
     from json_each(:shapes)
 ), job as materialized (
     select key, value as place from json_each(:shape)
@@ -321,6 +327,11 @@ with job as materialized (
 ), freed as (
     delete from penstock.unique_keys u using gone
     where gone.unique_key is not null and u.key = gone.unique_key and u.job_id = gone.id
+      and not 'cancelled' = any (u.keeps)
+), bounded as (
+    update penstock.unique_keys u set until = penstock.now() + :keep_ms::bigint from gone
+    where gone.unique_key is not null and u.key = gone.unique_key and u.job_id = gone.id
+      and 'cancelled' = any (u.keeps) and u.until is null
 ), counts as (
     insert into penstock.count_deltas (queue, task, state, slot, n)
     select queue, task, state, 0, -1 from gone
@@ -335,7 +346,8 @@ select case when exists (select 1 from gone) then 'cancelled' else 'executing' e
 
 -- name: cancel
 -- dialect: sqlite
--- differs: several statements in one transaction
+-- differs: several statements in one transaction. A job that is both live and finished is the one that is cancelled here;
+-- what is live after that, runs.
 insert into penstock.cancellations (job_id, asked_at)
 select j.id, penstock.now() from penstock.live_jobs j
 where j.id = :id and j.state = 'available' and not exists (
@@ -348,17 +360,24 @@ insert into penstock.finished_jobs (id, slot, task, queue, priority, state, argu
 select id, 0, task, queue, priority, 'cancelled', arguments, attempt, max_attempts, run_at, enqueued_at, penstock.now(),
        penstock.now() + :keep_ms, lease, tags, unique_key, 'cancelled', :reason
 from penstock.live_jobs j
-where id = :id and not exists (select 1 from penstock.cancellations where job_id = :id);
+where j.id = :id and (j.state <> 'available' or exists (
+    select 1 from penstock.ready_jobs r
+    where r.queue = j.queue and r.rank = j.run_at - j.priority * 60000 and r.id = j.id
+));
 insert into penstock.count_deltas (queue, task, state, slot, n)
 select j.queue, j.task, j.state, 0, -1
 from penstock.live_jobs j join penstock.finished_jobs f on f.id = j.id where j.id = :id
 union all
 select f.queue, f.task, f.state, 0, 1
 from penstock.live_jobs j join penstock.finished_jobs f on f.id = j.id where j.id = :id;
-delete from penstock.unique_keys
+update penstock.unique_keys set until = coalesce(until, penstock.now() + :keep_ms)
 where job_id = :id and key = (
     select j.unique_key from penstock.live_jobs j join penstock.finished_jobs f on f.id = j.id where j.id = :id
 );
+delete from penstock.unique_keys
+where job_id = :id and key = (
+    select j.unique_key from penstock.live_jobs j join penstock.finished_jobs f on f.id = j.id where j.id = :id
+) and not exists (select 1 from json_each(keeps) k where k.value = 'cancelled');
 delete from penstock.ready_jobs
 where (queue, rank, id) in (
     select j.queue, j.run_at - j.priority * 60000, j.id
@@ -366,9 +385,8 @@ where (queue, rank, id) in (
 );
 delete from penstock.live_jobs
 where id = :id and exists (select 1 from penstock.finished_jobs f where f.id = :id);
-select 'cancelled' from penstock.finished_jobs where id = :id and finished_at = penstock.now() and error_class = 'cancelled'
-union all
-select 'executing' from penstock.cancellations where job_id = :id;
+select case when changes() > 0 then 'cancelled' else 'executing' end
+where changes() > 0 or exists (select 1 from penstock.live_jobs where id = :id);
 
 -- name: cancellations
 select job_id from penstock.cancellations;
@@ -389,15 +407,21 @@ delete from penstock.cancellations where job_id in (select value from json_each(
 with fresh as (
     select nextval('penstock.job_seq') as number
 ), met as (
-    insert into penstock.unique_keys (key, job_id, keeps)
+    insert into penstock.unique_keys as held (key, job_id, keeps)
     select unique_key, id, '{scheduled,pending,available,executing,retryable}'
     from penstock.finished_jobs where id = :id and unique_key is not null
-    on conflict (key) do update set job_id = penstock.unique_keys.job_id
+    on conflict (key) do update
+    set job_id = case when held.until <= penstock.now() then excluded.job_id else held.job_id end,
+        keeps = case when held.until <= penstock.now() or held.job_id = excluded.job_id then excluded.keeps
+                     else held.keeps end,
+        until = case when held.until <= penstock.now() or held.job_id = excluded.job_id then null else held.until end
     returning job_id
 ), gone as (
     delete from penstock.finished_jobs
     where id = :id and not exists (select 1 from met where job_id <> :id)
     returning *
+), forgotten as (
+    delete from penstock.cancellations where job_id in (select id from gone)
 ), made as (
     insert into penstock.live_jobs (id, task, queue, priority, state, arguments, max_attempts, run_at, enqueued_at, lease,
                                     number, tags, unique_key)
@@ -420,6 +444,8 @@ select id from made;
 -- dialect: sqlite
 -- differs: several statements in one transaction
 update penstock.sequences set value = value + 1 where name = 'job';
+delete from penstock.unique_keys
+where key = (select unique_key from penstock.finished_jobs where id = :id) and (until <= penstock.now() or job_id = :id);
 insert into penstock.unique_keys (key, job_id, keeps)
 select unique_key, id, '["scheduled","pending","available","executing","retryable"]'
 from penstock.finished_jobs where id = :id and unique_key is not null
@@ -439,6 +465,8 @@ from penstock.finished_jobs f join penstock.live_jobs j on j.id = f.id where f.i
 insert into penstock.ready_jobs (queue, rank, id, unique_key)
 select j.queue, j.run_at - j.priority * 60000, j.id, j.unique_key
 from penstock.finished_jobs f join penstock.live_jobs j on j.id = f.id where f.id = :id;
+delete from penstock.cancellations
+where job_id in (select f.id from penstock.finished_jobs f join penstock.live_jobs j on j.id = f.id where f.id = :id);
 delete from penstock.finished_jobs
 where id = :id and exists (select 1 from penstock.live_jobs j where j.id = :id)
 returning id;
@@ -478,6 +506,7 @@ update penstock.queues set paused_at = null where queue = :queue;
 select queue from penstock.queues where paused_at is not null order by queue;
 
 -- name: job
-select id, task, queue, priority, state, arguments, attempt, max_attempts, run_at, enqueued_at, attempted_at, finished_at,
-       error_class, error
-from penstock.jobs where id = :id;
+select j.id, j.task, j.queue, j.priority, j.state, j.arguments, j.attempt, j.max_attempts, j.run_at, j.enqueued_at,
+       j.attempted_at, j.finished_at, j.error_class, j.error, p.percent, p.note
+from penstock.jobs j left join penstock.progress p on p.job_id = j.id
+where j.id = :id;
