@@ -122,7 +122,8 @@ class Upkeep:
             tx.row("impatient")
             if expired(tx):
                 tx.execute("slot_empty", layer=slot)
-                tx.execute("slot_uncount", {"slot": int(slot.rpartition("_")[2])})
+                for name in ("slot_unfold", "slot_uncount"):
+                    tx.execute(name, {"slot": int(slot.rpartition("_")[2])})
 
         if self._store.read(expired):
             with contextlib.suppress(StoreBusy):  # somebody reads it: the next pass tries again

@@ -155,11 +155,11 @@ order by w.position;
 update penstock.sequences set value = value + json_array_length(:arguments) where name = 'job';
 delete from penstock.unique_keys where key in (select value from json_each(:keys)) and until <= penstock.now();
 with shape as materialized (
-    select key + 1 as place, value -> 'keeps' as keeps,
-           case when not exists (select 1 from json_each(value -> 'keeps') k where k.value = 'available')
-                     and coalesce(value ->> 'run_at', penstock.now() + (value ->> 'delay_ms')) <= penstock.now()
-                then penstock.now() else penstock.now() + (value ->> 'period_ms') end as until
-    from json_each(:shapes)
+    select e.key + 1 as place, e.value -> 'keeps' as keeps,
+           case when not exists (select 1 from json_each(e.value -> 'keeps') k where k.value = 'available')
+                     and coalesce(e.value ->> 'run_at', penstock.now() + (e.value ->> 'delay_ms')) <= penstock.now()
+                then penstock.now() else penstock.now() + (e.value ->> 'period_ms') end as until
+    from json_each(:shapes) e
 ), job as materialized (
     select key, value as place from json_each(:shape)
 )

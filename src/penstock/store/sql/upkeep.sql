@@ -105,6 +105,11 @@ truncate penstock.slot;
 -- differs: see slot_expired
 select 1;
 
+-- name: slot_unfold
+-- Before `slot_uncount`, and a statement of its own: where somebody is folding these, it waits, and the next one sees what
+-- became of them.
+delete from penstock.count_deltas where slot = :slot and state in ('completed', 'cancelled', 'discarded');
+
 -- name: slot_uncount
 delete from penstock.counts where slot = :slot and state in ('completed', 'cancelled', 'discarded');
 

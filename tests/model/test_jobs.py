@@ -1,0 +1,294 @@
+"""Jobs on a real store do what the model says, whatever people, workers and clocks do to them, in whatever order."""
+
+import os
+import tempfile
+from collections.abc import Iterator, Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
+
+from penstock import Penstock, RetryPolicy, Unique
+from penstock.domain.jobs import LIVE_STATES, Call, Claimed, Outcome, Retention
+from penstock.queue.claim import LOWEST, claim, claim_queue, release, settle, stragglers
+from penstock.queue.control import fold_counts
+from tests.clock import Clock
+from tests.model.jobs_model import LEASE_MS, Model, Spec
+
+HOUR = 3_600_000
+TABLES = ("live_jobs", "ready_jobs", "leases", "finished_jobs", "unique_keys", "tag_marks", "cancellations", "queues",
+          "workers", "count_deltas", "counts")
+KEEPS = {"live": frozenset(LIVE_STATES), "ended": frozenset((*LIVE_STATES, "completed", "cancelled")),
+         "waiting": frozenset(("scheduled", "pending"))}
+QUEUES = st.sampled_from(["q1", "q2"])
+WORKERS = st.sampled_from([0, 1])
+PICK = st.integers(0, 20)
+PLAIN = st.tuples(
+    st.sampled_from(["mail", "sums"]), QUEUES, st.sampled_from([0, 0, -1, 7]), st.sampled_from([0, 0, 0, 20_000]),
+    st.just(3), st.sampled_from([(), ("a",), ("a", "b")]), st.sampled_from([None, None, 40_000])).map(lambda row: Spec(*row))
+ONLY = st.tuples(
+    st.sampled_from([0, 20_000]), st.sampled_from(["1", "2"]), st.sampled_from(list(KEEPS.values())),
+    st.sampled_from([None, None, 40_000])).map(
+        lambda row: Spec("mail", delay_ms=row[0], key=row[1], keeps=row[2], period_ms=row[3]))
+ENDS = st.sampled_from([
+    ("completed", 1, 0, 0), ("completed", 1, HOUR, 0), ("completed", 1, 24 * HOUR, 0), ("discarded", 1, 50 * 24 * HOUR, 0),
+    ("cancelled", 0, HOUR, 0), ("retryable", 1, 0, 20_000), ("scheduled", 0, 0, 5_000), ("available", 0, 0, 0)])
+
+
+class Jobs(RuleBasedStateMachine):
+    """Two workers. What a crashed one held, and what was settled already, is settled late, and must change nothing."""
+
+    def __init__(self, app: Penstock, clock: Clock) -> None:
+        super().__init__()
+        self.app, self.clock, self.store = app, clock, app.store
+        self.connection: Any = clock._connection
+        dot = "." if self.store.dialect == "postgres" else "_"
+        self.connection.execute("begin")
+        for table in TABLES:
+            self.connection.execute(f"delete from penstock{dot}{table}")
+        self.connection.execute("commit")
+        self.upkeep = app.upkeep()
+        self.model = Model(last_id=self.last_id())
+        self.hands: list[list[Claimed]] = [[], []]
+        self.late: list[Claimed] = []
+        self.workers = [self.started(), self.started()]
+        self.now = clock.now_ms
+
+    def last_id(self) -> int:
+        return max((row[0] for row in self.clock.fetch("select id from penstock.jobs")), default=0)
+
+    def started(self) -> int:
+        row = self.store.write(lambda tx: tx.row("worker_start", {"name": "test", "lease_ms": LEASE_MS}))
+        assert row is not None
+        self.model.workers[row[0]] = self.clock.now_ms + LEASE_MS
+        return int(row[0])
+
+    # What people do
+
+    @rule(specs=st.lists(PLAIN, min_size=1, max_size=4))
+    def enqueue(self, specs: list[Spec]) -> None:
+        jobs = self.app.enqueue_many([self.call(spec) for spec in specs])
+        self.model.enqueue(specs, [(job.id, job.skipped) for job in jobs], self.now)
+
+    @rule(specs=st.lists(ONLY | PLAIN, min_size=1, max_size=3))
+    def enqueue_unique(self, specs: list[Spec]) -> None:
+        jobs = self.app.enqueue_many([self.call(spec) for spec in specs])
+        self.model.enqueue(specs, [(job.id, job.skipped) for job in jobs], self.now)
+
+    @rule(spec=PLAIN | ONLY, tag=st.sampled_from(["a", "b"]), committed=st.booleans())
+    def in_a_transaction(self, spec: Spec, tag: str, committed: bool) -> None:
+        """On the caller's own connection, which commits or does not."""
+        self.connection.execute("begin")
+        using = self.app.using(connection=self.connection)
+        jobs = using.enqueue_many([self.call(spec)])
+        using.invalidate(tag)
+        self.connection.execute("commit" if committed else "rollback")
+        if committed:
+            self.model.enqueue([spec], [(job.id, job.skipped) for job in jobs], self.now)
+            self.model.invalidate(tag)
+
+    def call(self, spec: Spec) -> Call:
+        unique = spec.key and Unique(states=spec.keeps, period=spec.period_ms and timedelta(milliseconds=spec.period_ms))
+        launch = self.app.tasks[spec.task].using(
+            run_after=timedelta(milliseconds=spec.delay_ms), priority=spec.priority, queue=spec.queue, tags=spec.tags,
+            deadline=None if spec.deadline_ms is None else timedelta(milliseconds=spec.deadline_ms), unique=unique or None)
+        return launch.call(int(spec.key or 0))
+
+    @rule(tag=st.sampled_from(["a", "b"]))
+    def invalidate(self, tag: str) -> None:
+        self.app.invalidate(tag)
+        self.model.invalidate(tag)
+
+    @precondition(lambda self: self.model.jobs)
+    @rule(pick=PICK)
+    def cancel(self, pick: int) -> None:
+        id = self.any_job(pick)
+        assert self.app.cancel(id) == self.model.cancel(id, self.now)
+
+    @precondition(lambda self: any(job.ended for job in self.model.jobs.values()))
+    @rule(pick=PICK)
+    def requeue(self, pick: int) -> None:
+        ended = [job.id for job in self.model.jobs.values() if job.ended]
+        id = ended[pick % len(ended)]
+        assert self.app.requeue(id) == self.model.requeue(id, self.now)
+
+    def any_job(self, pick: int) -> int:
+        return list(self.model.jobs)[pick % len(self.model.jobs)]
+
+    @rule(queue=QUEUES)
+    def pause_or_resume(self, queue: str) -> None:
+        if queue in self.model.paused:
+            self.app.resume(queue)
+            self.model.paused.remove(queue)
+        else:
+            self.app.pause(queue)
+            self.model.paused.add(queue)
+
+    # What workers do
+
+    @rule(worker=WORKERS, queue=QUEUES, count=st.integers(1, 4))
+    def claim(self, worker: int, queue: str, count: int) -> None:
+        expected = self.model.claim(self.workers[worker], queue, count, self.now)
+        self.took(worker, claim(self.store, self.workers[worker], {queue: count}), expected)
+
+    @rule(worker=WORKERS, queue=QUEUES, pick=PICK)
+    def claim_above_a_mark(self, worker: int, queue: str, pick: int) -> None:
+        """Of what lies below the mark nothing is left behind."""
+        ready = sorted((job.rank, job.id) for job in self.model.jobs.values() if job.ready and job.spec.queue == queue)
+        mark = ready[pick % len(ready)] if ready else (LOWEST, LOWEST)
+        expected = self.model.claim(self.workers[worker], queue, 1000, self.now)
+        found = stragglers(self.store, queue, mark, 1000)
+        self.took(worker, claim_queue(self.store, self.workers[worker], queue, 1000, mark, found), expected)
+
+    def took(self, worker: int, jobs: list[Claimed], expected: list[tuple[int, int, str | None]]) -> None:
+        assert [(job.id, job.attempt, job.stale) for job in jobs] == expected
+        assert len({job.lease for job in jobs}) <= 1
+        if jobs:
+            self.model.claimed(self.workers[worker], jobs[0].lease, [job.id for job in jobs])
+        self.hands[worker] += [job for job in jobs if not job.stale]
+        stale = [job for job in jobs if job.stale]
+        self.ack(worker, stale, [Outcome(job.id, job.lease, "cancelled", 0, keep_ms=HOUR, error_class=job.stale)
+                                 for job in stale])
+
+    @precondition(lambda self: any(self.hands))
+    @rule(worker=WORKERS, ends=st.lists(ENDS, min_size=1, max_size=4))
+    def settle(self, worker: int, ends: list[tuple[str, int, int, int]]) -> None:
+        """Of what a worker holds, the oldest: as many as there are ends for."""
+        jobs = self.hands[worker][:len(ends)]
+        self.ack(worker, jobs, [Outcome(job.id, job.lease, state, counted, keep_ms=keep_ms, delay_ms=delay_ms,
+                                        error_class=None if state == "completed" else "Oops")
+                                for job, (state, counted, keep_ms, delay_ms) in zip(jobs, ends, strict=False)])
+
+    @precondition(lambda self: any(self.hands))
+    @rule(worker=WORKERS)
+    def give_back(self, worker: int) -> None:
+        jobs, self.hands[worker] = self.hands[worker], []
+        ended = sorted({job.lease for job in jobs})
+        self.late += jobs
+        given = [Outcome(job.id, job.lease, "available", 0) for job in jobs]
+        assert release(self.store, [(job.id, job.lease) for job in jobs], ended) == self.model.settle(
+            given, ended, self.now)
+
+    def ack(self, worker: int, jobs: Sequence[Claimed], outcomes: list[Outcome]) -> None:
+        """Settle, and end the leases that nothing is left of."""
+        if jobs:
+            self.hands[worker] = [job for job in self.hands[worker] if job not in jobs]
+            ended = sorted({job.lease for job in jobs} - {job.lease for job in self.hands[worker]})
+            self.late += jobs
+            assert settle(self.store, outcomes, ended) == self.model.settle(outcomes, ended, self.now)
+
+    @precondition(lambda self: self.late)
+    @rule(pick=PICK, end=ENDS)
+    def settle_late(self, pick: int, end: tuple[str, int, int, int]) -> None:
+        """By somebody who was given up, or a second time."""
+        state, counted, keep_ms, delay_ms = end
+        job = self.late[pick % len(self.late)]
+        outcomes = [Outcome(job.id, job.lease, state, counted, keep_ms=keep_ms, delay_ms=delay_ms)]
+        assert settle(self.store, outcomes) == self.model.settle(outcomes, [], self.now)
+
+    @rule(worker=WORKERS)
+    def crash(self, worker: int) -> None:
+        """Another worker takes its place; what the first one held is not heard of any more, or late."""
+        self.late += self.hands[worker]
+        self.hands[worker] = []
+        self.workers[worker] = self.started()
+
+    @rule(worker=WORKERS)
+    def renew(self, worker: int) -> None:
+        params = {"worker_id": self.workers[worker], "lease_ms": LEASE_MS}
+        alive = self.store.write(lambda tx: tx.execute("worker_renew", params))
+        assert bool(alive) == (self.workers[worker] in self.model.workers)
+        if alive:
+            self.model.workers[self.workers[worker]] = self.now + LEASE_MS
+        else:
+            self.crash(worker)
+
+    # What time and upkeep do
+
+    @rule(seconds=st.sampled_from([0.001, 5, 20, 31, 31]))
+    def wait(self, seconds: float) -> None:
+        self.clock.advance(seconds)
+        self.now = self.clock.now_ms
+
+    @rule()
+    def stage(self) -> None:
+        assert self.upkeep.stage() == self.model.stage(self.now)
+
+    @rule()
+    def rescue(self) -> None:
+        assert self.upkeep.rescue() == self.model.rescue(self.now)
+
+    @rule()
+    def fold(self) -> None:
+        fold_counts(self.store)
+
+    @precondition(lambda self: any(job.ended for job in self.model.jobs.values()))
+    @rule(hours=st.sampled_from([0, 2, 26, 31 * 24, 60 * 24]))
+    def prune(self, hours: int) -> None:
+        """What is past its time goes; PostgreSQL empties a slot when all that lies in it is."""
+        self.wait(hours * 3600)
+        rows = self.clock.fetch("select id, slot, prune_at from penstock.finished_jobs")
+        held = {slot for _, slot, prune_at in rows if prune_at > self.now and slot != 60 and self.store.slots}
+        self.upkeep.prune()
+        self.model.pruned(id for id, slot, prune_at in rows if prune_at <= self.now and slot not in held)
+
+    # What is so at any time
+
+    @invariant()
+    def every_job_is_where_the_model_says(self) -> None:
+        jobs = {job.id: (job.shown, job.attempt + bool(job.holder), job.holder, self.model.leases.get(job.holder or 0),
+                         job.spec.queue, job.run_at) for job in self.model.jobs.values()}
+        rows = self.clock.fetch("select id, state, attempt, lease, worker_id, queue, run_at from penstock.jobs")
+        assert len(rows) == len(jobs), "each job is in one state"
+        assert {row[0]: row[1:] for row in rows} == jobs
+        ready = {(job.spec.queue, job.rank, job.id) for job in self.model.jobs.values() if job.ready}
+        assert set(self.clock.fetch("select queue, rank, id from penstock.ready_jobs")) == ready
+
+    @invariant()
+    def counters_are_true(self) -> None:
+        assert {(each.queue, each.task, each.state): each.jobs for each in self.app.counts()} == self.model.counts()
+
+    @invariant()
+    def a_key_is_kept_for_as_long_as_it_was_asked_for(self) -> None:
+        kept = self.clock.fetch("select job_id, until from penstock.unique_keys"
+                                f" where until is null or until > {self.now}")
+        assert set(kept) == self.model.kept_keys(self.now)
+
+    def teardown(self) -> None:
+        """In the end everything is claimed, settled and gone: nothing is stuck, and nothing was lost."""
+        for queue in list(self.model.paused):
+            self.pause_or_resume(queue)
+        for worker in (0, 1):
+            self.crash(worker)
+        self.wait(41)
+        self.rescue()
+        self.workers[0] = self.started()
+        self.stage()
+        for queue in ("q1", "q2"):
+            self.claim(0, queue, 1000)
+        jobs = self.hands[0]
+        self.ack(0, jobs, [Outcome(job.id, job.lease, "completed", keep_ms=0) for job in jobs])
+        assert not [job for job in self.model.jobs.values() if not job.ended]
+        self.every_job_is_where_the_model_says()
+        self.counters_are_true()
+
+
+@pytest.fixture
+def tmp_path() -> Iterator[Path]:
+    """In memory where possible: nothing here crashes the machine, and the disk's answers take most of the time."""
+    memory = "/dev/shm"
+    with tempfile.TemporaryDirectory(dir=memory if os.path.isdir(memory) else None) as folder:
+        yield Path(folder)
+
+
+def test_jobs_do_what_the_model_says(app: Penstock, clock: Clock, caplog: pytest.LogCaptureFixture):
+    caplog.set_level("ERROR", "penstock")  # thousands of rescues are no news
+    for name in ("mail", "sums"):
+        app.task(name=name, retry=RetryPolicy(max_attempts=3), retention=Retention())(lambda number=0: None)
+    run_state_machine_as_test(lambda: Jobs(app, clock), settings=settings(
+        max_examples=int(os.environ.get("PENSTOCK_MODEL_EXAMPLES", "500")), stateful_step_count=20, deadline=None,
+        suppress_health_check=list(HealthCheck)))
