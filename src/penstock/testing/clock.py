@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 from penstock.app import Penstock
 from penstock.domain.errors import ConfigurationError, InvalidArguments
+from penstock.store.port import Transaction
 from penstock.store.statements import compile_sql
 from penstock.testing.place import settings_of
 
@@ -24,16 +25,17 @@ class FakeClock:
         with FakeClock(app) as clock:
             clock.advance(timedelta(days=1))
 
-    It decides what is due, when a deadline has passed and how old a job is; `datetime.now()` and the limits of a running
-    attempt (`timeout`, `stale_after`) go by the clocks of Python. Make it before a worker of the app is started. To
-    let another process share it, give its app `now=clock.expression`. It leaves the table `test_clock` behind. Raises
-    `SchemaMissing` where the store has not been migrated, and `ConfigurationError` if the app has such a clock already.
+    It decides what is due, when a deadline has passed and how old a job is; `datetime.now()` and the limits of a
+    running attempt (`timeout`, `stale_after`) go by the clocks of Python. Make it before a worker of the app is
+    started. To let another process share it, give its app `now=clock.expression`. It leaves the table `test_clock`
+    behind. Raises `SchemaMissing` where the store has not been migrated, and `ConfigurationError` if the app has such a
+    clock already.
     """
 
     def __init__(self, app: Penstock, at: datetime | None = None) -> None:
         if app.settings.now is not None:
-            raise ConfigurationError("expected an app that goes by its database's time, got one with now= set: close the"
-                                     " clock that it has, or use that one")
+            raise ConfigurationError("expected an app that goes by its database's time, got one with now= set: use the"
+                                     " clock that it has, or close that one first")
         app.check()
         self._app = app
         dialect = app.store.dialect
@@ -50,7 +52,7 @@ class FakeClock:
         """The time in the store, in UTC."""
         row = self._app.store.read(lambda tx: tx.row("now"))
         assert row is not None
-        return _START + row[0] * _MS
+        return _START + int(row[0]) * _MS
 
     def advance(self, by: timedelta) -> None:
         """Move the time on (or, with a negative `by`, back), and let workers look."""
@@ -89,11 +91,16 @@ class FakeClock:
     def _write(self, *statements: str) -> None:
         store = self._app.store
         compiled = [compile_sql(sql, store.dialect).sql for sql in statements]
-        store.write(lambda tx: [tx.script(sql) for sql in compiled])
+
+        def work(tx: Transaction) -> None:
+            for sql in compiled:
+                tx.script(sql)
+
+        store.write(work)
 
 
 def _ms(at: datetime) -> int:
     if not isinstance(at, datetime) or at.utcoffset() is None:
-        raise InvalidArguments(f"expected a time with a zone for the clock, got {at!r}: add tzinfo=UTC, or the zone that"
-                               " you mean")
+        raise InvalidArguments(f"expected a time with a zone for the clock, got {at!r}: add tzinfo=UTC, or the zone"
+                               " that you mean")
     return (at - _START) // _MS

@@ -1,8 +1,9 @@
 """Inline mode: an enqueue runs the job at once, in the caller, and stores nothing.
 
-Arguments are still encoded and decoded by the task's signature, and what the attempt comes to is decided as in a worker.
+Arguments are still encoded and decoded by the task's signature, and what an attempt comes to is decided as in a worker.
 """
 
+import asyncio
 import contextlib
 from collections.abc import Iterable, Iterator
 from contextvars import ContextVar
@@ -63,7 +64,11 @@ class Inline:
             return met
         attempt = self._attempt(call)
         with _one_deeper(call):
-            return self._told(call, attempt, await _in_its_own_context(self._executor, attempt))
+            return self._told(call, attempt, await self._alone(attempt))
+
+    async def _alone(self, attempt: Attempt) -> Outcome:
+        """Run in a context of its own, or the caller would have the attempt for its current job from then on."""
+        return await asyncio.get_running_loop().create_task(self._executor.arun(attempt))
 
     def _met(self, call: Call) -> Job | None:
         """The job with the same unique key, if there is one that keeps it."""
@@ -91,12 +96,6 @@ class Inline:
         if ran.error is not None and (ran.failed or ends_the_test(ran.error)):
             raise ran.error
         return ran
-
-
-async def _in_its_own_context(executor: Rehearsal, attempt: Attempt) -> Outcome:
-    import asyncio
-
-    return await asyncio.get_running_loop().create_task(executor.arun(attempt))
 
 
 @contextlib.contextmanager

@@ -3,7 +3,7 @@
 import asyncio
 import contextvars
 import threading
-from collections.abc import Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
@@ -104,11 +104,13 @@ class PrivateLoop:
         _apart(self._runner.close)
 
 
-def _apart(call: Any) -> Any:
+def _apart(call: Callable[[], T]) -> T:
     """Call something that no running loop may be around."""
-    if asyncio._get_running_loop() is None:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
         return call()
-    future: Future[Any] = Future()
+    future: Future[T] = Future()
 
     def work() -> None:
         try:

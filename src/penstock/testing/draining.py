@@ -1,0 +1,177 @@
+"""Drain: what a worker does, in the caller's thread, until nothing is left that is due.
+
+Jobs are staged, claimed under a lease, run and settled one after the other in the real store, so that each sees all
+that those before it have done.
+"""
+
+import time
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from threading import Event
+from typing import Any
+
+from penstock.app import SYNC_QUEUE, Penstock
+from penstock.domain.errors import InvalidArguments, JobError
+from penstock.domain.jobs import Claimed, Outcome
+from penstock.events import StaleSettle
+from penstock.queue.attempt import Attempt, Identity
+from penstock.queue.claim import claim_queue, release, settle
+from penstock.queue.control import fold_counts
+from penstock.store.port import Transaction
+from penstock.testing.running import FAR, PrivateLoop, Ran, Rehearsal, ends_the_test
+from penstock.worker.delivery import Delivery
+
+_LEASE_MS = 3_600_000
+_NEVER_MS = 2**62
+_MS = timedelta(milliseconds=1)
+
+
+@dataclass(frozen=True)
+class Drained:
+    """How many attempts came to what. `ran` has them all, in their order; it does not count when two are compared."""
+
+    completed: int = 0
+    retryable: int = 0
+    discarded: int = 0
+    cancelled: int = 0
+    snoozed: int = 0
+    ran: tuple[Ran, ...] = field(default=(), compare=False, repr=False)
+
+    @property
+    def failed(self) -> int:
+        """Attempts that failed, whether the job is tried again or not."""
+        return self.retryable + self.discarded
+
+
+def drain(app: Penstock, queue: str | Iterable[str] | None = None, *,
+          with_scheduled: bool | timedelta | datetime = False, with_periodic: bool = False, raising: bool = False,
+          limit: int = 10_000) -> Drained:
+    """Run what is due in a queue, in several, or (None) in all, until nothing is left; return what came of it.
+
+    Jobs that are enqueued meanwhile are run as well. `with_scheduled` also runs those whose time has not come (True:
+    all, else: those due within a time, or by a moment), retries and snoozed jobs included; each for one attempt, so
+    what puts itself off again waits. Requests of syncs are dispatched where their queue is drained. `with_periodic`
+    first enqueues the ticks that are due. `raising` raises the first error of a job once it is settled. Raises
+    `JobError` after `limit` attempts.
+    """
+    queues = None if queue is None else [queue] if isinstance(queue, str) else list(queue)
+    draining = _Draining(app, queues, limit)
+    with draining.loop:
+        return draining.run(with_scheduled, with_periodic, raising)
+
+
+class _Draining:
+    def __init__(self, app: Penstock, queues: list[str] | None, limit: int) -> None:
+        app.check()
+        self.loop = PrivateLoop()
+        self._app = app
+        self._store = app.store
+        self._queues = queues
+        self._limit = limit
+        self._executor = Rehearsal(app.tasks, app.events, Delivery(app.store))
+        self._upkeep = app.upkeep()
+        self._worker_id = 0
+        self._ran: list[Ran] = []
+
+    def run(self, with_scheduled: bool | timedelta | datetime, with_periodic: bool, raising: bool) -> Drained:
+        until = self._until(with_scheduled)
+        try:
+            while with_periodic and self._app.scheduler().step() == 0.0:
+                pass
+            while self._pass(raising) or (until is not None and self._bring_forward(until)):
+                pass
+        finally:
+            self._store.write(lambda tx: tx.execute("worker_stop", {"worker_id": self._worker_id}))
+            fold_counts(self._store)
+        found = Counter(ran.state for ran in self._ran)
+        return Drained(found["completed"], found["retryable"], found["discarded"], found["cancelled"],
+                       found["scheduled"], tuple(self._ran))
+
+    def _until(self, given: bool | timedelta | datetime) -> int | None:
+        """The time in ms since 1970 up to which jobs may wait for theirs and are run all the same."""
+        if isinstance(given, bool):
+            return _NEVER_MS if given else None
+        if isinstance(given, timedelta):
+            now = self._store.read(lambda tx: tx.row("now"))
+            assert now is not None
+            return int(now[0]) + given // _MS
+        if not isinstance(given, datetime) or given.utcoffset() is None:
+            raise InvalidArguments(f"with_scheduled: expected a bool, a timedelta or a time with a zone, got {given!r}")
+        return (given - datetime(1970, 1, 1, tzinfo=UTC)) // _MS
+
+    def _pass(self, raising: bool) -> bool:
+        """Stage, dispatch, and run what is available; whether there was anything."""
+        self._renew()
+        self._upkeep.rescue()
+        while self._upkeep.stage():
+            pass
+        while self._served(SYNC_QUEUE) and self._app.dispatcher().step() == 0.0:
+            pass
+        before = len(self._ran)
+        for queue in self._ready() if self._queues is None else self._queues:
+            while claimed := claim_queue(self._store, self._worker_id, queue, 1):
+                for job in claimed:
+                    self._one(job, raising)
+        return len(self._ran) > before
+
+    def _served(self, queue: str) -> bool:
+        return self._queues is None or queue in self._queues
+
+    def _ready(self) -> list[str]:
+        return [row[0] for row in self._store.read(lambda tx: tx.rows("queues_ready"))]
+
+    def _renew(self) -> None:
+        """Be a worker, as far as the store knows, though a test may have moved its clock by days."""
+        def work(tx: Transaction) -> int:
+            if tx.execute("worker_renew", {"worker_id": self._worker_id, "lease_ms": _LEASE_MS}):
+                return self._worker_id
+            row = tx.row("worker_start", {"name": "penstock.testing.drain", "lease_ms": _LEASE_MS})
+            assert row is not None
+            return int(row[0])
+
+        self._worker_id = self._store.write(work)
+
+    def _one(self, job: Claimed, raising: bool) -> None:
+        deadline_at = None if job.deadline_ms is None else time.monotonic() + job.deadline_ms / 1000
+        attempt = Attempt(job, Identity(self._worker_id, FAR), Event(), deadline_at, tell=self._tell)
+        if job.stale is not None:
+            outcome = self._executor.stale(attempt)
+        elif self._executor.is_async(job.task):
+            outcome = self.loop.run(self._executor.arun(attempt))
+        else:
+            outcome = self._executor.run(attempt)
+        ran = self._executor.ran(attempt, outcome)
+        if ran.error is not None and ends_the_test(ran.error):
+            release(self._store, [(job.id, job.lease)], [job.lease])
+            raise ran.error
+        self._settle(outcome)
+        self._ran.append(ran)
+        if raising and ran.failed and ran.error is not None:
+            raise ran.error
+        if len(self._ran) >= self._limit:
+            raise JobError(f"drain: expected fewer than {self._limit:,} attempts, got as many, the last of {job.task}:"
+                           " a job may enqueue itself for ever; if there are so many, give limit=")
+
+    def _settle(self, outcome: Outcome) -> None:
+        for id in settle(self._store, [] if outcome.written else [outcome], [outcome.lease]):
+            self._app.events.emit(StaleSettle(job_id=id, lease=outcome.lease))
+
+    def _tell(self, job_id: int, percent: float | None, note: str | None) -> None:
+        columns: dict[str, Any] = {"ids": [job_id], "percents": [percent], "notes": [note]}
+        self._store.write(lambda tx: tx.batch("progress_save", columns))
+
+    def _bring_forward(self, until: int) -> bool:
+        """Let the jobs of later be due now, in their order, but for those that have had an attempt here already."""
+        had = {ran.id for ran in self._ran}
+        rows = self._store.read(lambda tx: tx.rows("jobs_later", {"until": until}))
+        later = [id for id, queue in rows if id not in had and self._served(queue)]
+
+        def work(tx: Transaction) -> None:
+            for place, id in enumerate(later):
+                tx.execute("bring_forward", {"id": id, "ago_ms": len(later) - place})
+
+        if later:
+            self._store.write(work)
+        return bool(later)
