@@ -36,10 +36,11 @@ def _claimable(store: Store, queue: str) -> bool:
     return bool(row and row[0])
 
 
-def stragglers(store: Store, queue: str, after: tuple[int, int], count: int) -> list[tuple[int, int]]:
-    """Ready jobs by (rank, id), where that is not above `after`."""
+def stragglers(store: Store, queue: str, after: tuple[int, int], count: int, *,
+               everywhere: bool = True) -> list[tuple[int, int]]:
+    """Ready jobs by (rank, id), where that is not above `after`; if not `everywhere`, of those that came of late."""
     params = {"queue": queue, "after": after[0], "after_id": after[1], "count": count}
-    rows = store.read(lambda tx: tx.rows("stragglers", params))
+    rows = store.run("stragglers" if everywhere else "stragglers_new", params)
     return [(rank, id) for rank, id in rows]
 
 

@@ -1,6 +1,8 @@
 """Upkeep: stage what has become due, rescue the jobs of workers that stopped renewing, and keep the tables small.
 
-Every worker does it; statements that find nothing cost an index look-up.
+Every worker does it; statements that find nothing cost an index look-up. Under somebody else's long transaction, dead
+rows make some of them slower and slower: what was staged is passed over, and other looks are the farther apart the
+longer they take, so that none has more than a small share of the time.
 """
 
 import contextlib
@@ -10,16 +12,36 @@ from collections.abc import Mapping
 from penstock.domain.errors import StoreBusy
 from penstock.domain.jobs import JobState, Outcome, Retention
 from penstock.events import Events, JobsRescued
-from penstock.queue.claim import settle_in
+from penstock.queue.claim import LOWEST, settle_in
 from penstock.queue.control import fold_counts
 from penstock.store.port import Store, Transaction
 
 _STAGE_BATCH = 1000
 _FOLD_SECONDS = 2.0
 _PRUNE_SECONDS = 60.0
+_SHARE = 20
 _PRUNE_BATCH = 1000
 _MOST_LOST = 3
 _LOST = "the worker that ran this attempt stopped renewing its lease"
+
+
+class _Turn:
+    """When it is time for what is done now and then: every so many seconds, and for at most a twentieth of the time."""
+
+    def __init__(self, every_seconds: float) -> None:
+        self._every_seconds = every_seconds
+        self._next_at = self._began = 0.0
+        self._due = False
+
+    def __enter__(self) -> bool:
+        self._began = time.monotonic()
+        self._due = self._began >= self._next_at
+        return self._due
+
+    def __exit__(self, *exception: object) -> None:
+        if self._due:
+            took = time.monotonic() - self._began
+            self._next_at = self._began + max(self._every_seconds, took * _SHARE)
 
 
 class Upkeep:
@@ -34,20 +56,24 @@ class Upkeep:
         self._events = events
         self._every_seconds = every_seconds
         self._retention = retention or {}
-        self._folded_at = 0.0
-        self._pruned_at = 0.0
+        self._fold_turn = _Turn(_FOLD_SECONDS)
+        self._prune_turn = _Turn(_PRUNE_SECONDS)
+        self._rescue_turn = _Turn(0.0)
+        self._look_turn = _Turn(0.0)
+        self._passed = LOWEST
 
     def step(self) -> float:
         due_ms = self._due_ms()
-        staged = self.stage() if due_ms is not None and due_ms <= 0 else 0
-        self.rescue()
-        now = time.monotonic()
-        if now - self._folded_at >= _FOLD_SECONDS:
-            self._folded_at = now
-            fold_counts(self._store)
-        if now - self._pruned_at >= _PRUNE_SECONDS:
-            self._pruned_at = now
-            self.prune()
+        staged = self.stage(self._passed) if due_ms is not None and due_ms <= 0 else 0
+        with self._rescue_turn as due:
+            if due:
+                self.rescue()
+        with self._fold_turn as due:
+            if due:
+                fold_counts(self._store)
+        with self._prune_turn as due:
+            if due:
+                self.prune()
         if staged == _STAGE_BATCH:
             return 0.0
         if staged:
@@ -57,13 +83,25 @@ class Upkeep:
         return float(min(max(due_ms / 1000, 0.005), self._every_seconds))
 
     def _due_ms(self) -> int | None:
-        """Milliseconds until the next job is due; none waits for its time: None."""
-        row = self._store.read(lambda tx: tx.row("next_due"))
-        return None if row is None or row[0] is None else int(row[0])
+        """Milliseconds until the next job is due; none waits for its time: None.
 
-    def stage(self) -> int:
-        """Make due jobs available; at most a thousand at a time, so that no transaction grows long."""
-        staged = len(self._store.run("stage", {"count": _STAGE_BATCH}))
+        What was staged is passed over. A job that becomes visible there, by a late commit, is found when it is time for
+        a look at all of them.
+        """
+        with self._look_turn as due:
+            if due:
+                self._passed = LOWEST
+            row = self._store.read(lambda tx: tx.row("next_due", {"after": self._passed}))
+        assert row is not None
+        run_at, now = row
+        if self._store.dead_rows_linger:
+            self._passed = max(self._passed, now if run_at is None else min(run_at, now))
+        return None if run_at is None else int(run_at - now)
+
+    def stage(self, after: int = LOWEST) -> int:
+        """Make due jobs available, of those not due before `after`; at most a thousand at a time, so that no
+        transaction grows long."""
+        staged = len(self._store.run("stage", {"count": _STAGE_BATCH, "after": after}))
         if staged:
             self._store.wake()
         return staged

@@ -2,7 +2,8 @@
 
 On a store where dead rows linger (PostgreSQL, under somebody else's long transaction), a claim does not read again what
 it has passed: it begins above the highest rank that it has seen. What becomes visible below that mark is found by
-`look`, which runs beside, and may take a fifth of its loop's time, however slow it becomes.
+`look`, which runs beside: it looks through what came of late each time, which costs no more the longer the dead rows
+linger, and through everything as often as may take a fifth of its time, however slow that becomes.
 """
 
 import random
@@ -36,6 +37,7 @@ class Claiming:
         self._identity = identity
         self._stopping = stopping
         self._poll_seconds = poll_seconds
+        self._everywhere_at = 0.0
         self.closed = False
         self.wake: Callable[[], None] = lambda: None
 
@@ -75,20 +77,25 @@ class Claiming:
     def look(self) -> float:
         """Look below the marks for what became visible there; longer looks are farther apart."""
         began = time.monotonic()
+        everywhere = began >= self._everywhere_at
         woken = False
         for lane in self._lanes:
             if lane.after[0] == LOWEST or lane.found:
                 continue
-            found = stragglers(self._store, lane.queue, lane.after, BATCH)
+            found = stragglers(self._store, lane.queue, lane.after, BATCH, everywhere=everywhere)
             if len(found) == BATCH:
                 lane.after = (found[0][0], LOWEST)  # so many that the next claims had better begin there
             lane.found = found
             woken = woken or bool(found)
         if woken:
             self.wake()
-        took = time.monotonic() - began
-        time.sleep(max(took * (_LOOK_SHARE - 1), _LOOK_REST_SECONDS))
-        return self._poll_seconds
+        ended = time.monotonic()
+        rest = (ended - began) * (_LOOK_SHARE - 1)
+        if everywhere:
+            self._everywhere_at = ended + rest
+        time.sleep(_LOOK_REST_SECONDS if everywhere else max(rest, _LOOK_REST_SECONDS))
+        left = self._everywhere_at - time.monotonic()  # what woke us may lie where only a look everywhere finds it
+        return self._poll_seconds if everywhere else min(max(left, 0.0), self._poll_seconds)
 
 
 def _by_lease(claimed: list[Claimed]) -> dict[int, int]:

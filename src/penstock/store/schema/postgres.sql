@@ -181,8 +181,15 @@ create table penstock.count_deltas (
     task   text not null,
     state  text not null,
     slot   smallint not null,
-    n      bigint not null
+    n      bigint not null,
+    xact   xid8 not null default pg_current_xact_id()
 );
+create index count_deltas_xact on penstock.count_deltas (xact);
+
+create table penstock.count_folds (
+    xact  xid8 not null
+);
+insert into penstock.count_folds (xact) values ('0');
 
 create table penstock.counts (
     queue  text not null,

@@ -106,6 +106,25 @@ where queue = :queue and (rank, id) <= (:after, :after_id)
 order by rank, id
 limit (select :count);
 
+-- name: stragglers_new
+-- dialect: postgres
+-- differs: where dead rows linger, new rows lie at the end of the table, so the last 64 pages (7,000 rows) have what came of
+-- late, at a cost that does not grow
+with late as materialized (
+    select queue, rank, id from penstock.ready_jobs
+    where ctid >= (
+        select format('(%s,0)', greatest(pg_relation_size('penstock.ready_jobs') / current_setting('block_size')::bigint - 64, 0))::tid
+    )
+)
+select rank, id from late
+where queue = :queue and (rank, id) <= (:after, :after_id)
+order by rank, id
+limit (select :count);
+
+-- name: stragglers_new
+-- dialect: sqlite
+-- differs: no dead row lingers, so there is nothing that a claim passes over
+select rank, id from penstock.ready_jobs where false;
 
 -- name: leases_held
 -- dialect: postgres

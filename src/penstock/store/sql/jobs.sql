@@ -211,12 +211,12 @@ order by k.key;
 
 -- name: stage
 -- dialect: postgres
--- differs: rows that another stager has locked are skipped
+-- differs: rows that another stager has locked are skipped, and so is what lies below `after`: dead rows
 -- `(select penstock.now())` is asked once, so that the index can be entered with it; a function that may change with every
 -- row would be held against every row.
 with due as materialized (
     select id, state as was from penstock.live_jobs
-    where state in ('scheduled', 'retryable') and run_at <= (select penstock.now())
+    where state in ('scheduled', 'retryable') and run_at >= :after and run_at <= (select penstock.now())
     order by run_at
     limit (select :count)
     for update skip locked
@@ -281,7 +281,9 @@ where id in (
 returning queue;
 
 -- name: next_due
-select min(run_at) - penstock.now() from penstock.live_jobs where state in ('scheduled', 'retryable');
+-- When the first job is due of those not due before `after`, and the time now. What was staged lies below `after`.
+select min(run_at), (select penstock.now()) from penstock.live_jobs
+where state in ('scheduled', 'retryable') and run_at >= :after;
 
 -- name: invalidate
 -- dialect: postgres

@@ -2,9 +2,21 @@
 
 -- name: counts_fold
 -- dialect: postgres
--- differs: one statement with several writes
-with gone as (
-    delete from penstock.count_deltas returning queue, task, state, slot, n
+-- differs: one statement with several writes. What was folded stays as dead rows for as long as somebody's snapshot may
+-- need it, so a fold begins at the oldest transaction that was open during the one before: what others had committed was
+-- folded then. A number that is yet to come is that of another server, whose dump this database was made from.
+with since as materialized (
+    select case when xact <= pg_snapshot_xmin(pg_current_snapshot()) then xact else '0' end as xact
+    from penstock.count_folds
+), found as materialized (
+    select ctid as place from penstock.count_deltas where xact >= (select xact from since)
+    order by xact limit (select 100000)
+), gone as (
+    delete from penstock.count_deltas where ctid = any (array (select place from found))
+    returning queue, task, state, slot, n
+), noted as (
+    update penstock.count_folds set xact = pg_snapshot_xmin(pg_current_snapshot())
+    where (select count(*) from found) < 100000
 )
 insert into penstock.counts (queue, task, state, slot, n)
 select queue, task, state, slot, sum(n) from gone group by queue, task, state, slot order by 1, 2, 3, 4
@@ -19,9 +31,43 @@ on conflict (queue, task, state, slot) do update set n = penstock.counts.n + exc
 delete from penstock.count_deltas;
 
 -- name: counts_waiting
+-- dialect: postgres
+-- differs: begins where the last fold did
+select exists (
+    select xact from penstock.count_deltas
+    where xact >= (
+        select case when xact <= pg_snapshot_xmin(pg_current_snapshot()) then xact else '0' end from penstock.count_folds
+    )
+    order by xact limit (select 1)
+);
+
+-- name: counts_waiting
+-- dialect: sqlite
+-- differs: no dead row is in the way
 select exists (select 1 from penstock.count_deltas);
 
 -- name: counts
+-- dialect: postgres
+-- differs: begins where the last fold did
+select queue, task, state, sum(n) from (
+    select queue, task, state, n from penstock.counts
+    union all
+    select queue, task, state, n from (
+        select queue, task, state, n from penstock.count_deltas
+        where xact >= (
+            select case when xact <= pg_snapshot_xmin(pg_current_snapshot()) then xact else '0' end
+            from penstock.count_folds
+        )
+        order by xact limit (select 1000000000)
+    ) as d
+) as c
+group by queue, task, state
+having sum(n) <> 0
+order by queue, task, state;
+
+-- name: counts
+-- dialect: sqlite
+-- differs: no dead row is in the way
 select queue, task, state, sum(n) from (
     select queue, task, state, n from penstock.counts
     union all
