@@ -27,8 +27,8 @@ class Claiming:
     """`step` belongs to the claim loop, `look` to that of the stragglers."""
 
     def __init__(self, store: Store, lanes: Mapping[str, Lane], is_async: Callable[[str], bool], decision: Decision,
-                 settling: Settling, *, identity: Callable[[], Identity], stopping: Event,
-                 poll_seconds: float) -> None:
+                 settling: Settling, *, identity: Callable[[], Identity], stopping: Event, poll_seconds: float,
+                 asked: set[int]) -> None:
         self._store = store
         self._lanes = list(lanes.values())
         self._is_async = is_async
@@ -36,6 +36,7 @@ class Claiming:
         self._settling = settling
         self._identity = identity
         self._stopping = stopping
+        self._asked = asked
         self._poll_seconds = poll_seconds
         self._everywhere_at = 0.0
         self.closed = False
@@ -66,10 +67,12 @@ class Claiming:
         for job in claimed:
             deadline_at = None if job.deadline_ms is None else time.monotonic() + job.deadline_ms / 1000
             attempt = Attempt(job, identity, self._stopping, deadline_at, tell=self._settling.tell)
-            if job.stale is None:
-                taken.append((attempt, self._is_async(job.task)))
-            else:
+            if job.stale is not None:
                 self._settling.add(attempt, self._decision.stale(attempt))
+                continue
+            if self._asked:
+                self._asked.discard(job.id)  # it was requeued since: a claim knows of every cancellation before it
+            taken.append((attempt, self._is_async(job.task)))
         if taken:
             lane.take(taken)
         return lane.full and lane.room() > 0

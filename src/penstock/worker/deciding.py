@@ -104,7 +104,10 @@ class Decision:
 
     def stale(self, attempt: Attempt) -> Outcome:
         """A claim says that the job need not run any more."""
-        reason = attempt.job.stale or ""
+        return self.skipped(attempt, attempt.job.stale or "")
+
+    def skipped(self, attempt: Attempt, reason: str) -> Outcome:
+        """The job need not run any more: it is settled without having begun."""
         self._events.emit(JobSkipped(job_id=attempt.job.id, task=attempt.job.task, reason=reason))
         outcome = self.ended(attempt, reason, f"{reason} before it ran")
         outcome.counted = 0

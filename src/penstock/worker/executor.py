@@ -7,6 +7,7 @@ import asyncio
 import inspect
 import time
 from collections.abc import Callable, Mapping
+from collections.abc import Set as AbstractSet
 from typing import Any
 
 from penstock.domain.errors import UnknownTask
@@ -24,14 +25,16 @@ Tasks = Mapping[str, Task[Any, Any]]
 
 
 class Executor:
-    """Runs attempts; holds no state of theirs. `watch` is told of attempts that somebody must keep an eye on."""
+    """Runs attempts; holds no state of theirs. `watch` is told of attempts that somebody must keep an eye on; in
+    `asked` are the jobs that somebody has cancelled since they were claimed."""
 
     def __init__(self, tasks: Tasks, events: Events, *, delivery: Delivery | None = None,
-                 watch: Callable[[Attempt], object] | None = None) -> None:
+                 watch: Callable[[Attempt], object] | None = None, asked: AbstractSet[int] = frozenset()) -> None:
         self._tasks = tasks
         self._decision = Decision(tasks, events)
         self._delivery = delivery
         self._watch = watch
+        self._asked = asked
 
     def is_async(self, name: str) -> bool:
         task = self._tasks.get(name)
@@ -40,6 +43,8 @@ class Executor:
     def run(self, attempt: Attempt) -> Outcome:
         """Run a `def` task on this thread."""
         job = attempt.job
+        if (self._asked or attempt.deadline_at is not None) and (reason := self._pointless(attempt)):
+            return self._decision.skipped(attempt, reason)
         task = self._tasks.get(job.task)
         direct = task is None or not task.rules.careful or self._delivery is None
         if not direct and not self._delivery.begin(attempt, task):  # type: ignore[union-attr, arg-type]
@@ -72,6 +77,8 @@ class Executor:
     async def arun(self, attempt: Attempt) -> Outcome:
         """Run an `async def` task on this event loop."""
         job = attempt.job
+        if (self._asked or attempt.deadline_at is not None) and (reason := self._pointless(attempt)):
+            return self._decision.skipped(attempt, reason)
         task = self._tasks.get(job.task)
         direct = task is None or not task.rules.careful or self._delivery is None
         loop = asyncio.get_running_loop()
@@ -102,6 +109,14 @@ class Executor:
         if direct:
             return outcome
         return await asyncio.shield(loop.run_in_executor(None, self._delivery.end, attempt, task, outcome))  # type: ignore[union-attr, arg-type]
+
+    def _pointless(self, attempt: Attempt) -> str | None:
+        """Why a job that waited here for its slot need not begin any more, if so."""
+        if attempt.job.id in self._asked:
+            return "cancelled"
+        if attempt.deadline_at is not None and attempt.deadline_at <= time.monotonic():
+            return "deadline"
+        return None
 
     def _watched(self, attempt: Attempt) -> None:
         if self._watch is not None:

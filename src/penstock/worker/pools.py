@@ -179,9 +179,14 @@ class LoopPool:
             with contextlib.suppress(IndexError):  # withdrawn just now
                 attempt = self._waiting.popleft()
                 task = asyncio.get_running_loop().create_task(self._one(attempt))
-                attempt.interrupt = lambda task=task: self._loop.call(task.cancel)
+                attempt.interrupt = lambda attempt=attempt: self._loop.call(self._cancel, attempt)
                 self._running[attempt] = task
                 self._loop.tasks.add(task)
+
+    def _cancel(self, attempt: Attempt) -> None:
+        task = self._running.get(attempt)
+        if task is not None and not attempt.finished:  # what it came to is not to be lost on its way to the store
+            task.cancel()
 
     async def _one(self, attempt: Attempt) -> None:
         try:

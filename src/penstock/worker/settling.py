@@ -39,6 +39,7 @@ class Settling:
         self._changed = threading.Condition()
         self._writing = False
         self.busy = False
+        self.wake: Callable[[], None] = lambda: None
 
     def open(self, lease: int, jobs: int) -> None:
         """A claim gave so many jobs under a lease."""
@@ -56,6 +57,7 @@ class Settling:
     def tell(self, job_id: int, percent: float | None, note: str | None) -> None:
         """Progress, to be saved with the next batch or a second later."""
         self._progress[job_id] = (percent, note)
+        self.wake()
 
     def step(self) -> float:
         """Write what there is. Where many short jobs run, a few milliseconds gather many into one commit."""
@@ -77,7 +79,9 @@ class Settling:
         self._settled(batch)
         with self._changed:
             self._changed.notify_all()
-        return 0.0 if self._rows else _IDLE_SECONDS
+        if self._rows:
+            return 0.0
+        return _PROGRESS_SECONDS if self._progress else _IDLE_SECONDS
 
     def _write(self, batch: list[Ended]) -> None:
         fresh = Counter(attempt.job.lease for attempt, outcome in batch if not outcome.late)

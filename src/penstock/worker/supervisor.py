@@ -63,9 +63,10 @@ class Worker:
         self._unknown: set[int] = set()
         self._state = "new"
         self._identity: Identity | None = None
-        self._watching = Watching(store, tasks, events, running=self._running, abandon=self._abandon,
+        asked: set[int] = set()
+        self._watching = Watching(store, tasks, events, running=self._running, abandon=self._abandon, asked=asked,
                                   poll_seconds=poll_seconds, patience_seconds=patience_seconds)
-        executor = Executor(tasks, events, delivery=Delivery(store), watch=self._watching.watch)
+        executor = Executor(tasks, events, delivery=Delivery(store), watch=self._watching.watch, asked=asked)
         self._event_loop = EventLoop()
         self._lanes = {
             queue: Lane(queue, slots, ThreadPool(slots, executor, self._finished),
@@ -74,12 +75,14 @@ class Worker:
         }
         self._settling = Settling(store, events, self._settled)
         self._claiming = Claiming(store, self._lanes, executor.is_async, Decision(tasks, events), self._settling,
-                                  identity=self._current, stopping=self._stopping, poll_seconds=poll_seconds)
+                                  identity=self._current, stopping=self._stopping, poll_seconds=poll_seconds,
+                                  asked=asked)
         self._heartbeat = Loop("heartbeat", self._renew, events)
         self._settle_loop = Loop("settle", self._settling.step, events)
         self._reclaim_loop = Loop("reclaim", self._reclaim, events)
         self._watch_loop = Loop("watch-attempts", self._watching.step, events)
         self._watching.wake = self._watch_loop.wake
+        self._settling.wake = self._settle_loop.wake
         self._claim_loop = Loop("claim", self._claiming.step, events)
         self._woken = [Loop(name, step, events, rest_seconds=_REST_SECONDS) for name, step in steps.items()]
         if store.dead_rows_linger:

@@ -24,17 +24,18 @@ _NEVER = float("inf")
 
 
 class Watching:
-    """`step` runs on a loop of its own."""
+    """`step` runs on a loop of its own. `asked` is kept as the set of the jobs that somebody has cancelled."""
 
     def __init__(self, store: Store, tasks: Mapping[str, Task[Any, Any]], events: Events, *,
                  running: Callable[[], Iterable[Attempt]], abandon: Callable[[Attempt, Outcome], None],
-                 poll_seconds: float, patience_seconds: float) -> None:
+                 asked: set[int], poll_seconds: float, patience_seconds: float) -> None:
         self._store = store
         self._tasks = tasks
         self._events = events
         self._decision = Decision(tasks, events)
         self._running = running
         self._abandon = abandon
+        self._asked = asked
         self._poll_seconds = poll_seconds
         self._patience_seconds = patience_seconds
         self._watched: dict[int, Attempt] = {}
@@ -65,22 +66,22 @@ class Watching:
         running = {attempt.job.id: attempt for attempt in self._running()}
         if not running:
             return
-        asked = [row[0] for row in self._store.read(lambda tx: tx.rows("cancellations"))]
-        ours = [id for id in asked if id in running]
-        for id in ours:
-            self._tell(running[id], "cancelled")
-        if ours:
-            self._store.write(lambda tx: tx.execute("cancellations_seen", {"ids": ours}))
+        asked = {row[0] for row in self._store.read(lambda tx: tx.rows("cancellations"))}
+        self._asked |= asked
+        self._asked &= asked
+        for id in asked & running.keys():
+            if running[id].ended is None:
+                self._tell(running[id], "cancelled")
 
     def _look_at(self, attempt: Attempt, now: float) -> float:
         """Tell an attempt whose time is over; return the seconds until it is to be looked at again."""
-        if attempt.ended is None:
+        if not attempt.expired_at:
             due, reason = min(self._limits(attempt), default=(_NEVER, ""))
             if now < due:
                 return due - now
             self._tell(attempt, reason)
             attempt.expired_at = now
-        given_up_at = (attempt.expired_at or now) + self._patience_seconds
+        given_up_at = attempt.expired_at + self._patience_seconds
         if now < given_up_at:
             return given_up_at - now
         self._watched.pop(id(attempt), None)

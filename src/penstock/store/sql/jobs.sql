@@ -393,16 +393,6 @@ where changes() > 0 or exists (select 1 from penstock.live_jobs where id = :id);
 -- name: cancellations
 select job_id from penstock.cancellations;
 
--- name: cancellations_seen
--- dialect: postgres
--- differs: each dialect takes an array in its own way
-delete from penstock.cancellations where job_id = any (:ids);
-
--- name: cancellations_seen
--- dialect: sqlite
--- differs: each dialect takes an array in its own way
-delete from penstock.cancellations where job_id in (select value from json_each(:ids));
-
 -- name: requeue
 -- dialect: postgres
 -- differs: one statement with several writes
