@@ -95,11 +95,17 @@ def test_an_error_comes_out_where_the_job_was_enqueued(shop: Penstock):
 def test_a_job_with_no_attempt_left_is_discarded(shop: Penstock):
     @shop.task(retry=RetryPolicy(max_attempts=1))
     def fail() -> None:
-        raise ValueError
+        raise LookupError
 
-    with inline(shop) as inlined, pytest.raises(ValueError):
-        fail.enqueue()
-    assert [job.state for job in inlined.jobs] == ["discarded"]
+    @shop.task(delivery="at_most_once")
+    def fail_once() -> None:
+        raise LookupError
+
+    with inline(shop) as inlined:
+        for task in (fail, fail_once):
+            with pytest.raises(LookupError):
+                task.enqueue()
+    assert [job.state for job in inlined.jobs] == ["discarded", "discarded"]
 
 
 @pytest.mark.parametrize(("signal", "state"), [

@@ -75,10 +75,17 @@ class Rehearsal(Executor):
     def ran(self, attempt: Attempt, outcome: Outcome) -> Ran:
         """What is to be told of an attempt, once."""
         error = self._recording.errors.pop(attempt, None)
-        return Ran(attempt.id, attempt.task, attempt.queue, state=outcome.state,
+        state, error_class = outcome.state, outcome.error_class
+        if state in ("scheduled", "retryable") and self._only_once(attempt.task):
+            state, error_class = "discarded", error_class or "AtMostOnce"  # it has had its one attempt
+        return Ran(attempt.id, attempt.task, attempt.queue, state=state, error_class=error_class,
                    result=self._recording.results.pop(attempt, None),
                    signal=error if isinstance(error, Signal) else None,
-                   error=None if isinstance(error, Signal) else error, error_class=outcome.error_class)
+                   error=None if isinstance(error, Signal) else error)
+
+    def _only_once(self, name: str) -> bool:
+        task = self._tasks.get(name)
+        return task is not None and task.rules.delivery == "at_most_once"
 
 
 def ends_the_test(error: BaseException | None) -> bool:
