@@ -22,9 +22,10 @@ def carried_out(store: Store, name: str, params: dict[str, Any], connection: Any
     """Run a statement in a transaction of its own and wake the workers, or on a caller's connection and wake nobody."""
     if connection is not None:
         return insert(store, name, params, connection)
-    rows = store.run(name, params)
+    told = "tell" in params and store.tells()
+    rows = store.run(name, {**params, "tell": True} if told else params)
     if wake:
-        store.wake()
+        store.wake(told=told)
     return rows
 
 
@@ -50,6 +51,7 @@ def plan(calls: Sequence[Call]) -> tuple[str, dict[str, Any]]:
             "task": shape["task"], "queue": shape["queue"], "priority": shape["priority"], "run_at": shape["run_at"],
             "delay_ms": shape["delay_ms"], "arguments": calls[0].arguments, "max_attempts": shape["max_attempts"],
             "tags": shape["tags"], "deadline_at": shape["deadline_at"], "deadline_ms": shape["deadline_ms"],
+            "tell": False,
         }
     numbers: dict[int, int] = {}
     shapes: list[Shape] = []
@@ -72,9 +74,10 @@ def jobs(calls: Sequence[Call], rows: Sequence[Row]) -> list[Job]:
 
     `enqueue` gives ids in no order, but numbers them in that of the calls; `enqueue_unique` gives (id, skipped) in it.
     """
-    if rows and len(rows[0]) == 2:
-        found = [(row[0], bool(row[1])) for row in rows]
+    if len(calls) == 1 or not rows or len(rows[0]) == 1:
+        skipping = calls[0].unique_key is not None
+        found = [(id, skipping and bool(skipped[0])) for id, *skipped in sorted(rows)]
     else:
-        found = [(id, False) for id in sorted(row[0] for row in rows)]
+        found = [(row[0], bool(row[1])) for row in rows]
     return [Job(id, call.shape["task"], call.shape["queue"], skipped)
             for (id, skipped), call in zip(found, calls, strict=True)]

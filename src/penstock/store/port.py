@@ -124,8 +124,15 @@ class Store(Protocol):
         """
         ...
 
-    def wake(self) -> None:
-        """Tell this process and others that there is work. Called after a commit, never inside a transaction."""
+    def tells(self) -> bool:
+        """Whether a statement that is about to run by itself should carry the word to other processes (`:tell`)."""
+        ...
+
+    def wake(self, *, told: bool = False) -> None:
+        """Tell this process, and others unless they were `told`, that there is work.
+
+        Called after a commit, never inside a transaction.
+        """
         ...
 
     def watch(self, notice: Callable[[], None]) -> Watch:

@@ -19,7 +19,7 @@ from penstock.worker.deciding import Decision
 from penstock.worker.lane import BATCH, Lane
 from penstock.worker.settling import Settling
 
-_LOOK_REST_SECONDS = 0.02
+LOOK_REST_SECONDS = 0.02
 _LOOK_SHARE = 5
 
 
@@ -96,7 +96,8 @@ class Claiming:
         rest = (ended - began) * (_LOOK_SHARE - 1)
         if everywhere:
             self._everywhere_at = ended + rest
-        time.sleep(_LOOK_REST_SECONDS if everywhere else max(rest, _LOOK_REST_SECONDS))
+        if not everywhere and rest > LOOK_REST_SECONDS:
+            time.sleep(rest)
         left = self._everywhere_at - time.monotonic()  # what woke us may lie where only a look everywhere finds it
         return self._poll_seconds if everywhere else min(max(left, 0.0), self._poll_seconds)
 

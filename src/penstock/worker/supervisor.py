@@ -24,7 +24,7 @@ from penstock.events import (
 from penstock.queue.attempt import Attempt, Identity
 from penstock.queue.claim import leases_held, release
 from penstock.store.port import Store, Watch
-from penstock.worker.claiming import Claiming
+from penstock.worker.claiming import LOOK_REST_SECONDS, Claiming
 from penstock.worker.deciding import Decision
 from penstock.worker.delivery import Delivery
 from penstock.worker.executor import Executor, Tasks
@@ -35,7 +35,7 @@ from penstock.worker.settling import Ended, Settling
 from penstock.worker.watching import Watching
 
 Step = Callable[[], float]
-_REST_SECONDS = 0.1
+_REST_SECONDS = 0.25  # the claim goes first
 
 
 class Worker:
@@ -86,7 +86,7 @@ class Worker:
         self._claim_loop = Loop("claim", self._claiming.step, events)
         self._woken = [Loop(name, step, events, rest_seconds=_REST_SECONDS) for name, step in steps.items()]
         if store.dead_rows_linger:
-            self._woken.append(Loop("stragglers", self._claiming.look, events))
+            self._woken.append(Loop("stragglers", self._claiming.look, events, rest_seconds=LOOK_REST_SECONDS))
             self._claiming.wake = self._claim_loop.wake
         self._watch: Watch | None = None
 

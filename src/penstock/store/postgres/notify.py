@@ -1,11 +1,13 @@
 """Tells other processes that there is work: by NOTIFY, outside of every transaction, and not for every job.
 
 A notification takes a global lock at the commit of the transaction that holds it, so it travels in one of its own,
-which need not wait for a disk. The first goes at once; while more come, one every few milliseconds speaks for all.
+which need not wait for a disk, or with a single insert of our own. The first goes at once; while more come, one every
+few milliseconds speaks for all.
 """
 
 import contextlib
 import threading
+import time
 
 import psycopg
 
@@ -24,6 +26,15 @@ class Notifier:
         self._asked = threading.Event()
         self._closing = threading.Event()
         self._thread: threading.Thread | None = None
+        self._told_at = 0.0
+
+    def take(self) -> bool:
+        """Whether a statement that is about to run by itself may as well carry the notification: not too often."""
+        now = time.monotonic()
+        if now - self._told_at < _REST_SECONDS or self._asked.is_set():
+            return False
+        self._told_at = now
+        return True
 
     def ask(self) -> None:
         """Have others told soon. Nobody is told of a failure: workers poll too."""
@@ -47,6 +58,7 @@ class Notifier:
         while True:
             self._asked.wait()
             self._asked.clear()
+            self._told_at = time.monotonic()
             connection.execute(self._sql)
             if self._closing.wait(_REST_SECONDS) and not self._asked.is_set():
                 return

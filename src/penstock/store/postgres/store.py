@@ -241,10 +241,13 @@ class PostgresStore:
     def refuse_self_lock(self, future: Future[Any]) -> None:
         """Nothing to refuse: an insert waits for no lock of the caller's."""
 
-    def wake(self) -> None:
+    def tells(self) -> bool:
+        return not self.pooled and self._notifier.take()
+
+    def wake(self, *, told: bool = False) -> None:
         for listener in tuple(self._listeners):  # this process at once, and without a round trip
             listener.wake()
-        if not self.pooled:
+        if not told and not self.pooled:
             self._notifier.ask()
 
     def watch(self, notice: Callable[[], None]) -> Listener:

@@ -19,7 +19,8 @@ with made as (
     insert into penstock.count_deltas (queue, task, state, slot, n)
     select :queue, :task, state, 0, 1 from made
 )
-select id from made;
+select id, told
+from made cross join lateral (select case when :tell then pg_notify('penstock', '') end as told) as n;
 
 -- name: enqueue_one
 -- dialect: sqlite
@@ -39,7 +40,7 @@ where s.name = 'job' and j.state = 'available';
 insert into penstock.count_deltas (queue, task, state, slot, n)
 select j.queue, j.task, j.state, 0, 1
 from penstock.sequences s join penstock.live_jobs j on j.id = s.value where s.name = 'job';
-select value from penstock.sequences where name = 'job';
+select value as id, :tell as told from penstock.sequences where name = 'job';
 
 -- name: enqueue
 -- dialect: postgres

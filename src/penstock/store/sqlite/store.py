@@ -98,7 +98,10 @@ class SQLiteStore:
             if self._closed:
                 self._close_readers()
 
-    def wake(self) -> None:
+    def tells(self) -> bool:
+        return False
+
+    def wake(self, *, told: bool = False) -> None:
         """Tell this process at once; other processes poll the file's data version."""
         for watch in tuple(self._watches):
             watch.wake()
