@@ -5,7 +5,6 @@ the server's own work in between count too. A checkpoint goes before, after whic
 logged as a whole page. Jobs are enqueued in one call, or one by one; the dearer of the two has to hold the bar.
 """
 
-
 import psycopg
 
 from bench.app import declared
