@@ -3,7 +3,8 @@
 A worker process and an enqueuer (one by one, each a commit of its own; one job of ten is delayed by a second) run from
 a while before the snapshot is taken until after the last window. The worker times every statement that it sends, with
 its round trip. The ratios are of the last window to the first: what the worker does may not become slower by what it
-has done. Autovacuum is on as it comes; it can do nothing. The curve is printed window by window.
+has done. Autovacuum is on as it comes; it can do nothing. The curve is printed window by window; in it `bare_commit` is
+an INSERT of one row from a process that does nothing else, ten times a second, which tells how busy the machine was.
 """
 
 import statistics
@@ -25,8 +26,9 @@ from bench.timed import DELAY_SECONDS, Timed
 SLOTS = 20
 _TIMED = (sys.executable, "-m", "bench.timed")
 _WARM_SECONDS = 5.0
+_BARE_SECONDS = 0.1
 _TABLES = ("ready_jobs", "live_jobs", "leases", "count_deltas")
-_STATEMENTS = ("claim", "settle_finished", "stragglers", "stage", "next_due", "rescue_leases", "leases_held",
+_STATEMENTS = ("claim", "settle_completed", "stragglers", "stragglers_new", "stage", "next_due", "rescue_leases", "leases_held",
                "counts_waiting", "counts_fold", "workers_expire", "worker_renew")
 _DEAD = "select relname, n_dead_tup from pg_stat_user_tables where schemaname = 'penstock' and relname = any (%s)"
 
@@ -43,7 +45,7 @@ def run(quick: bool) -> None:
     _print(curve)
     first, last = curve[0], curve[-1]
     figures: dict[str, float] = {"sent_per_s": round(sent_per_s, 1)}
-    for name in ("claim_p50", "claim_p99", "settle_finished_p99", "late_now_p99"):
+    for name in ("claim_p50", "claim_p99", "settle_completed_p99", "late_now_p99", "bare_commit_p99"):
         figures |= {f"{name}_start_ms": round(first[name], 3), f"{name}_end_ms": round(last[name], 3)}
         figures[f"{name}_end_vs_start"] = round(last[name] / first[name], 3)
     figures |= {f"{name}_dead": round(last[f"{name}_dead"]) for name in _TABLES}
@@ -58,6 +60,7 @@ def _curve(url: str, seconds: int, windows: int, rate: int) -> tuple[Curve, floa
     """
     arm(OURS, "migrate", url, 0)
     dead: list[dict[str, int]] = []
+    bare: list[Timed] = []
     count = round((seconds + 2 * _WARM_SECONDS) * rate)
     with (serving(_TIMED, "work", url, SLOTS) as said, ThreadPoolExecutor(1) as sender,
           psycopg.connect(url) as holder, psycopg.connect(url, autocommit=True) as looker):
@@ -65,19 +68,29 @@ def _curve(url: str, seconds: int, windows: int, rate: int) -> tuple[Curve, floa
         time.sleep(_WARM_SECONDS)
         holder.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         holder.execute("select count(*) from penstock.ready_jobs")
+        looker.execute("create table bare (n bigint)")
         began = time.monotonic()
         edges = [began + seconds * number / windows for number in range(windows + 1)]
         for edge in edges[1:]:
-            time.sleep(max(edge - time.monotonic(), 0))
+            _commit_until(edge, looker, bare)
             dead.append({name: int(rows) for name, rows in looker.execute(_DEAD, (list(_TABLES),)).fetchall()})
         enqueued = sent.result()
         time.sleep(DELAY_SECONDS + 1)
     ran = sum(len(each) for each in said["late"].values())
     if ran != enqueued["jobs"]:
         raise SystemExit(f"horizon: expected that all {enqueued['jobs']} jobs ran, {ran} did")
+    said["statements"]["bare_commit"] = bare
     curve = [_window(said, low, high) | {f"{name}_dead": rows for name, rows in counted.items()}
             for low, high, counted in zip(edges, edges[1:], dead, strict=False)]
     return curve, enqueued["jobs"] / enqueued["seconds"]
+
+
+def _commit_until(edge: float, connection: "psycopg.Connection[tuple[Any, ...]]", bare: list[Timed]) -> None:
+    while (now := time.monotonic()) < edge:
+        connection.execute("insert into bare values (1)")
+        ended = time.monotonic()
+        bare.append((ended, (ended - now) * 1000))
+        time.sleep(max(min(_BARE_SECONDS, edge - ended), 0))
 
 
 def _window(said: dict[str, Any], low: float, high: float) -> dict[str, float]:
@@ -102,7 +115,7 @@ def _print(curve: Curve) -> None:
         table.add_column(str(number), justify="right")
     for name in _TABLES:
         table.add_row(f"{name} dead", *(f"{window.get(f'{name}_dead', 0):,.0f}" for window in curve))
-    for name in (*_STATEMENTS, "late_now", "late_urgent", "late_delayed"):
+    for name in (*_STATEMENTS, "bare_commit", "late_now", "late_urgent", "late_delayed"):
         table.add_row(name, *(_cell(window, name) for window in curve))
     Console(width=40 + 18 * len(curve)).print(table)
 
