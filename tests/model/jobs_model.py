@@ -29,7 +29,7 @@ class Spec(NamedTuple):
 
 @dataclass
 class Job:
-    """`moment` is when it was enqueued (or requeued), as marks count; `holder` is the lease that alone may settle it."""
+    """`moment` is when it was enqueued (or requeued), as marks count; `holder` is the lease that may settle it."""
 
     id: int
     spec: Spec
@@ -99,7 +99,7 @@ class Model:
             self.jobs[id] = Job(id, spec, self.moment, due, deadline_at, state)
             if spec.key:
                 self.keys[spec.key] = Key(id, spec.keeps, None if spec.period_ms is None else now + spec.period_ms)
-        for spec, (id, skipped) in zip(specs, got, strict=True):  # a batch meets itself, whatever the states
+        for id, skipped in got:  # a batch meets itself, whatever the states
             if not skipped:
                 self._moved(self.jobs[id])
 
@@ -219,7 +219,7 @@ class Model:
         self._moved(job)
 
     def _moved(self, job: Job) -> None:
-        """A job that leaves the states in which it keeps its key frees it; one that keeps it beyond its end, bounded."""
+        """A job that leaves the states in which it keeps its key frees it; beyond its end it is kept for a while."""
         key = self.keys.get(job.spec.key) if job.spec.key else None
         if key is None or key.job_id != job.id:
             return

@@ -10,7 +10,14 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 from penstock import Penstock, RetryPolicy, Unique
 from penstock.domain.jobs import LIVE_STATES, Call, Claimed, Outcome, Retention
@@ -19,6 +26,8 @@ from penstock.queue.control import fold_counts
 from tests.clock import Clock
 from tests.model.jobs_model import LEASE_MS, Model, Spec
 
+EXAMPLES = int(os.environ.get("PENSTOCK_MODEL_EXAMPLES", "500"))
+PARTS = -(-EXAMPLES // 250)
 HOUR = 3_600_000
 TABLES = ("live_jobs", "ready_jobs", "leases", "finished_jobs", "unique_keys", "tag_marks", "cancellations", "queues",
           "workers", "count_deltas", "counts")
@@ -29,14 +38,20 @@ WORKERS = st.sampled_from([0, 1])
 PICK = st.integers(0, 20)
 PLAIN = st.tuples(
     st.sampled_from(["mail", "sums"]), QUEUES, st.sampled_from([0, 0, -1, 7]), st.sampled_from([0, 0, 0, 20_000]),
-    st.just(3), st.sampled_from([(), ("a",), ("a", "b")]), st.sampled_from([None, None, 40_000])).map(lambda row: Spec(*row))
+    st.just(3), st.sampled_from([(), ("a",), ("a", "b")]), st.sampled_from([None, None, 40_000])).map(
+        lambda row: Spec(*row))
 ONLY = st.tuples(
     st.sampled_from([0, 20_000]), st.sampled_from(["1", "2"]), st.sampled_from(list(KEEPS.values())),
     st.sampled_from([None, None, 40_000])).map(
         lambda row: Spec("mail", delay_ms=row[0], key=row[1], keeps=row[2], period_ms=row[3]))
 ENDS = st.sampled_from([
-    ("completed", 1, 0, 0), ("completed", 1, HOUR, 0), ("completed", 1, 24 * HOUR, 0), ("discarded", 1, 50 * 24 * HOUR, 0),
+    ("completed", 1, 0, 0), ("completed", 1, HOUR, 0), ("completed", 1, 24 * HOUR, 0),
+    ("discarded", 1, 50 * 24 * HOUR, 0),
     ("cancelled", 0, HOUR, 0), ("retryable", 1, 0, 20_000), ("scheduled", 0, 0, 5_000), ("available", 0, 0, 0)])
+
+
+def span(ms: int | None) -> timedelta | None:
+    return None if ms is None else timedelta(milliseconds=ms)
 
 
 class Jobs(RuleBasedStateMachine):
@@ -55,6 +70,7 @@ class Jobs(RuleBasedStateMachine):
         self.model = Model(last_id=self.last_id())
         self.hands: list[list[Claimed]] = [[], []]
         self.late: list[Claimed] = []
+        self.keyed = False
         self.workers = [self.started(), self.started()]
         self.now = clock.now_ms
 
@@ -69,13 +85,12 @@ class Jobs(RuleBasedStateMachine):
 
     # What people do
 
-    @rule(specs=st.lists(PLAIN, min_size=1, max_size=4))
-    def enqueue(self, specs: list[Spec]) -> None:
-        jobs = self.app.enqueue_many([self.call(spec) for spec in specs])
-        self.model.enqueue(specs, [(job.id, job.skipped) for job in jobs], self.now)
+    @initialize(specs=st.lists(PLAIN | ONLY, min_size=1, max_size=4))
+    def begin(self, specs: list[Spec]) -> None:
+        self.enqueue(specs)
 
-    @rule(specs=st.lists(ONLY | PLAIN, min_size=1, max_size=3))
-    def enqueue_unique(self, specs: list[Spec]) -> None:
+    @rule(specs=st.lists(PLAIN, min_size=1, max_size=4) | st.lists(PLAIN | ONLY, min_size=1, max_size=3))
+    def enqueue(self, specs: list[Spec]) -> None:
         jobs = self.app.enqueue_many([self.call(spec) for spec in specs])
         self.model.enqueue(specs, [(job.id, job.skipped) for job in jobs], self.now)
 
@@ -92,10 +107,11 @@ class Jobs(RuleBasedStateMachine):
             self.model.invalidate(tag)
 
     def call(self, spec: Spec) -> Call:
-        unique = spec.key and Unique(states=spec.keeps, period=spec.period_ms and timedelta(milliseconds=spec.period_ms))
+        self.keyed = self.keyed or spec.key is not None
         launch = self.app.tasks[spec.task].using(
-            run_after=timedelta(milliseconds=spec.delay_ms), priority=spec.priority, queue=spec.queue, tags=spec.tags,
-            deadline=None if spec.deadline_ms is None else timedelta(milliseconds=spec.deadline_ms), unique=unique or None)
+            run_after=span(spec.delay_ms), priority=spec.priority, queue=spec.queue, tags=spec.tags,
+            deadline=span(spec.deadline_ms),
+            unique=Unique(states=spec.keeps, period=span(spec.period_ms)) if spec.key else None)
         return launch.call(int(spec.key or 0))
 
     @rule(tag=st.sampled_from(["a", "b"]))
@@ -130,11 +146,13 @@ class Jobs(RuleBasedStateMachine):
 
     # What workers do
 
+    @precondition(lambda self: any(job.ready for job in self.model.jobs.values()))
     @rule(worker=WORKERS, queue=QUEUES, count=st.integers(1, 4))
     def claim(self, worker: int, queue: str, count: int) -> None:
         expected = self.model.claim(self.workers[worker], queue, count, self.now)
         self.took(worker, claim(self.store, self.workers[worker], {queue: count}), expected)
 
+    @precondition(lambda self: any(job.ready for job in self.model.jobs.values()))
     @rule(worker=WORKERS, queue=QUEUES, pick=PICK)
     def claim_above_a_mark(self, worker: int, queue: str, pick: int) -> None:
         """Of what lies below the mark nothing is left behind."""
@@ -190,6 +208,7 @@ class Jobs(RuleBasedStateMachine):
         outcomes = [Outcome(job.id, job.lease, state, counted, keep_ms=keep_ms, delay_ms=delay_ms)]
         assert settle(self.store, outcomes) == self.model.settle(outcomes, [], self.now)
 
+    @precondition(lambda self: any(self.hands))
     @rule(worker=WORKERS)
     def crash(self, worker: int) -> None:
         """Another worker takes its place; what the first one held is not heard of any more, or late."""
@@ -214,17 +233,21 @@ class Jobs(RuleBasedStateMachine):
         self.clock.advance(seconds)
         self.now = self.clock.now_ms
 
+    @precondition(lambda self: any(job.state in ("scheduled", "retryable") for job in self.model.jobs.values()))
     @rule()
     def stage(self) -> None:
         assert self.upkeep.stage() == self.model.stage(self.now)
 
+    @precondition(lambda self: self.model.leases)
     @rule()
     def rescue(self) -> None:
         assert self.upkeep.rescue() == self.model.rescue(self.now)
 
     @rule()
     def fold(self) -> None:
+        self.counters_are_true()
         fold_counts(self.store)
+        self.counters_are_true()
 
     @precondition(lambda self: any(job.ended for job in self.model.jobs.values()))
     @rule(hours=st.sampled_from([0, 2, 26, 31 * 24, 60 * 24]))
@@ -234,7 +257,9 @@ class Jobs(RuleBasedStateMachine):
         rows = self.clock.fetch("select id, slot, prune_at from penstock.finished_jobs")
         held = {slot for _, slot, prune_at in rows if prune_at > self.now and slot != 60 and self.store.slots}
         self.upkeep.prune()
-        self.model.pruned(id for id, slot, prune_at in rows if prune_at <= self.now and slot not in held)
+        self.model.pruned(
+            id for id, slot, prune_at in rows if prune_at <= self.now and slot not in held)
+        self.counters_are_true()
 
     # What is so at any time
 
@@ -248,10 +273,10 @@ class Jobs(RuleBasedStateMachine):
         ready = {(job.spec.queue, job.rank, job.id) for job in self.model.jobs.values() if job.ready}
         assert set(self.clock.fetch("select queue, rank, id from penstock.ready_jobs")) == ready
 
-    @invariant()
     def counters_are_true(self) -> None:
         assert {(each.queue, each.task, each.state): each.jobs for each in self.app.counts()} == self.model.counts()
 
+    @precondition(lambda self: self.keyed)
     @invariant()
     def a_key_is_kept_for_as_long_as_it_was_asked_for(self) -> None:
         kept = self.clock.fetch("select job_id, until from penstock.unique_keys"
@@ -260,6 +285,7 @@ class Jobs(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         """In the end everything is claimed, settled and gone: nothing is stuck, and nothing was lost."""
+        self.counters_are_true()
         for queue in list(self.model.paused):
             self.pause_or_resume(queue)
         for worker in (0, 1):
@@ -285,10 +311,12 @@ def tmp_path() -> Iterator[Path]:
         yield Path(folder)
 
 
-def test_jobs_do_what_the_model_says(app: Penstock, clock: Clock, caplog: pytest.LogCaptureFixture):
+@pytest.mark.parametrize("part", range(PARTS))
+def test_jobs_do_what_the_model_says(app: Penstock, clock: Clock, caplog: pytest.LogCaptureFixture, part: int):
+    """`part` of several, each with examples of its own, so that they may run beside one another."""
     caplog.set_level("ERROR", "penstock")  # thousands of rescues are no news
     for name in ("mail", "sums"):
         app.task(name=name, retry=RetryPolicy(max_attempts=3), retention=Retention())(lambda number=0: None)
     run_state_machine_as_test(lambda: Jobs(app, clock), settings=settings(
-        max_examples=int(os.environ.get("PENSTOCK_MODEL_EXAMPLES", "500")), stateful_step_count=20, deadline=None,
+        max_examples=-(-EXAMPLES // PARTS), stateful_step_count=20, deadline=None,
         suppress_health_check=list(HealthCheck)))
