@@ -236,6 +236,7 @@ def test_progress_is_saved_and_each_delivery_kept(shop: Penstock, clock: Clock):
     assert drained == Drained(completed=1, retryable=1, discarded=2)
     rows = clock.fetch("select state, error_class from penstock.jobs order by id")
     assert rows == [(job.state, job.error_class) for job in drained.ran]
+    assert [job.error_class for job in drained.ran] == ["ValueError", None, "ValueError", "AtMostOnce"]
     assert clock.fetch("select percent, note from penstock.progress") == [(50.0, "half")]
 
 

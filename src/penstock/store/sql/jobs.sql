@@ -477,7 +477,8 @@ insert into penstock.progress (job_id, percent, note, told_at)
 select id, percent, note, penstock.now() from unnest(:ids::bigint[], :percents::double precision[], :notes::text[])
     as p (id, percent, note)
 on conflict (job_id) do update
-set percent = excluded.percent, note = excluded.note, told_at = excluded.told_at;
+set percent = excluded.percent, note = excluded.note, told_at = excluded.told_at
+returning job_id;
 
 -- name: progress_save
 -- dialect: sqlite
@@ -486,7 +487,8 @@ set percent = excluded.percent, note = excluded.note, told_at = excluded.told_at
 insert into penstock.progress (job_id, percent, note, told_at)
 select value ->> 0, value ->> 1, value ->> 2, penstock.now() from json_each(:rows) where true
 on conflict (job_id) do update
-set percent = excluded.percent, note = excluded.note, told_at = excluded.told_at;
+set percent = excluded.percent, note = excluded.note, told_at = excluded.told_at
+returning job_id;
 
 -- name: queue_pause
 insert into penstock.queues (queue, paused_at) values (:queue, penstock.now())
