@@ -123,6 +123,34 @@ def test_a_caller_may_wait_without_blocking_its_loop(remind: Any, jobs: Callable
     assert [by_id[id] for id in ids] == [f'{{"offer":{number}}}' for number in range(20)]
 
 
+def test_thousands_at_once_are_what_a_few_would_be(app: Penstock, clock: Clock):
+    """PostgreSQL gets so many by COPY, whose text has marks of its own."""
+    texts = ["plain", "tab\t newline\n return\r", 'quote " backslash \\ \\N \\.', "", "null \\0 é 漢", "{a,b}"]
+
+    @app.task(name="take")
+    def take(text: str, number: int) -> None: ...
+
+    calls = []
+    for number in range(2_400):
+        soon = take.using(queue="q" + str(number % 3), priority=number % 5 - 2, tags=[texts[number % 6] or "tag", "x"],
+                          run_after=timedelta(seconds=number % 2), deadline=timedelta(hours=1 + number % 2))
+        calls.append(soon.call(texts[number % 6], number))
+    columns = "task, queue, priority, state, arguments, max_attempts, run_at, enqueued_at, tags, deadline_at"
+    rows = f"select {columns} from penstock.live_jobs order by id"
+    ready = ("select r.queue, r.rank, j.arguments from penstock.ready_jobs r join penstock.live_jobs j on j.id = r.id"
+             " order by 1, 2, 3")
+    many = app.enqueue_many(calls)
+    assert [job.id for job in many] == sorted({job.id for job in many})
+    together, ready_together, counted = clock.fetch(rows), clock.fetch(ready), app.counts()
+    for table in ("live_jobs", "ready_jobs", "count_deltas"):
+        clock.fetch(f"delete from penstock.{table} where true returning 1")
+    for first in range(0, len(calls), 400):
+        app.enqueue_many(calls[first : first + 400])
+    assert clock.fetch(rows) == together
+    assert clock.fetch(ready) == ready_together
+    assert app.counts() == counted
+
+
 class TestInTheCallersTransaction:
     def test_unseen_before_its_commit(self, store_url: str, remind: Any, jobs: Callable[[], list[Row]]):
         with callers_own(store_url) as connection:

@@ -15,7 +15,8 @@ import psycopg
 from psycopg_pool import ConnectionPool, PoolTimeout
 
 from penstock.domain.errors import StoreError, StoreForked, StoreUnavailable
-from penstock.store.port import Params, Question, Row, Work
+from penstock.store.port import Params, Question, Row, Transaction, Work
+from penstock.store.postgres import bulk
 from penstock.store.postgres.connection import LOST, RETRYABLE, Connection, behind_pooler, conninfo, safe, translated
 from penstock.store.postgres.identity import Identity
 from penstock.store.postgres.listen import Listener
@@ -134,7 +135,13 @@ class PostgresStore:
         return self._tried(lambda: self._transact(work))
 
     def run(self, name: str, params: Params = _NONE) -> list[Row]:
+        if name == "enqueue" and len(params["arguments"]) >= bulk.LEAST:
+            return self.write(lambda tx: self._in_bulk(tx, params))
         return self._tried(lambda: self._single(name, params))
+
+    def _in_bulk(self, tx: Transaction, params: Params) -> list[Row]:
+        assert isinstance(tx, PostgresTransaction)
+        return bulk.enqueue(tx.connection, params, self.now)
 
     def _tried(self, transaction: Callable[[], T]) -> T:
         """Carry out a transaction, again where the server chose it as a victim."""

@@ -103,6 +103,19 @@ where id > (select value from penstock.sequences where name = 'job') - json_arra
 select id from penstock.live_jobs
 where id > (select value from penstock.sequences where name = 'job') - json_array_length(:arguments);
 
+-- name: job_numbers
+-- dialect: postgres
+-- differs: SQLite has no COPY, and needs no numbers beforehand
+select array_agg(nextval('penstock.job_seq') order by n), penstock.now() from generate_series(1, :count) as n;
+
+-- name: job_numbers
+-- dialect: sqlite
+-- differs: SQLite has no COPY, and needs no numbers beforehand
+select 1;
+
+-- name: count_jobs
+insert into penstock.count_deltas (queue, task, state, slot, n) values (:queue, :task, :state, 0, :jobs);
+
 -- name: enqueue_unique
 -- dialect: postgres
 -- differs: the conflict clause locks the key that was met, until the caller's transaction ends, so that the job behind
@@ -465,10 +478,40 @@ where id = :id and exists (select 1 from penstock.live_jobs j where j.id = :id)
 returning id;
 
 -- name: at_most_once_end
+-- dialect: postgres
+-- differs: one statement with several writes; the job moves to the slot of what it came to
+with was as materialized (
+    select id, slot, queue, task, state from penstock.finished_jobs where id = :id and lease = :lease for update
+), told as (
+    update penstock.finished_jobs f
+    set state = :state, finished_at = penstock.now(), attempted_at = penstock.now() - :took_ms::bigint,
+        prune_at = penstock.now() + :keep_ms::bigint, error_class = :error_class, error = :error,
+        slot = case when :keep_ms::bigint <= 86400000 then (penstock.now() + :keep_ms::bigint) / 3600000 % 26
+                    when :keep_ms::bigint <= 2764800000 then 26 + (penstock.now() + :keep_ms::bigint) / 86400000 % 34
+                    else 60 end
+    from was
+    where f.id = was.id and f.slot = was.slot
+    returning f.id, f.slot, f.queue, f.task, f.state
+), counts as (
+    insert into penstock.count_deltas (queue, task, state, slot, n)
+    select queue, task, state, slot, -1 from was
+    union all
+    select queue, task, state, slot, 1 from told
+)
+select id from told;
+
+-- name: at_most_once_end
+-- dialect: sqlite
+-- differs: several statements in one transaction
+insert into penstock.count_deltas (queue, task, state, slot, n)
+select queue, task, state, 0, -1 from penstock.finished_jobs where id = :id and lease = :lease
+union all
+select queue, task, :state, 0, 1 from penstock.finished_jobs where id = :id and lease = :lease;
 update penstock.finished_jobs
 set state = :state, finished_at = penstock.now(), attempted_at = penstock.now() - :took_ms,
-    error_class = :error_class, error = :error
-where id = :id and lease = :lease;
+    prune_at = penstock.now() + :keep_ms, error_class = :error_class, error = :error
+where id = :id and lease = :lease
+returning id;
 
 -- name: progress_save
 -- dialect: postgres
