@@ -28,8 +28,8 @@ _TIMED = (sys.executable, "-m", "bench.timed")
 _WARM_SECONDS = 5.0
 _BARE_SECONDS = 0.1
 _TABLES = ("ready_jobs", "live_jobs", "leases", "count_deltas")
-_STATEMENTS = ("claim", "settle_completed", "stragglers", "stragglers_new", "stage", "next_due", "rescue_leases", "leases_held",
-               "counts_waiting", "counts_fold", "workers_expire", "worker_renew")
+_STATEMENTS = ("claim", "settle_completed", "stragglers", "stragglers_new", "stage", "next_due", "rescue_leases",
+               "leases_held", "counts_waiting", "counts_fold", "workers_expire", "worker_renew")
 _DEAD = "select relname, n_dead_tup from pg_stat_user_tables where schemaname = 'penstock' and relname = any (%s)"
 
 Curve = list[dict[str, float]]
