@@ -202,9 +202,10 @@ class Jobs(RuleBasedStateMachine):
     @precondition(lambda self: self.late)
     @rule(pick=PICK, end=ENDS)
     def settle_late(self, pick: int, end: tuple[str, int, int, int]) -> None:
-        """By somebody who was given up, or a second time."""
+        """By somebody who was given up, or a second time, if possible under a lease that is not at its end."""
         state, counted, keep_ms, delay_ms = end
-        job = self.late[pick % len(self.late)]
+        close = [job for job in self.late if job.lease in self.model.leases] or self.late
+        job = close[pick % len(close)]
         outcomes = [Outcome(job.id, job.lease, state, counted, keep_ms=keep_ms, delay_ms=delay_ms)]
         assert settle(self.store, outcomes) == self.model.settle(outcomes, [], self.now)
 
