@@ -50,6 +50,8 @@ class Claiming:
             count = 0 if self.closed else lane.room()
             if count and not lane.mixed:
                 again = self._claim(lane, count) or again
+            else:
+                lane.full = True  # nobody asked, so there may be more: the next slot to be free asks
         return 0.0 if again else self._poll_seconds * random.uniform(0.75, 1.25)
 
     def _claim(self, lane: Lane, count: int) -> bool:
@@ -73,6 +75,8 @@ class Claiming:
             if self._asked:
                 self._asked.discard(job.id)  # it was requeued since: a claim knows of every cancellation before it
             taken.append((attempt, self._is_async(job.task)))
+        if len(taken) < len(claimed):
+            self._settling.wake()
         if taken:
             lane.take(taken)
         return lane.full and lane.room() > 0

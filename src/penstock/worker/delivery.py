@@ -37,7 +37,7 @@ class Delivery:
         """Persist what the attempt came to before its slot takes another job."""
         try:
             if task.rules.delivery == "at_most_once":
-                self._told(attempt, outcome)
+                self._told(attempt, task, outcome)
                 outcome.written = True
             elif not settle(self._store, [outcome]):
                 outcome.written = True
@@ -45,12 +45,12 @@ class Delivery:
             pass  # the batch of the worker tries again
         return outcome
 
-    def _told(self, attempt: Attempt, outcome: Outcome) -> None:
-        state = outcome.state if outcome.state in FINAL_STATES else "discarded"
-        error_class = outcome.error_class if state != "completed" else None
-        if outcome.state not in FINAL_STATES:
-            error_class = error_class or "AtMostOnce"
+    def _told(self, attempt: Attempt, task: Task[Any, Any], outcome: Outcome) -> None:
+        state, error_class, keep_ms = outcome.state, outcome.error_class, outcome.keep_ms
+        if state not in FINAL_STATES:  # it wants to run again, which it must not
+            state, error_class = "discarded", error_class or "AtMostOnce"
+            keep_ms = task.rules.retention.keep_ms(state, round(outcome.took_ms))
         self._store.run("at_most_once_end", {
             "id": attempt.job.id, "lease": attempt.job.lease, "state": state, "took_ms": round(outcome.took_ms),
-            "error_class": error_class, "error": outcome.error,
+            "keep_ms": keep_ms, "error_class": error_class, "error": outcome.error,
         })

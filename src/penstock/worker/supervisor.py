@@ -83,6 +83,7 @@ class Worker:
         self._watch_loop = Loop("watch-attempts", self._watching.step, events)
         self._watching.wake = self._watch_loop.wake
         self._settling.wake = self._settle_loop.wake
+        self._settling.wake = self._settle_loop.wake
         self._claim_loop = Loop("claim", self._claiming.step, events)
         self._woken = [Loop(name, step, events, rest_seconds=_REST_SECONDS) for name, step in steps.items()]
         if store.dead_rows_linger:
