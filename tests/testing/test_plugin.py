@@ -108,25 +108,29 @@ def test_a_conftest_names_the_app_and_its_store(project: pytest.Pytester, postgr
     run(project).assert_outcomes(passed=1)
 
 
-@pytest.mark.parametrize(("path", "complaint"), [
+NOWHERE = [
     (None, "*expected an app, got none: override the fixture penstock_app_path*"),
     ("shop:ap", "*app 'shop:ap': expected a Penstock at 'ap' of shop, got NoneType*"),
     ("shpo:app", "*app 'shpo:app': no module 'shpo' is installed or in *"),
     ("broken:app", "*No module named 'not_installed'*"),
-], ids=["none", "attribute", "module", "import"])
-def test_an_app_that_is_not_there_is_an_error(project: pytest.Pytester, path: str | None, complaint: str):
-    project.makepyfile(broken="import not_installed")
-    project.makeconftest(f"""
-        import pytest
+]
 
-        @pytest.fixture(scope="session")
-        def penstock_app_path():
-            return {path!r}
-    """)
-    project.makepyfile(GIVEN)
+
+def test_an_app_that_is_not_there_is_an_error(project: pytest.Pytester):
+    project.makepyfile(broken="import not_installed")
+    for number, (path, _) in enumerate(NOWHERE):
+        project.makepyfile(**{f"test_{number}": f"""
+            import pytest
+
+            @pytest.fixture(scope="session")
+            def penstock_app_path():
+                return {path!r}
+
+            def test_it(penstock_app): ...
+        """})
     result = run(project)
-    result.assert_outcomes(errors=1)
-    result.stdout.fnmatch_lines([complaint])
+    result.assert_outcomes(errors=len(NOWHERE))
+    result.stdout.fnmatch_lines([complaint for _, complaint in NOWHERE])
 
 
 def test_it_loads_by_itself(project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch):

@@ -8,7 +8,7 @@ from penstock.testing.clock import FakeClock
 from penstock.testing.draining import Drained, drain
 from penstock.testing.enqueued import Enqueued, all_enqueued, assert_enqueued, refute_enqueued
 from penstock.testing.inline import Inline, inline
-from penstock.testing.place import stored_at
+from penstock.testing.place import clear, stored_at
 from penstock.testing.running import Ran
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "Ran",
     "all_enqueued",
     "assert_enqueued",
+    "clear",
     "drain",
     "inline",
     "refute_enqueued",

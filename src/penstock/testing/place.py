@@ -1,4 +1,4 @@
-"""Where an app lives while it is tested: settings that hold for a while, over an app that is opened anew for them."""
+"""Where an app lives while it is tested: its settings for a while, for which it is opened anew; and an empty store."""
 
 import contextlib
 from collections.abc import Iterator
@@ -6,8 +6,12 @@ from dataclasses import replace
 from typing import Any
 
 from penstock.app import Penstock
-from penstock.domain.errors import ConfigurationError
+from penstock.domain.errors import ConfigurationError, StoreError
 from penstock.store.open import check_url
+from penstock.store.port import Transaction
+from penstock.store.statements import compile_sql
+
+_KEPT = ("migrations", "layers", "sequences", "test_clock")
 
 
 @contextlib.contextmanager
@@ -22,6 +26,25 @@ def stored_at(app: Penstock, url: str) -> Iterator[Penstock]:
     with settings_of(app, url=url):
         app.migrate()
         yield app
+
+
+def clear(app: Penstock) -> None:
+    """Remove every job, request, run and mark from an app's store, and what its syncs know of their destinations.
+
+    For tests that share a database. Raises `StoreError` where a worker is alive: then it is hardly a store for tests.
+    """
+    def work(tx: Transaction) -> None:
+        alive = tx.row("workers_alive")
+        assert alive is not None
+        if alive[0]:
+            raise StoreError(f"expected a store that no worker serves, got {alive[0]} alive: to clear it would remove all"
+                             " their jobs; stop them, or give the tests a store of their own")
+        for (table,) in tx.rows("tables"):
+            if table not in _KEPT:
+                tx.script(compile_sql(f"delete from penstock.{table}", app.store.dialect).sql)
+
+    app.check()
+    app.store.write(work)
 
 
 @contextlib.contextmanager

@@ -1,4 +1,5 @@
--- What `penstock.testing` asks of a store: what waits in it, and to let it come before its time.
+-- What `penstock.testing` asks of a store: what waits in it, to let it come before its time, and what to
+-- empty.
 
 -- name: queues_ready
 select distinct queue from penstock.ready_jobs order by queue;
@@ -17,3 +18,14 @@ order by run_at, id;
 -- name: bring_forward
 update penstock.live_jobs set run_at = penstock.now() - :ago_ms
 where id = :id and state in ('scheduled', 'retryable');
+
+-- name: tables
+-- dialect: postgres
+-- differs: each dialect has its own catalogue
+select relname from pg_catalog.pg_class
+where relnamespace = to_regnamespace('penstock') and relkind in ('r', 'p') and not relispartition;
+
+-- name: tables
+-- dialect: sqlite
+-- differs: each dialect has its own catalogue
+select substr(name, 10) from sqlite_master where type = 'table' and name like 'penstock^_%' escape '^';
