@@ -309,10 +309,9 @@ returning tag;
 
 -- name: invalidate
 -- dialect: sqlite
--- differs: a row gives the number
-update penstock.sequences set value = value + 1 where name = 'job';
+-- differs: a row tells the number, and the one writer need not take it: the next job may have the same
 insert into penstock.tag_marks (tag, number, marked_at)
-select distinct t.value, (select value from penstock.sequences where name = 'job'), penstock.now()
+select distinct t.value, (select value + 1 from penstock.sequences where name = 'job'), penstock.now()
 from json_each(:tags) t where true
 on conflict (tag) do update set number = excluded.number, marked_at = excluded.marked_at
 returning tag;
