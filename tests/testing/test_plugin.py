@@ -65,9 +65,9 @@ def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytes
     return pytester
 
 
-def run(project: pytest.Pytester, *options: str) -> Any:
-    return project.runpytest_inprocess("-p", "no:penstock", "-p", "penstock.testing.plugin", "-p", "no:cacheprovider",
-                                       "-p", "no:randomly", "-W", "error", *options)
+def run(project: pytest.Pytester) -> Any:
+    """In a process of its own, or what is imported meanwhile would be there twice in this one."""
+    return project.runpytest_subprocess("-p", "no:penstock", "-p", "penstock.testing.plugin", "-W", "error")
 
 
 def test_a_project_tests_its_app(project: pytest.Pytester):

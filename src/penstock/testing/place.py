@@ -37,8 +37,8 @@ def clear(app: Penstock) -> None:
         alive = tx.row("workers_alive")
         assert alive is not None
         if alive[0]:
-            raise StoreError(f"expected a store that no worker serves, got {alive[0]} alive: to clear it would remove all"
-                             " their jobs; stop them, or give the tests a store of their own")
+            raise StoreError(f"expected a store that no worker serves, got {alive[0]} alive: to clear it would remove"
+                             " all their jobs; stop them, or give the tests a store of their own")
         for (table,) in tx.rows("tables"):
             if table not in _KEPT:
                 tx.script(compile_sql(f"delete from penstock.{table}", app.store.dialect).sql)
