@@ -7,6 +7,7 @@ jobs come in hundreds, long ones are left for others. What is claimed counts unt
 from collections import deque
 from collections.abc import Sequence
 
+from penstock.domain.names import name_fault
 from penstock.queue.attempt import Attempt
 from penstock.queue.claim import LOWEST
 from penstock.worker.pools import LoopPool, ThreadPool
@@ -15,6 +16,14 @@ AHEAD_SECONDS = 0.05
 BATCH = 500
 _MOST_AHEAD = 2000
 _WEIGHT = 0.2
+
+
+def slots_faults(queue: str, slots: object) -> list[str]:
+    """What is wrong with a queue and its number of slots."""
+    faults = [fault] if (fault := name_fault("queue", queue)) else []
+    if type(slots) is not int or slots < 1:
+        faults.append(f"queue {queue!r}: expected at least 1 slot, a whole number, got {slots!r}")
+    return faults
 
 
 class Lane:

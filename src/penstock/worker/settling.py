@@ -40,7 +40,6 @@ class Settling:
         self._writing = False
         self.busy = False
         self.wake: Callable[[], None] = lambda: None
-        self.wake: Callable[[], None] = lambda: None
 
     def open(self, lease: int, jobs: int) -> None:
         """A claim gave so many jobs under a lease."""

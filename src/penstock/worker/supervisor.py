@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 
-from penstock.domain.errors import StoreError
+from penstock.domain.errors import ConfigurationError, StoreError
 from penstock.domain.jobs import Outcome
 from penstock.events import (
     Events,
@@ -28,7 +28,7 @@ from penstock.worker.claiming import LOOK_REST_SECONDS, Claiming
 from penstock.worker.deciding import Decision
 from penstock.worker.delivery import Delivery
 from penstock.worker.executor import Executor, Tasks
-from penstock.worker.lane import Lane
+from penstock.worker.lane import Lane, slots_faults
 from penstock.worker.loop import Loop
 from penstock.worker.pools import EventLoop, LoopPool, ThreadPool
 from penstock.worker.settling import Ended, Settling
@@ -51,6 +51,8 @@ class Worker:
                  patience_seconds: float = 5.0, abandoned_limit: int = 10) -> None:
         self._store = store
         self._events = events
+        if faults := [fault for queue, slots in queues.items() for fault in slots_faults(queue, slots)]:
+            raise ConfigurationError(faults)
         self._queues = dict(queues)
         self._lease_seconds = lease_seconds
         self._grace_seconds = grace_seconds
@@ -82,7 +84,6 @@ class Worker:
         self._reclaim_loop = Loop("reclaim", self._reclaim, events)
         self._watch_loop = Loop("watch-attempts", self._watching.step, events)
         self._watching.wake = self._watch_loop.wake
-        self._settling.wake = self._settle_loop.wake
         self._settling.wake = self._settle_loop.wake
         self._claim_loop = Loop("claim", self._claiming.step, events)
         self._woken = [Loop(name, step, events, rest_seconds=_REST_SECONDS) for name, step in steps.items()]
