@@ -70,9 +70,11 @@ class Ledger:
         return sum(path.stat().st_size for pid in pids if (path := self._folder / f"{pid}.log").exists()) // WIDTH
 
     def lines(self, pid: int) -> Iterator[Line]:
+        """Whole lines: of the last write of a process that was killed, only a part may be there."""
         path = self._folder / f"{pid}.log"
-        for line in path.read_text().splitlines() if path.exists() else ():
-            kind, job_id, batch, at_ns = line.split()
+        written = path.read_bytes() if path.exists() else b""
+        for place in range(0, len(written) - WIDTH + 1, WIDTH):
+            kind, job_id, batch, at_ns = written[place:place + WIDTH].decode().split()
             yield Line(kind, int(job_id), int(batch), int(at_ns))
 
     def says(self, pid: int, kind: str) -> bool:
