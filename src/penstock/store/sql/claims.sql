@@ -14,13 +14,20 @@ select exists (
 -- name: claim
 -- dialect: postgres
 -- differs: rows that another claim has locked are skipped, and so is a job whose key an open transaction has met; the
--- worker's row is held so that no rescue misses the claim; what is below `after` is dead, or found by `stragglers`
+-- worker's row is held so that no rescue misses the claim; what is below `after` is dead, or found by `stragglers`. Those
+-- are looked up one by one: a join by hash would read the whole queue, dead rows and all
 with found as materialized (
-    select r.ctid as place, r.id, r.unique_key
-    from json_array_elements(:found::json) f
-    join penstock.ready_jobs r on r.queue = :queue and r.rank = (f ->> 0)::bigint and r.id = (f ->> 1)::bigint
+    select r.place, r.id, r.unique_key
+    from json_array_elements(:found::json) f cross join lateral (
+        select ctid as place, id, unique_key
+        from penstock.ready_jobs
+        where queue = :queue and (rank, id) >= ((f ->> 0)::bigint, (f ->> 1)::bigint)
+          and (rank, id) <= ((f ->> 0)::bigint, (f ->> 1)::bigint)
+        order by rank, id
+        limit (select 1)
+        for update skip locked
+    ) r
     where not exists (select 1 from penstock.queues where queue = :queue and paused_at is not null)
-    for update of r skip locked
 ), next as materialized (
     select ctid as place, id, unique_key
     from penstock.ready_jobs
@@ -37,12 +44,15 @@ with found as materialized (
     select key from penstock.unique_keys
     where key = any (array (select unique_key from picked where unique_key is not null))
     for no key update skip locked
+), known as materialized (
+    select key from penstock.unique_keys
+    where key = any (array (select unique_key from picked where unique_key is not null))
 ), gone as (
     delete from penstock.ready_jobs
     where ctid = any (array (
               select place from picked
               where unique_key is null or unique_key in (select key from free)
-                 or not exists (select 1 from penstock.unique_keys u where u.key = picked.unique_key)
+                 or unique_key not in (select key from known)
           ))
       and exists (select 1 from me)
     returning id
