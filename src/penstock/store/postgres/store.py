@@ -76,7 +76,10 @@ def _close(pool: "ConnectionPool[Connection]", notifier: Notifier, pid: int) -> 
 
 
 class PostgresStore:
-    """A store in the schema `penstock` of a PostgreSQL database. `now` is the SQL expression for the time."""
+    """A store in the schema `penstock` of a PostgreSQL database. `now` is the SQL expression for the time.
+
+    A `steady` one keeps to indexes, however small a table is when a statement is prepared.
+    """
 
     dialect: Dialect = "postgres"
     migrates_itself = False
@@ -85,10 +88,11 @@ class PostgresStore:
     slots: Sequence[str] = tuple(f"finished_jobs_{slot:02}" for slot in range(60))
 
     def __init__(self, url: str, *, now: str | None = None, pool_size: int = 10, timeout_seconds: float = 10.0,
-                 listeners: set[Listener] | None = None) -> None:
+                 listeners: set[Listener] | None = None, steady: bool = False) -> None:
         self.url = url
         self.now = now
         self.pooled = False
+        self._steady = steady
         self._pid = os.getpid()
         self._conninfo = conninfo(url)
         self._closed = False
@@ -117,6 +121,9 @@ class PostgresStore:
         if self.pooled or behind_pooler(connection):
             self.pooled = True
             connection.prepare_threshold = None  # a prepared statement stays on a server process that others get
+        elif self._steady:
+            # What is prepared while a table has one page keeps its plan when it has a thousand, and reads them all.
+            connection.execute("set enable_seqscan = off")
 
     @property
     def control(self) -> "PostgresStore":
@@ -125,7 +132,7 @@ class PostgresStore:
         with self._lock:
             if self._control is None:
                 self._control = PostgresStore(self.url, now=self.now, pool_size=_CONTROL_CONNECTIONS,
-                                              listeners=self._listeners)
+                                              listeners=self._listeners, steady=True)
             return self._control
 
     def compile(self, name: str) -> Compiled:
