@@ -1,12 +1,15 @@
 """The fake clock as applications use it: their own app, on both stores."""
 
+from contextlib import closing
 from datetime import UTC, datetime, timedelta, timezone
+from threading import Event
 
 import pytest
 
 from penstock import Penstock
 from penstock.domain.errors import ConfigurationError, InvalidArguments, SchemaMissing
 from penstock.testing import FakeClock, all_enqueued, drain
+from tests.testing.caller import caller
 from tests.waiting import until
 
 NOON = datetime(2027, 3, 1, 12, tzinfo=UTC)
@@ -116,3 +119,41 @@ def test_it_decides_when_a_periodic_task_ticks(shop: Penstock):
         assert drain(shop).completed == 0
         assert drain(shop, with_periodic=True).completed == 1
     assert at == [NOON + timedelta(days=1)]
+
+
+def test_a_callers_transaction_has_the_same_time(shop: Penstock, store_url: str):
+    with FakeClock(shop, NOON), closing(caller(store_url)) as connection:
+        task = shop.task(name="task")(lambda: None)
+        task.using(connection=connection, run_after=timedelta(hours=1)).enqueue()
+        connection.commit()
+        assert [(job.enqueued_at, job.run_at) for job in all_enqueued(shop)] == [(NOON, NOON + timedelta(hours=1))]
+
+
+def test_a_real_worker_goes_by_it(shop: Penstock):
+    ran = Event()
+    task = shop.task(name="task")(ran.set)
+    with FakeClock(shop, NOON) as clock:
+        worker = shop.worker()
+        worker.start()
+        try:
+            task.using(run_after=timedelta(seconds=20)).enqueue()
+            clock.advance(timedelta(seconds=19))
+            assert [job.state for job in all_enqueued(shop)] == ["scheduled"]
+            clock.advance(timedelta(seconds=1))
+            assert ran.wait(30)
+        finally:
+            worker.stop()
+
+
+def test_a_worker_outlives_a_leap_beyond_its_lease(store_url: str):
+    ran = Event()
+    with Penstock(store_url, lease_seconds=0.5) as app, FakeClock(app, NOON) as clock:
+        task = app.task(name="task")(ran.set)
+        worker = app.worker()
+        worker.start()
+        try:
+            task.using(run_after=timedelta(days=30)).enqueue()
+            clock.advance(timedelta(days=30))
+            assert ran.wait(60)
+        finally:
+            worker.stop()

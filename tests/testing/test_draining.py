@@ -1,7 +1,6 @@
 """Drain: stage, claim, run and settle in the caller's thread until nothing is left, on both stores."""
 
 import asyncio
-import sqlite3
 import threading
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -13,6 +12,7 @@ from penstock.domain.errors import InvalidArguments, JobError, Stopping
 from penstock.testing import Drained, FakeClock, all_enqueued, assert_enqueued, drain
 from tests.clock import Clock
 from tests.conformance.sync_app import Directory
+from tests.testing.caller import caller
 
 
 def test_jobs_run_in_the_callers_thread_in_their_order(shop: Penstock):
@@ -316,12 +316,9 @@ def test_nothing_of_it_is_left(shop: Penstock):
 
 
 def test_jobs_in_a_transaction_that_is_rolled_back_are_not_there(shop: Penstock, store_url: str):
-    import psycopg
-
     task = shop.task(name="task")(lambda: None)
     shop.migrate()
-    connection: Any = (sqlite3.connect(store_url.removeprefix("sqlite:///")) if store_url.startswith("sqlite")
-                       else psycopg.connect(store_url))
+    connection = caller(store_url)
     task.using(connection=connection).enqueue()
     assert_enqueued(shop, task, connection=connection)
     connection.rollback()

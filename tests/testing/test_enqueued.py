@@ -10,6 +10,7 @@ from penstock import Penstock
 from penstock.domain.errors import InvalidArguments, UnknownConnection, UnknownTask
 from penstock.queue.task import Task
 from penstock.testing import FakeClock, all_enqueued, assert_enqueued, drain, refute_enqueued
+from tests.testing.caller import caller
 
 NOON = datetime(2027, 3, 1, 12, tzinfo=UTC)
 
@@ -149,13 +150,8 @@ def test_a_name_that_no_job_can_have_is_no_reason_to_pass(shop: Penstock, remind
 
 
 def test_a_transaction_sees_its_own(shop: Penstock, remind: Task[..., None], store_url: str):
-    import sqlite3
-
-    import psycopg
-
     shop.migrate()
-    connection: Any = (sqlite3.connect(store_url.removeprefix("sqlite:///")) if store_url.startswith("sqlite")
-                       else psycopg.connect(store_url))
+    connection = caller(store_url)
     remind.using(connection=connection, tags="offer:7").enqueue(7)
     assert_enqueued(shop, remind, 7, tags="offer:7", connection=connection)
     refute_enqueued(shop, remind, 8, connection=connection)
