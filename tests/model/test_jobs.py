@@ -2,7 +2,7 @@
 
 import os
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -21,10 +21,10 @@ from hypothesis.stateful import (
 
 from penstock import Penstock, RetryPolicy, Unique
 from penstock.domain.jobs import LIVE_STATES, Call, Claimed, Outcome, Retention
-from penstock.queue.claim import LOWEST, claim, claim_queue, release, settle, stragglers
+from penstock.queue.claim import claim, claim_queue, release, settle, stragglers
 from penstock.queue.control import fold_counts
 from tests.clock import Clock
-from tests.model.jobs_model import LEASE_MS, Model, Spec
+from tests.model.jobs_model import LEASE_MS, Job, Model, Spec
 
 EXAMPLES = int(os.environ.get("PENSTOCK_MODEL_EXAMPLES", "500"))
 PARTS = -(-EXAMPLES // 250)
@@ -33,6 +33,9 @@ TABLES = ("live_jobs", "ready_jobs", "leases", "finished_jobs", "unique_keys", "
           "workers", "count_deltas", "counts")
 KEEPS = {"live": frozenset(LIVE_STATES), "ended": frozenset((*LIVE_STATES, "completed", "cancelled")),
          "waiting": frozenset(("scheduled", "pending"))}
+End = tuple[str, int, int, int]
+"""What an attempt comes to: a state, how many attempts it counts as, how long it is kept, or waits, in ms."""
+TAGS = st.sampled_from(["a", "b"])
 QUEUES = st.sampled_from(["q1", "q2"])
 WORKERS = st.sampled_from([0, 1])
 PICK = st.integers(0, 20)
@@ -54,6 +57,12 @@ def span(ms: int | None) -> timedelta | None:
     return None if ms is None else timedelta(milliseconds=ms)
 
 
+def outcome(job: Claimed, end: End) -> Outcome:
+    state, counted, keep_ms, delay_ms = end
+    return Outcome(job.id, job.lease, state, counted, keep_ms=keep_ms, delay_ms=delay_ms,
+                   error_class=None if state == "completed" else "Oops")
+
+
 class Jobs(RuleBasedStateMachine):
     """Two workers. What a crashed one held, and what was settled already, is settled late, and must change nothing."""
 
@@ -66,7 +75,7 @@ class Jobs(RuleBasedStateMachine):
         for table in TABLES:
             self.connection.execute(f"delete from penstock{dot}{table}")
         self.connection.execute("commit")
-        self.upkeep = app.upkeep()
+        self.keeper = app.upkeep()
         self.model = Model(last_id=self.last_id())
         self.hands: list[list[Claimed]] = [[], []]
         self.late: list[Claimed] = []
@@ -85,7 +94,7 @@ class Jobs(RuleBasedStateMachine):
 
     # What people do
 
-    @initialize(specs=st.lists(PLAIN | ONLY, min_size=1, max_size=4))
+    @initialize(specs=st.lists(PLAIN | ONLY, min_size=2, max_size=4))
     def begin(self, specs: list[Spec]) -> None:
         self.enqueue(specs)
 
@@ -94,7 +103,7 @@ class Jobs(RuleBasedStateMachine):
         jobs = self.app.enqueue_many([self.call(spec) for spec in specs])
         self.model.enqueue(specs, [(job.id, job.skipped) for job in jobs], self.now)
 
-    @rule(spec=PLAIN | ONLY, tag=st.sampled_from(["a", "b"]), committed=st.booleans())
+    @rule(spec=PLAIN | ONLY, tag=TAGS, committed=st.booleans())
     def in_a_transaction(self, spec: Spec, tag: str, committed: bool) -> None:
         """On the caller's own connection, which commits or does not."""
         self.connection.execute("begin")
@@ -114,53 +123,43 @@ class Jobs(RuleBasedStateMachine):
             unique=Unique(states=spec.keeps, period=span(spec.period_ms)) if spec.key else None)
         return launch.call(int(spec.key or 0))
 
-    @rule(tag=st.sampled_from(["a", "b"]))
+    @rule(tag=TAGS)
     def invalidate(self, tag: str) -> None:
         self.app.invalidate(tag)
         self.model.invalidate(tag)
 
-    @precondition(lambda self: self.model.jobs)
     @rule(pick=PICK)
     def cancel(self, pick: int) -> None:
-        id = self.any_job(pick)
-        assert self.app.cancel(id) == self.model.cancel(id, self.now)
+        if self.model.jobs:
+            id = list(self.model.jobs)[pick % len(self.model.jobs)]
+            assert self.app.cancel(id) == self.model.cancel(id, self.now)
 
-    @precondition(lambda self: any(job.ended for job in self.model.jobs.values()))
+    @precondition(lambda self: self.any(lambda job: job.ended))
     @rule(pick=PICK)
     def requeue(self, pick: int) -> None:
         ended = [job.id for job in self.model.jobs.values() if job.ended]
         id = ended[pick % len(ended)]
         assert self.app.requeue(id) == self.model.requeue(id, self.now)
 
-    def any_job(self, pick: int) -> int:
-        return list(self.model.jobs)[pick % len(self.model.jobs)]
-
-    @rule(queue=QUEUES)
-    def pause_or_resume(self, queue: str) -> None:
-        if queue in self.model.paused:
-            self.app.resume(queue)
-            self.model.paused.remove(queue)
-        else:
-            self.app.pause(queue)
-            self.model.paused.add(queue)
+    def any(self, wanted: Callable[[Job], bool]) -> bool:
+        return any(wanted(job) for job in self.model.jobs.values())
 
     # What workers do
 
-    @precondition(lambda self: any(job.ready for job in self.model.jobs.values()))
-    @rule(worker=WORKERS, queue=QUEUES, count=st.integers(1, 4))
-    def claim(self, worker: int, queue: str, count: int) -> None:
-        expected = self.model.claim(self.workers[worker], queue, count, self.now)
-        self.took(worker, claim(self.store, self.workers[worker], {queue: count}), expected)
-
-    @precondition(lambda self: any(job.ready for job in self.model.jobs.values()))
-    @rule(worker=WORKERS, queue=QUEUES, pick=PICK)
-    def claim_above_a_mark(self, worker: int, queue: str, pick: int) -> None:
-        """Of what lies below the mark nothing is left behind."""
-        ready = sorted((job.rank, job.id) for job in self.model.jobs.values() if job.ready and job.spec.queue == queue)
-        mark = ready[pick % len(ready)] if ready else (LOWEST, LOWEST)
-        expected = self.model.claim(self.workers[worker], queue, 1000, self.now)
-        found = stragglers(self.store, queue, mark, 1000)
-        self.took(worker, claim_queue(self.store, self.workers[worker], queue, 1000, mark, found), expected)
+    @precondition(lambda self: self.any(lambda job: job.ready))
+    @rule(worker=WORKERS, pick=PICK, count=st.integers(1, 4), mark=st.sampled_from([None, None, 0, 1, 2]))
+    def claim(self, worker: int, pick: int, count: int, mark: int | None) -> None:
+        """From a queue in which there is something; with a `mark`, above one job and what was found below: so all."""
+        ready = sorted((job.spec.queue, job.rank, job.id) for job in self.model.jobs.values() if job.ready)
+        queue = ready[pick % len(ready)][0]
+        places = [(rank, id) for each, rank, id in ready if each == queue]
+        if mark is None:
+            jobs = claim(self.store, self.workers[worker], {queue: count})
+        else:
+            count, after = 1000, places[mark % len(places)]
+            found = stragglers(self.store, queue, after, 1000)
+            jobs = claim_queue(self.store, self.workers[worker], queue, 1000, after, found)
+        self.took(worker, jobs, self.model.claim(self.workers[worker], queue, count, self.now))
 
     def took(self, worker: int, jobs: list[Claimed], expected: list[tuple[int, int, str | None]]) -> None:
         assert [(job.id, job.attempt, job.stale) for job in jobs] == expected
@@ -173,23 +172,12 @@ class Jobs(RuleBasedStateMachine):
                                  for job in stale])
 
     @precondition(lambda self: any(self.hands))
-    @rule(worker=WORKERS, ends=st.lists(ENDS, min_size=1, max_size=4))
-    def settle(self, worker: int, ends: list[tuple[str, int, int, int]]) -> None:
+    @rule(worker=WORKERS, ends=st.lists(ENDS, min_size=1, max_size=3))
+    def settle(self, worker: int, ends: list[End]) -> None:
         """Of what a worker holds, the oldest: as many as there are ends for."""
+        worker = worker if self.hands[worker] else 1 - worker
         jobs = self.hands[worker][:len(ends)]
-        self.ack(worker, jobs, [Outcome(job.id, job.lease, state, counted, keep_ms=keep_ms, delay_ms=delay_ms,
-                                        error_class=None if state == "completed" else "Oops")
-                                for job, (state, counted, keep_ms, delay_ms) in zip(jobs, ends, strict=False)])
-
-    @precondition(lambda self: any(self.hands))
-    @rule(worker=WORKERS)
-    def give_back(self, worker: int) -> None:
-        jobs, self.hands[worker] = self.hands[worker], []
-        ended = sorted({job.lease for job in jobs})
-        self.late += jobs
-        given = [Outcome(job.id, job.lease, "available", 0) for job in jobs]
-        assert release(self.store, [(job.id, job.lease) for job in jobs], ended) == self.model.settle(
-            given, ended, self.now)
+        self.ack(worker, jobs, [outcome(job, end) for job, end in zip(jobs, ends, strict=False)])
 
     def ack(self, worker: int, jobs: Sequence[Claimed], outcomes: list[Outcome]) -> None:
         """Settle, and end the leases that nothing is left of."""
@@ -201,23 +189,37 @@ class Jobs(RuleBasedStateMachine):
 
     @precondition(lambda self: self.late)
     @rule(pick=PICK, end=ENDS)
-    def settle_late(self, pick: int, end: tuple[str, int, int, int]) -> None:
+    def settle_late(self, pick: int, end: End) -> None:
         """By somebody who was given up, or a second time, if possible under a lease that is not at its end."""
-        state, counted, keep_ms, delay_ms = end
         close = [job for job in self.late if job.lease in self.model.leases] or self.late
-        job = close[pick % len(close)]
-        outcomes = [Outcome(job.id, job.lease, state, counted, keep_ms=keep_ms, delay_ms=delay_ms)]
+        outcomes = [outcome(close[pick % len(close)], end)]
         assert settle(self.store, outcomes) == self.model.settle(outcomes, [], self.now)
 
     @precondition(lambda self: any(self.hands))
-    @rule(worker=WORKERS)
+    @rule(worker=WORKERS, how=st.sampled_from(["crash", "crash", "stop", "renew"]))
+    def end_or_renew(self, worker: int, how: str) -> None:
+        worker = worker if self.hands[worker] else 1 - worker
+        if how == "renew":
+            self.renew(worker)
+        elif how == "stop":
+            self.give_back(worker)
+        else:
+            self.crash(worker)
+
+    def give_back(self, worker: int) -> None:
+        jobs, self.hands[worker] = self.hands[worker], []
+        ended = sorted({job.lease for job in jobs})
+        self.late += jobs
+        given = [Outcome(job.id, job.lease, "available", 0) for job in jobs]
+        assert release(self.store, [(job.id, job.lease) for job in jobs], ended) == self.model.settle(
+            given, ended, self.now)
+
     def crash(self, worker: int) -> None:
         """Another worker takes its place; what the first one held is not heard of any more, or late."""
         self.late += self.hands[worker]
         self.hands[worker] = []
         self.workers[worker] = self.started()
 
-    @rule(worker=WORKERS)
     def renew(self, worker: int) -> None:
         params = {"worker_id": self.workers[worker], "lease_ms": LEASE_MS}
         alive = self.store.write(lambda tx: tx.execute("worker_renew", params))
@@ -234,32 +236,41 @@ class Jobs(RuleBasedStateMachine):
         self.clock.advance(seconds)
         self.now = self.clock.now_ms
 
-    @precondition(lambda self: any(job.state in ("scheduled", "retryable") for job in self.model.jobs.values()))
-    @rule()
+    @rule(what=st.sampled_from(["stage", "stage", "rescue", "rescue", "fold"]))
+    def upkeep(self, what: str) -> None:
+        if what == "stage":
+            self.stage()
+        elif what == "rescue":
+            self.rescue()
+        else:
+            self.counters_are_true()
+            fold_counts(self.store)
+            self.counters_are_true()
+
     def stage(self) -> None:
-        assert self.upkeep.stage() == self.model.stage(self.now)
+        assert self.keeper.stage() == self.model.stage(self.now)
 
-    @precondition(lambda self: self.model.leases)
-    @rule()
     def rescue(self) -> None:
-        assert self.upkeep.rescue() == self.model.rescue(self.now)
+        assert self.keeper.rescue() == self.model.rescue(self.now)
 
-    @rule()
-    def fold(self) -> None:
-        self.counters_are_true()
-        fold_counts(self.store)
-        self.counters_are_true()
+    @rule(queue=QUEUES)
+    def pause_or_resume(self, queue: str) -> None:
+        if queue in self.model.paused:
+            self.app.resume(queue)
+            self.model.paused.remove(queue)
+        else:
+            self.app.pause(queue)
+            self.model.paused.add(queue)
 
-    @precondition(lambda self: any(job.ended for job in self.model.jobs.values()))
+    @precondition(lambda self: self.any(lambda job: job.ended))
     @rule(hours=st.sampled_from([0, 2, 26, 31 * 24, 60 * 24]))
     def prune(self, hours: int) -> None:
         """What is past its time goes; PostgreSQL empties a slot when all that lies in it is."""
         self.wait(hours * 3600)
         rows = self.clock.fetch("select id, slot, prune_at from penstock.finished_jobs")
         held = {slot for _, slot, prune_at in rows if prune_at > self.now and slot != 60 and self.store.slots}
-        self.upkeep.prune()
-        self.model.pruned(
-            id for id, slot, prune_at in rows if prune_at <= self.now and slot not in held)
+        self.keeper.prune()
+        self.model.pruned(id for id, slot, prune_at in rows if prune_at <= self.now and slot not in held)
         self.counters_are_true()
 
     # What is so at any time
@@ -296,7 +307,8 @@ class Jobs(RuleBasedStateMachine):
         self.workers[0] = self.started()
         self.stage()
         for queue in ("q1", "q2"):
-            self.claim(0, queue, 1000)
+            self.took(0, claim(self.store, self.workers[0], {queue: 1000}),
+                      self.model.claim(self.workers[0], queue, 1000, self.now))
         jobs = self.hands[0]
         self.ack(0, jobs, [Outcome(job.id, job.lease, "completed", keep_ms=0) for job in jobs])
         assert not [job for job in self.model.jobs.values() if not job.ended]
