@@ -14,6 +14,7 @@ from penstock.queue.attempt import Attempt
 from penstock.queue.task import Task
 from penstock.worker.deciding import Decision
 from penstock.worker.delivery import Delivery
+from penstock.worker.django import left_open
 from penstock.worker.executor import Executor
 
 T = TypeVar("T")
@@ -62,11 +63,25 @@ class _Recording(Decision):
 
 
 class Rehearsal(Executor):
-    """Runs attempts as a worker's executor does, and tells what they came to."""
+    """Runs attempts as a worker's executor does, and tells what they came to. Django's connections are the caller's."""
 
     def __init__(self, tasks: Tasks, events: Events, delivery: Delivery | None = None) -> None:
         super().__init__(tasks, events, delivery=delivery)
         self._decision = self._recording = _Recording(tasks, events)
+
+    def run(self, attempt: Attempt) -> Outcome:
+        token = left_open.set(True)
+        try:
+            return super().run(attempt)
+        finally:
+            left_open.reset(token)
+
+    async def arun(self, attempt: Attempt) -> Outcome:
+        token = left_open.set(True)
+        try:
+            return await super().arun(attempt)
+        finally:
+            left_open.reset(token)
 
     def stale(self, attempt: Attempt) -> Outcome:
         """The outcome of an attempt whose claim says that it need not run any more."""

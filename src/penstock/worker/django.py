@@ -6,10 +6,14 @@ connections by thread, so this runs on the thread that runs the job. Where Djang
 
 import logging
 import sys
+from contextvars import ContextVar
 from typing import Any
 
 _logger = logging.getLogger("penstock")
 _modules = sys.modules
+
+left_open: ContextVar[bool] = ContextVar("penstock_left_open", default=False)
+"""Set where jobs run in the middle of a caller's work, as in tests: its connections are not theirs to close."""
 
 
 def close_stale() -> None:
@@ -26,6 +30,8 @@ async def aclose_stale() -> None:
 
 def _database() -> Any:
     """`django.db`, if the application uses it: without settings there is no connection yet."""
+    if left_open.get():
+        return None
     database, configuration = sys.modules.get("django.db"), sys.modules.get("django.conf")
     if database is None or configuration is None or not configuration.settings.configured:
         return None
