@@ -6,7 +6,7 @@ from typing import Any
 
 from penstock.domain.errors import InvalidArguments
 from penstock.domain.jobs import JobState, Retention, storable
-from penstock.domain.names import tag_fault
+from penstock.domain.names import name_fault, tag_fault
 from penstock.store.port import Row, Store
 
 
@@ -42,14 +42,24 @@ def requeueing(job_id: int) -> Ask:
 
 
 def pause(store: Store, queue: str) -> None:
-    """Let no worker claim from a queue until it is resumed; jobs may still be enqueued, and what runs goes on."""
+    """Let no worker claim from a queue until it is resumed; jobs may still be enqueued, and what runs goes on.
+
+    Raises `InvalidArguments` for a name that no queue can have.
+    """
+    _check(queue)
     store.write(lambda tx: tx.execute("queue_pause", {"queue": queue}))
 
 
 def resume(store: Store, queue: str) -> None:
-    """End a pause."""
+    """End a pause. Raises `InvalidArguments` for a name that no queue can have."""
+    _check(queue)
     store.write(lambda tx: tx.execute("queue_resume", {"queue": queue}))
     store.wake()
+
+
+def _check(queue: str) -> None:
+    if fault := name_fault("queue", queue):
+        raise InvalidArguments(fault)
 
 
 def paused(store: Store) -> list[str]:

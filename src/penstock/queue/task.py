@@ -57,8 +57,8 @@ class Task(Generic[P, R]):
         if fault := unique_fault(options.unique, self.signature):
             raise DeclarationError(f"task {name}: {fault}")
         if inspect.iscoroutinefunction(rules.valid_if) and not self.is_async:
-            raise DeclarationError(f"task {name}: valid_if is `async def`, for which a `def` task cannot wait: make it a"
-                                   " plain function, or the task `async def`")
+            raise DeclarationError(f"task {name}: valid_if is `async def`, for which a `def` task cannot wait: make it"
+                                   " a plain function, or the task `async def`")
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         return self.function(*args, **kwargs)
