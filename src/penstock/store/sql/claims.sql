@@ -138,10 +138,12 @@ select rank, id from penstock.ready_jobs where false;
 
 -- name: leases_held
 -- dialect: postgres
--- differs: each dialect keeps the ids of a lease in its own way
+-- differs: each dialect keeps the ids of a lease in its own way; a limit within keeps the planner from reading every job
 select j.id, l.id
 from penstock.leases l cross join unnest(l.job_ids) as e (id)
-left join penstock.live_jobs j on j.id = e.id and j.lease < l.id
+left join lateral (
+    select id from penstock.live_jobs where id = e.id and lease < l.id limit (select 1)
+) j on true
 where l.worker_id = :worker_id;
 
 -- name: leases_held
@@ -410,11 +412,13 @@ returning id;
 
 -- name: rescue_leases
 -- dialect: postgres
--- differs: each dialect keeps the ids of a lease in its own way
+-- differs: as `leases_held`
 -- Jobs whose worker's row is gone. What they are to become is decided by the caller, who settles them under that lease.
 select j.id, l.id, j.task, j.attempt + 1, j.max_attempts, j.lost + 1
 from penstock.leases l cross join unnest(l.job_ids) as e (id)
-left join penstock.live_jobs j on j.id = e.id and j.lease < l.id
+left join lateral (
+    select id, task, attempt, max_attempts, lost from penstock.live_jobs where id = e.id and lease < l.id limit (select 1)
+) j on true
 where not exists (select 1 from penstock.workers w where w.id = l.worker_id)
 for update of l skip locked;
 

@@ -81,8 +81,10 @@ order by queue, task, state;
 -- dialect: postgres
 -- differs: each dialect keeps the ids of a lease in its own way
 select j.queue, j.task, count(*)
-from penstock.leases l cross join unnest(l.job_ids) as e (id)
-join penstock.live_jobs j on j.id = e.id and j.lease < l.id and j.state = 'available'
+from penstock.leases l cross join unnest(l.job_ids) as e (id) cross join lateral (
+    select queue, task from penstock.live_jobs
+    where id = e.id and lease < l.id and state = 'available' limit (select 1)
+) j
 group by j.queue, j.task;
 
 -- name: executing_counts
@@ -94,8 +96,21 @@ join penstock.live_jobs j on j.id = e.value and j.lease < l.id and j.state = 'av
 group by j.queue, j.task;
 
 -- name: marks_prune
+-- dialect: postgres
+-- differs: an array keeps the planner from reading every mark
 -- A mark says nothing any more once every live job is younger; a requeued job may be marked under its old number.
 -- One that was just made is kept for a while, for the transactions that overlap it.
+delete from penstock.tag_marks
+where number = any (array (
+    select number from penstock.tag_marks
+    where number <= coalesce((select min(id) from penstock.live_jobs), number) and marked_at < penstock.now() - 60000
+    order by number
+    limit (select :count)
+));
+
+-- name: marks_prune
+-- dialect: sqlite
+-- differs: see above
 delete from penstock.tag_marks
 where number in (
     select number from penstock.tag_marks
@@ -105,6 +120,16 @@ where number in (
 );
 
 -- name: keys_prune
+-- dialect: postgres
+-- differs: an array keeps the planner from reading every key
+delete from penstock.unique_keys
+where key = any (array (
+    select key from penstock.unique_keys where until <= (select penstock.now()) order by until limit (select :count)
+));
+
+-- name: keys_prune
+-- dialect: sqlite
+-- differs: see above
 delete from penstock.unique_keys
 where key in (
     select key from penstock.unique_keys where until <= (select penstock.now()) order by until limit (select :count)
