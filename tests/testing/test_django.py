@@ -1,4 +1,4 @@
-"""Django's connections in tests: jobs run in the caller's thread, whose connection may be in the middle of something."""
+"""Django's connections in tests: jobs run in the caller's thread, whose connection may be in use just then."""
 
 from pathlib import Path
 
