@@ -99,6 +99,71 @@ class TestDueLater:
             assert found == ids
 
 
+class TestPausing:
+    def test_nothing_is_claimed_until_it_is_resumed(self, app: Penstock, work: Any, engine: Engine):
+        ids = [work.enqueue(number).id for number in range(3)]
+        app.pause("default")
+        assert claimed(engine) == []
+        ids.append(work.enqueue(3).id)  # jobs may come
+        assert claimed(engine) == []
+        app.resume("default")
+        assert claimed(engine) == ids
+
+    def test_other_queues_go_on(self, app: Penstock, work: Any, engine: Engine):
+        app.pause("other")
+        id = work.enqueue().id
+        work.using(queue="other").enqueue()
+        assert claimed(engine) == [id]
+        assert engine.claim("other", 9) == []
+
+    def test_it_is_remembered_once_and_forgotten_at_once(self, app: Penstock, engine: Engine, clock: Clock):
+        app.pause("default")
+        since = clock.now_ms
+        clock.advance(60)
+        app.pause("default")
+        app.pause("other")
+        assert clock.fetch("select queue, paused_at from penstock.queues order by queue") == [
+            ("default", since), ("other", since + 60_000)]
+        assert control.paused(app.store) == ["default", "other"]
+        app.resume("default")
+        app.resume("never-paused")
+        assert control.paused(app.store) == ["other"]
+
+    def test_due_jobs_are_staged_all_the_same(self, app: Penstock, work: Any, engine: Engine, clock: Clock):
+        id = work.using(run_after=timedelta(seconds=5)).enqueue().id
+        app.pause("default")
+        clock.advance(5)
+        assert app.upkeep().stage() == 1
+        assert claimed(engine) == []
+        app.resume("default")
+        assert claimed(engine) == [id]
+
+    def test_what_runs_goes_on_and_may_be_put_back(self, app: Penstock, work: Any, engine: Engine, clock: Clock):
+        done, again = work.enqueue(1).id, work.enqueue(2).id
+        jobs = engine.claim("default", 2)
+        app.pause("default")
+        assert settle(app.store, [Outcome(done, jobs[0].lease, "completed", keep_ms=60_000),
+                                  Outcome(again, jobs[1].lease, "retryable", delay_ms=0)]) == set()
+        app.upkeep().stage()
+        assert claimed(engine) == []
+        assert clock.fetch("select id, state from penstock.jobs order by id") == [
+            (done, "completed"), (again, "available")]
+
+    def test_workers_hear_of_it(self, app: Penstock, work: Any, workers: Workers):
+        """Those that run, and those that are started while it is paused."""
+        workers.start({"default": 1, "other": 1})
+        work.enqueue()
+        workers.wait_for({"completed": 1})
+        app.pause("default")
+        app.enqueue_many(work.call() for _ in range(3))
+        later = workers.start({"default": 1})
+        later.wake()
+        work.using(queue="other").enqueue()
+        workers.wait_for({"completed": 2, "available": 3})
+        app.resume("default")
+        workers.wait_for({"completed": 5})
+
+
 def removed(plan: dict[str, Any]) -> int:
     """Rows that a plan has read and thrown away."""
     return int(plan.get("Rows Removed by Filter", 0)) + sum(removed(each) for each in plan.get("Plans", ()))
