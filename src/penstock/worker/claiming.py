@@ -3,7 +3,7 @@
 On a store where dead rows linger (PostgreSQL, under somebody else's long transaction), a claim does not read again what
 it has passed: it begins above the highest rank that it has seen. What becomes visible below that mark is found by
 `look`, which runs beside: it looks through what came of late each time, which costs no more the longer the dead rows
-linger, and through everything as often as may take a fifth of its time, however slow that becomes.
+linger, and through everything as often as may take a tenth of its time, however slow that becomes.
 """
 
 import random
@@ -20,7 +20,7 @@ from penstock.worker.lane import BATCH, Lane
 from penstock.worker.settling import Settling
 
 LOOK_REST_SECONDS = 0.02
-_LOOK_SHARE = 5
+_LOOK_SHARE = 10
 
 
 class Claiming:
