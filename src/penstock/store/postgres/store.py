@@ -12,7 +12,7 @@ from concurrent.futures import Future
 from typing import Any, LiteralString, TypeVar
 
 import psycopg
-from psycopg_pool import ConnectionPool, PoolTimeout
+from psycopg_pool import PoolTimeout
 
 from penstock.domain.errors import StoreError, StoreForked, StoreUnavailable
 from penstock.store.port import Params, Question, Row, Transaction, Work
@@ -21,12 +21,14 @@ from penstock.store.postgres.connection import LOST, RETRYABLE, Connection, behi
 from penstock.store.postgres.identity import Identity
 from penstock.store.postgres.listen import Listener
 from penstock.store.postgres.notify import Notifier
+from penstock.store.postgres.pool import KeepingPool
 from penstock.store.statements import Compiled, Dialect, statement
 
 T = TypeVar("T")
 _TRIES = 5
 _CONTROL_CONNECTIONS = 8  # one for each loop of a worker
 _RETRY_SECONDS = 0.02
+_ABANDONED_MS = 15_000
 _NONE: Params = {}
 
 
@@ -68,7 +70,7 @@ def _roll_back(connection: Connection) -> None:
         connection.rollback()
 
 
-def _close(pool: "ConnectionPool[Connection]", notifier: Notifier, pid: int) -> None:
+def _close(pool: KeepingPool, notifier: Notifier, pid: int) -> None:
     """Close a pool in the process that opened it; a fork's exit must not end its parent's connections."""
     if os.getpid() == pid:
         notifier.close()
@@ -100,7 +102,7 @@ class PostgresStore:
         self._listeners = set() if listeners is None else listeners
         self._lock = threading.Lock()
         self._control: PostgresStore | None = None
-        self._pool: ConnectionPool[Connection] = ConnectionPool(
+        self._pool = KeepingPool(
             self._conninfo, min_size=1, max_size=pool_size, timeout=timeout_seconds, open=False, num_workers=1,
             kwargs={"autocommit": True}, configure=self._configure, name="penstock",
         )
