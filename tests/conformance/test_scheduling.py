@@ -8,6 +8,9 @@ import psycopg
 import pytest
 
 from penstock import Penstock
+from penstock.domain.jobs import Outcome
+from penstock.queue import control
+from penstock.queue.claim import settle
 from penstock.store.statements import statement
 from tests.clock import START_MS, Clock
 from tests.conformance.workers import Workers
