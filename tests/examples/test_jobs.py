@@ -1,0 +1,64 @@
+"""The programs about jobs as people run them, and the page about jobs, on both stores."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.clock import Clock
+from tests.processes import Child, python
+
+ROOT = Path(__file__).parents[2]
+EXAMPLE = ROOT / "examples" / "jobs"
+
+SAID = {
+    "pools": ["40 × mail by penstock-slot", "400 × page by penstock-loop"],
+    "bulk": ["2000 jobs enqueued, 2000 run, 1999000 points, 1240 pence"],
+    "scheduling": ["paused: nothing runs", "first: a point of priority is worth a minute of waiting",
+                   "second: it was there first, but is less urgent", "third: after a wait", "fourth: at a time"],
+    "validity": ["cancelled at once: cancelled", "reminded ann@example.com of offer 7", "1003 cancelled",
+                 "1 completed"],
+    "ends": ["attempt 1: not there yet: snoozed, which costs no attempt",
+             "attempt 1: busy: to be tried again, which costs one",
+             "attempt 2: a failure: tried again as the policy says", "attempt 3: withdrawn: cancelled by itself",
+             "announce discarded", "fetch cancelled", "render discarded"],
+    "retention": ["default completed 90", "default discarded 10"],
+    "unique": ["skipped: True - the same job: True", "in bulk: 3 of 9", "refreshed customer 7: an order",
+               "refreshed customer 0: nightly", "refreshed customer 1: nightly", "refreshed customer 2: nightly",
+               "sent the digest", "after its end the key is free: True"],
+}
+
+
+def said(child: Child) -> list[str]:
+    """What a program printed, without what was logged."""
+    lines = child.rest()
+    assert child.wait() == 0, lines
+    return [line for line in lines if not line.startswith("JobFailed(")]
+
+
+def test_every_program_is_here():
+    assert set(SAID) == {path.stem for path in EXAMPLE.glob("*.py")} - {"serving"}
+    page = (ROOT / "docs" / "jobs.md").read_text("utf-8")
+    readme = (EXAMPLE / "README.md").read_text("utf-8")
+    for name in SAID:
+        assert f"examples/jobs/{name}.py" in page
+        assert f"`{name}.py`" in readme
+
+
+@pytest.mark.parametrize("name", SAID)
+def test_it_does_what_it_says(name: str, store_url: str):
+    code = "import runpy, sys; sys.path.insert(0, '.'); runpy.run_path(sys.argv[1], run_name='__main__')"
+    with python(code, f"{name}.py", folder=EXAMPLE, PENSTOCK_URL=store_url, PYTHONDONTWRITEBYTECODE="1") as child:
+        assert said(child) == SAID[name]
+
+
+def test_the_page_runs(store_url: str, clock: Clock, tmp_path: Path):
+    """Its pieces of code, one after the other, in one process, as they stand."""
+    page = (ROOT / "docs" / "jobs.md").read_text("utf-8")
+    pieces = re.findall(r"^```python\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    assert len(pieces) >= 7
+    (tmp_path / "page.py").write_text("\n".join(pieces), "utf-8")
+    with python("import page\npage.app.close()", folder=tmp_path, PENSTOCK_URL=store_url) as child:
+        assert said(child) == []
+    counted = dict(clock.fetch("select task, count(*) from penstock.jobs group by task"))  # type: ignore[arg-type]
+    assert set(counted) >= {"page.send", "page.remind", "page.refresh"}
