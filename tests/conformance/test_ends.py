@@ -13,7 +13,7 @@ import pytest
 from penstock import Cancel, Penstock, Retention, Retry, RetryPolicy, Snooze, current_job
 from penstock.domain.errors import DeadlinePassed, JobCancelled, JobError, JobStalled, JobTimedOut, NoCurrentJob
 from penstock.domain.jobs import Outcome
-from penstock.events import JobAbandoned, StaleSettle, WorkerExhausted
+from penstock.events import JobAbandoned, JobFailed, StaleSettle, WorkerExhausted
 from penstock.queue.claim import settle
 from tests.clock import Clock
 from tests.conformance.workers import Workers
@@ -316,6 +316,7 @@ class TestAtMostOnce:
         assert workers.job(well, "attempt, error_class, error") == (1, None, None)
         until("the failure was told", lambda: workers.job(badly, "error_class") == "ValueError")
         assert workers.counts_agree()
+        assert [event.state for event in workers.told(JobFailed)] == ["discarded"]
         rows = dict(clock.fetch("select id, prune_at from penstock.finished_jobs"))  # type: ignore[arg-type]
         assert rows == {well: clock.now_ms + 2 * 3_600_000, badly: clock.now_ms + 9 * 86_400_000}
 

@@ -76,9 +76,10 @@ class Decision:
         text = storable("".join(traceback.format_exception(error))) if error.__traceback__ else storable(message(error))
         if isinstance(error, Retry):
             text = storable(error.reason or "the task asked to be tried again")
-        if job.attempt >= job.max_attempts:
-            return self.ended(attempt, type(error).__name__, text, state="discarded")
         task = self._tasks.get(job.task)
+        once = task is not None and task.rules.delivery == "at_most_once"
+        if once or job.attempt >= job.max_attempts:
+            return self.ended(attempt, type(error).__name__, text, state="discarded")
         if isinstance(error, Retry) and error.delay is not None:
             delay_ms = max(error.delay // _MS, 0)
         else:
