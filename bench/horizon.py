@@ -2,9 +2,10 @@
 
 A worker process and an enqueuer (one by one, each a commit of its own; one job of ten is delayed by a second) run from
 a while before the snapshot is taken until after the last window. The worker times every statement that it sends, with
-its round trip. The ratios are of the last window to the first: what the worker does may not become slower by what it
-has done. Autovacuum is on as it comes; it can do nothing. The curve is printed window by window; in it `bare_commit` is
-an INSERT of one row from a process that does nothing else, ten times a second, which tells how busy the machine was.
+its round trip. The ratios are of the last two windows to the first two: what the worker does may not become slower by
+what it has done. Autovacuum is on as it comes; it can do nothing. The curve is printed window by window; in it
+`bare_commit` is an INSERT of one row from a process that does nothing else, ten times a second, which tells how busy
+the machine was.
 """
 
 import statistics
@@ -27,12 +28,14 @@ SLOTS = 20
 _TIMED = (sys.executable, "-m", "bench.timed")
 _WARM_SECONDS = 5.0
 _BARE_SECONDS = 0.1
+_ENDS = 2  # windows at the start, and at the end, that are compared
 _TABLES = ("ready_jobs", "live_jobs", "leases", "count_deltas")
 _STATEMENTS = ("claim", "settle_completed", "stragglers", "stragglers_new", "stage", "next_due", "rescue_leases",
                "leases_held", "counts_waiting", "counts_fold", "workers_expire", "worker_renew")
 _DEAD = "select relname, n_dead_tup from pg_stat_user_tables where schemaname = 'penstock' and relname = any (%s)"
 
-Curve = list[dict[str, float]]
+Window = dict[str, float]
+Curve = list[Window]
 
 
 def run(quick: bool) -> None:
@@ -40,23 +43,22 @@ def run(quick: bool) -> None:
     seconds, windows, rate = (40, 8, 1_000) if quick else (300, 10, 500)
     with postgres() as server:
         with server.database() as url:
-            curve, sent_per_s = _curve(url, seconds, windows, rate)
+            curve, first, last, sent_per_s = _curve(url, seconds, windows, rate)
         setting = server.settings
     _print(curve)
-    first, last = curve[0], curve[-1]
     figures: dict[str, float] = {"sent_per_s": round(sent_per_s, 1)}
     for name in ("claim_p50", "claim_p99", "settle_completed_p99", "late_now_p99", "bare_commit_p99"):
         figures |= {f"{name}_start_ms": round(first[name], 3), f"{name}_end_ms": round(last[name], 3)}
         figures[f"{name}_end_vs_start"] = round(last[name] / first[name], 3)
-    figures |= {f"{name}_dead": round(last[f"{name}_dead"]) for name in _TABLES}
+    figures |= {f"{name}_dead": round(curve[-1][f"{name}_dead"]) for name in _TABLES}
     report("horizon", {"jobs_per_s": rate, "seconds": seconds, "windows": windows}, figures,
            {"claim_p99_end_vs_start": ("<=", 2)}, store="postgres", **setting)
 
 
-def _curve(url: str, seconds: int, windows: int, rate: int) -> tuple[Curve, float]:
+def _curve(url: str, seconds: int, windows: int, rate: int) -> tuple[Curve, Window, Window, float]:
     """What each window saw: how long statements took, how late jobs began, how many rows were dead at its end.
 
-    With it, the rate at which jobs were really enqueued.
+    With it, the same of the first and of the last windows together, and the rate at which jobs were really enqueued.
     """
     arm(OURS, "migrate", url, 0)
     dead: list[dict[str, int]] = []
@@ -82,7 +84,8 @@ def _curve(url: str, seconds: int, windows: int, rate: int) -> tuple[Curve, floa
     said["statements"]["bare_commit"] = bare
     curve = [_window(said, low, high) | {f"{name}_dead": rows for name, rows in counted.items()}
             for low, high, counted in zip(edges, edges[1:], dead, strict=False)]
-    return curve, enqueued["jobs"] / enqueued["seconds"]
+    first, last = _window(said, edges[0], edges[_ENDS]), _window(said, edges[-1 - _ENDS], edges[-1])
+    return curve, first, last, enqueued["jobs"] / enqueued["seconds"]
 
 
 def _commit_until(edge: float, connection: "psycopg.Connection[tuple[Any, ...]]", bare: list[Timed]) -> None:
@@ -93,8 +96,8 @@ def _commit_until(edge: float, connection: "psycopg.Connection[tuple[Any, ...]]"
         time.sleep(max(min(_BARE_SECONDS, edge - ended), 0))
 
 
-def _window(said: dict[str, Any], low: float, high: float) -> dict[str, float]:
-    found: dict[str, float] = {}
+def _window(said: dict[str, Any], low: float, high: float) -> Window:
+    found: Window = {}
     groups = said["statements"] | {f"late_{kind}": each for kind, each in said["late"].items()}
     for name, values in groups.items():
         inside = list(_inside(values, low, high))
@@ -120,7 +123,7 @@ def _print(curve: Curve) -> None:
     Console(width=40 + 18 * len(curve)).print(table)
 
 
-def _cell(window: dict[str, float], name: str) -> str:
+def _cell(window: Window, name: str) -> str:
     if f"{name}_p50" not in window:
         return "–"
     return f"{window[f'{name}_p50']:.2f} / {window[f'{name}_p99']:.2f} ({window[f'{name}_n']:.0f})"
