@@ -32,15 +32,14 @@ def claim_queue(store: Store, worker_id: int, queue: str, count: int,
 
 
 def _claimable(store: Store, queue: str) -> bool:
-    row = store.read(lambda tx: tx.row("claimable", {"queue": queue}))
-    return bool(row and row[0])
+    return bool(store.look("claimable", {"queue": queue})[0][0])
 
 
 def stragglers(store: Store, queue: str, after: tuple[int, int], count: int, *,
                everywhere: bool = True) -> list[tuple[int, int]]:
     """Ready jobs by (rank, id), where that is not above `after`; if not `everywhere`, of those that came of late."""
     params = {"queue": queue, "after": after[0], "after_id": after[1], "count": count}
-    rows = store.run("stragglers" if everywhere else "stragglers_new", params)
+    rows = store.look("stragglers" if everywhere else "stragglers_new", params)
     return [(rank, id) for rank, id in rows]
 
 

@@ -9,7 +9,6 @@ from penstock.domain.jobs import JobState, Retention, storable
 from penstock.domain.names import name_fault, tag_fault
 from penstock.store.port import Row, Store
 
-
 Ask = tuple[str, dict[str, Any]]
 """The name and the parameters of a statement, to be carried out by the store or on a caller's connection."""
 
@@ -69,7 +68,7 @@ def paused(store: Store) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class JobRow:
-    """A job as it stands, waiting, running or ended. Times are milliseconds since 1970, UTC, by the database's clock."""
+    """A job as it stands, waiting, running or ended. Times are milliseconds since 1970, by the database's clock."""
 
     id: int
     task: str
@@ -107,7 +106,7 @@ class Count:
 
 def fold_counts(store: Store) -> None:
     """Add what has been counted since into the counters, so that nobody ever has to add up much."""
-    if store.read(lambda tx: tx.rows("counts_waiting"))[0][0]:
+    if store.look("counts_waiting")[0][0]:
         store.write(lambda tx: tx.execute("counts_fold"))
 
 

@@ -58,7 +58,7 @@ class Upkeep:
         self._retention = retention or {}
         self._fold_turn = _Turn(_FOLD_SECONDS)
         self._prune_turn = _Turn(_PRUNE_SECONDS)
-        self._rescue_turn = _Turn(0.0)
+        self._rescue_turn = _Turn(every_seconds)
         self._look_turn = _Turn(0.0)
         self._passed = LOWEST
 
@@ -91,9 +91,7 @@ class Upkeep:
         with self._look_turn as due:
             if due:
                 self._passed = LOWEST
-            row = self._store.read(lambda tx: tx.row("next_due", {"after": self._passed}))
-        assert row is not None
-        run_at, now = row
+            ((run_at, now),) = self._store.look("next_due", {"after": self._passed})
         if self._store.dead_rows_linger:
             self._passed = max(self._passed, now if run_at is None else min(run_at, now))
         return None if run_at is None else int(run_at - now)

@@ -109,6 +109,10 @@ class Store(Protocol):
         """One statement in a transaction of its own, committed; `params` as for `batch`. One round trip."""
         ...
 
+    def look(self, name: str, params: Params = ...) -> list[Row]:
+        """One statement that only reads, by itself. One round trip."""
+        ...
+
     def submit(self, work: Work[T]) -> Future[T]:
         """The same, without waiting. Cancelling the future before the work has begun withdraws it."""
         ...

@@ -66,7 +66,7 @@ class Watching:
         running = {attempt.job.id: attempt for attempt in self._running()}
         if not running:
             return
-        asked = {row[0] for row in self._store.read(lambda tx: tx.rows("cancellations"))}
+        asked = {row[0] for row in self._store.look("cancellations")}
         self._asked |= asked
         self._asked &= asked
         for id in asked & running.keys():

@@ -1,7 +1,7 @@
 """Thousands of jobs in one go: by COPY, which writes whole pages where an INSERT writes rows.
 
-It does what the statement `enqueue` does, with the same parameters, in one transaction: the numbers of the jobs are drawn
-first, so that both tables can be filled from here.
+It does what the statement `enqueue` does, with the same parameters, in one transaction: the numbers of the jobs are
+drawn first, so that both tables can be filled from here.
 """
 
 from collections import Counter
@@ -18,8 +18,8 @@ from penstock.store.statements import statement
 LEAST = 1000
 _CHUNK = 5000
 _MINUTE_MS = 60_000
-_LIVE = ("copy penstock.live_jobs (id, arguments, task, queue, priority, state, max_attempts, run_at, enqueued_at, tags,"
-         " deadline_at) from stdin")
+_LIVE = ("copy penstock.live_jobs (id, arguments, task, queue, priority, state, max_attempts, run_at, enqueued_at,"
+         " tags, deadline_at) from stdin")
 _READY = "copy penstock.ready_jobs (queue, rank, id) from stdin"
 
 

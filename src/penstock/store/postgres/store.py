@@ -148,6 +148,9 @@ class PostgresStore:
             return self.write(lambda tx: self._in_bulk(tx, params))
         return self._tried(lambda: self._single(name, params))
 
+    def look(self, name: str, params: Params = _NONE) -> list[Row]:
+        return self._tried(lambda: self._single(name, params))
+
     def _in_bulk(self, tx: Transaction, params: Params) -> list[Row]:
         assert isinstance(tx, PostgresTransaction)
         return bulk.enqueue(tx.connection, params, self.now)

@@ -133,8 +133,11 @@ limit (select :count);
 
 -- name: stragglers_new
 -- dialect: sqlite
--- differs: no dead row lingers, so there is nothing that a claim passes over
-select rank, id from penstock.ready_jobs where false;
+-- differs: no dead row lingers, so all of them can be looked through
+select rank, id from penstock.ready_jobs
+where queue = :queue and (rank, id) <= (:after, :after_id)
+order by rank, id
+limit (select :count);
 
 -- name: leases_held
 -- dialect: postgres

@@ -261,34 +261,39 @@ insert into penstock.sequences (name, value) values ('stage', penstock.now())
 on conflict (name) do update set value = excluded.value;
 insert into penstock.ready_jobs (queue, rank, id, unique_key)
 select queue, run_at - priority * 60000, id, unique_key from penstock.live_jobs
-where state in ('scheduled', 'retryable') and run_at <= (select value from penstock.sequences where name = 'stage')
+where state in ('scheduled', 'retryable') and run_at >= :after
+  and run_at <= (select value from penstock.sequences where name = 'stage')
 order by run_at, id
 limit (select :count);
 insert into penstock.count_deltas (queue, task, state, slot, n)
 select queue, task, state, 0, -count(*) from (
     select queue, task, state from penstock.live_jobs
-    where state in ('scheduled', 'retryable') and run_at <= (select value from penstock.sequences where name = 'stage')
+    where state in ('scheduled', 'retryable') and run_at >= :after
+      and run_at <= (select value from penstock.sequences where name = 'stage')
     order by run_at, id
     limit (select :count)
 ) group by queue, task, state
 union all
 select queue, task, 'available', 0, count(*) from (
     select queue, task from penstock.live_jobs
-    where state in ('scheduled', 'retryable') and run_at <= (select value from penstock.sequences where name = 'stage')
+    where state in ('scheduled', 'retryable') and run_at >= :after
+      and run_at <= (select value from penstock.sequences where name = 'stage')
     order by run_at, id
     limit (select :count)
 ) group by queue, task;
 delete from penstock.unique_keys
 where exists (select 1 from penstock.unique_keys) and job_id in (
     select id from penstock.live_jobs
-    where state in ('scheduled', 'retryable') and run_at <= (select value from penstock.sequences where name = 'stage')
+    where state in ('scheduled', 'retryable') and run_at >= :after
+      and run_at <= (select value from penstock.sequences where name = 'stage')
     order by run_at, id
     limit (select :count)
 ) and not exists (select 1 from json_each(keeps) where value = 'available');
 update penstock.live_jobs set state = 'available'
 where id in (
     select id from penstock.live_jobs
-    where state in ('scheduled', 'retryable') and run_at <= (select value from penstock.sequences where name = 'stage')
+    where state in ('scheduled', 'retryable') and run_at >= :after
+      and run_at <= (select value from penstock.sequences where name = 'stage')
     order by run_at, id
     limit (select :count)
 )

@@ -72,6 +72,9 @@ class SQLiteStore:
         return self.write(lambda tx: tx.batch(name, params) if statement(name, "sqlite").columns else
                           tx.rows(name, params))
 
+    def look(self, name: str, params: Params = _NONE) -> list[Row]:
+        return self.read(lambda tx: tx.rows(name, params))
+
     def refuse_self_lock(self, future: Future[Any]) -> None:
         """Raise where the work waits for a lock that the waiting thread itself holds."""
         if self._writer.blocked.is_set() and caller_holds_write_lock(self.path) and future.cancel():
