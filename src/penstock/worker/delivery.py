@@ -37,20 +37,20 @@ class Delivery:
         """Persist what the attempt came to before its slot takes another job."""
         try:
             if task.rules.delivery == "at_most_once":
-                self._told(attempt, task, outcome)
-                outcome.written = True
+                outcome.written = self._told(attempt, task, outcome)
             elif not settle(self._store, [outcome]):
                 outcome.written = True
         except StoreError:
             pass  # the batch of the worker tries again
         return outcome
 
-    def _told(self, attempt: Attempt, task: Task[Any, Any], outcome: Outcome) -> None:
+    def _told(self, attempt: Attempt, task: Task[Any, Any], outcome: Outcome) -> bool:
+        """Say what a job came to that was settled when it began; False if that was said before."""
         state, error_class, keep_ms = outcome.state, outcome.error_class, outcome.keep_ms
         if state not in FINAL_STATES:  # it wants to run again, which it must not
             state, error_class = "discarded", error_class or "AtMostOnce"
             keep_ms = task.rules.retention.keep_ms(state, round(outcome.took_ms))
-        self._store.run("at_most_once_end", {
+        return bool(self._store.run("at_most_once_end", {
             "id": attempt.job.id, "lease": attempt.job.lease, "state": state, "took_ms": round(outcome.took_ms),
             "keep_ms": keep_ms, "error_class": error_class, "error": outcome.error,
-        })
+        }))

@@ -68,7 +68,9 @@ class Worker:
         asked: set[int] = set()
         self._watching = Watching(store, tasks, events, running=self._running, abandon=self._abandon, asked=asked,
                                   poll_seconds=poll_seconds, patience_seconds=patience_seconds)
-        executor = Executor(tasks, events, delivery=Delivery(store), watch=self._watching.watch, asked=asked)
+        self._tasks = tasks
+        self._delivery = Delivery(store)
+        executor = Executor(tasks, events, delivery=self._delivery, watch=self._watching.watch, asked=asked)
         self._event_loop = EventLoop()
         self._lanes = {
             queue: Lane(queue, slots, ThreadPool(slots, executor, self._finished),
@@ -241,6 +243,9 @@ class Worker:
     def _abandon(self, attempt: Attempt, outcome: Outcome) -> None:
         lane = self._lanes[attempt.job.queue]
         (lane.loop if attempt.on_loop else lane.threads).replace(attempt)
+        task = self._tasks.get(attempt.job.task)
+        if task is not None and task.rules.careful:
+            outcome = self._delivery.end(attempt, task, outcome)
         self._settling.add(attempt, outcome)
         self._settle_loop.wake()
         if self._watching.abandoned >= self._abandoned_limit and not self.exhausted.is_set():

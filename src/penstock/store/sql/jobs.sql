@@ -484,8 +484,11 @@ returning id;
 -- name: at_most_once_end
 -- dialect: postgres
 -- differs: one statement with several writes; the job moves to the slot of what it came to
+-- Only what has not been told yet: `AtMostOnce` is what a job says that has begun.
 with was as materialized (
-    select id, slot, queue, task, state from penstock.finished_jobs where id = :id and lease = :lease for update
+    select id, slot, queue, task, state from penstock.finished_jobs
+    where id = :id and lease = :lease and error_class = 'AtMostOnce'
+    for update
 ), told as (
     update penstock.finished_jobs f
     set state = :state, finished_at = penstock.now(), attempted_at = penstock.now() - :took_ms::bigint,
@@ -508,13 +511,15 @@ select id from told;
 -- dialect: sqlite
 -- differs: several statements in one transaction
 insert into penstock.count_deltas (queue, task, state, slot, n)
-select queue, task, state, 0, -1 from penstock.finished_jobs where id = :id and lease = :lease
+select queue, task, state, 0, -1 from penstock.finished_jobs
+where id = :id and lease = :lease and error_class = 'AtMostOnce'
 union all
-select queue, task, :state, 0, 1 from penstock.finished_jobs where id = :id and lease = :lease;
+select queue, task, :state, 0, 1 from penstock.finished_jobs
+where id = :id and lease = :lease and error_class = 'AtMostOnce';
 update penstock.finished_jobs
 set state = :state, finished_at = penstock.now(), attempted_at = penstock.now() - :took_ms,
     prune_at = penstock.now() + :keep_ms, error_class = :error_class, error = :error
-where id = :id and lease = :lease
+where id = :id and lease = :lease and error_class = 'AtMostOnce'
 returning id;
 
 -- name: progress_save
