@@ -331,6 +331,21 @@ class TestAtMostOnce:
         assert workers.job(jobs[1].id) == "cancelled"
         assert workers.counts_agree()
 
+    def test_one_that_was_abandoned_is_told_of_once(self, app: Penstock, workers: Workers):
+        def work() -> None:
+            workers.go.wait(20)
+
+        id = app.task(work, name="work", delivery="at_most_once", timeout=SOON).enqueue().id
+        workers.start({"default": 1})
+        until("it was abandoned", lambda: workers.told(JobAbandoned))
+        until("it was told", lambda: workers.job(id, "state, attempt, error_class") == ("discarded", 1, "JobTimedOut"))
+        assert not workers.told(StaleSettle)
+        workers.go.set()
+        until("its late end was refused", lambda: workers.told(StaleSettle))
+        assert workers.job(id, "state, attempt, error_class") == ("discarded", 1, "JobTimedOut")
+        assert workers.counts_agree()
+        until("no lease is left", lambda: workers.clock.fetch("select count(*) from penstock.leases") == [(0,)])
+
     def test_one_that_has_become_pointless_does_not_begin(self, app: Penstock, workers: Workers):
         def never() -> bool:
             return False
