@@ -11,7 +11,7 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -79,10 +79,17 @@ class Forwarder:
                 sink.close()
 
     def cut(self) -> None:
-        self._loop.call_soon_threadsafe(self._flows.clear)
+        self._now(self._flows.clear)
 
     def restore(self) -> None:
-        self._loop.call_soon_threadsafe(self._flows.set)
+        self._now(self._flows.set)
+
+    def _now(self, change: Callable[[], object]) -> None:
+        """Returns when it is so, even for what is on its way."""
+        done = threading.Event()
+        self._loop.call_soon_threadsafe(change)
+        self._loop.call_soon_threadsafe(done.set)
+        assert done.wait(DEADLINE_SECONDS)
 
     def close(self) -> None:
         self._loop.call_soon_threadsafe(self._over.set)

@@ -9,7 +9,7 @@ import time
 import weakref
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
-from typing import Any, LiteralString, TypeVar
+from typing import Any, TypeVar
 
 import psycopg
 from psycopg_pool import PoolTimeout
@@ -28,7 +28,7 @@ T = TypeVar("T")
 _TRIES = 5
 _CONTROL_CONNECTIONS = 8  # one for each loop of a worker
 _RETRY_SECONDS = 0.02
-_ABANDONED_MS = 15_000
+_ABANDONED_MS = 15_000  # a machine that is cut off within a transaction leaves its locks behind for so long
 _NONE: Params = {}
 
 
@@ -194,7 +194,8 @@ class PostgresStore:
         )
 
     def _transact(self, work: Work[T]) -> T:
-        connection = self._begun("begin isolation level read committed")
+        connection = self._begun(b"begin isolation level read committed;"
+                                 b" set local idle_in_transaction_session_timeout = %d" % _ABANDONED_MS)
         try:
             try:
                 result = work(PostgresTransaction(connection, self.now))
@@ -211,7 +212,7 @@ class PostgresStore:
         finally:
             self._pool.putconn(connection)
 
-    def _begun(self, begin: LiteralString | None) -> Connection:
+    def _begun(self, begin: bytes | None) -> Connection:
         """A connection of the pool, with a transaction begun if `begin` says how.
 
         Connections that died in the pool (the server was restarted) are passed over: nothing was sent through them.
@@ -226,7 +227,7 @@ class PostgresStore:
                 ) from None
             try:
                 if begin is not None:
-                    connection.execute(begin)
+                    connection.execute(begin, prepare=False)  # two statements cannot be prepared
                 elif select.select([connection.fileno()], [], [], 0)[0]:
                     connection.execute("select 1")  # an idle connection has something to say: often that it is gone
                 return connection
@@ -248,7 +249,7 @@ class PostgresStore:
     def read(self, work: Work[T]) -> T:
         self._usable()
         try:
-            connection = self._begun("begin isolation level repeatable read read only")
+            connection = self._begun(b"begin isolation level repeatable read read only")
             try:
                 return work(PostgresTransaction(connection, self.now))
             finally:
