@@ -22,10 +22,10 @@ def remind(offer: int, address: str) -> None:
 if __name__ == "__main__":
     soon = timedelta(seconds=0.3)
     app.migrate()
-    for _ in range(1_000):
-        remind.using(run_after=soon, tags=["offer:7"]).enqueue(7, "ann@example.com")
+    reminder = remind.using(run_after=soon, tags=["offer:7"])
+    app.enqueue_many(reminder.call(7, "ann@example.com") for _ in range(1_000))
     app.invalidate("offer:7")  # redeemed: one row is written, however many reminders wait
-    remind.using(run_after=soon, tags=["offer:7"]).enqueue(7, "ann@example.com")  # of a later offer 7
+    reminder.enqueue(7, "ann@example.com")  # of a later offer 7
     remind.enqueue(8, "bob@example.com")  # who has unsubscribed
     unwanted = remind.using(run_after=timedelta(days=1)).enqueue(9, "ann@example.com")
     print("cancelled at once:", app.cancel(unwanted.id, reason="asked for by ann"))

@@ -24,3 +24,12 @@ def once() -> None:
 @app.task
 def last() -> None:
     say("last")
+
+
+def enqueuing(url: str) -> Penstock:
+    """The same tasks on a store, in a process that only enqueues."""
+    found = Penstock(url)
+    for task in app.tasks.values():
+        if not task.name.startswith("penstock."):
+            found.task(task.function, name=task.name, retry=task.rules.retry, delivery=task.rules.delivery)
+    return found
