@@ -73,7 +73,6 @@ class TestDueLater:
         """With the real clock, as it is compiled for production: the backlog is not read."""
         app.enqueue_many(work.using(run_after=timedelta(days=9_000)).call() for _ in range(20_000))
         if app.store.dialect == "sqlite":
-            part = statement("stage", "sqlite").parts[-1].replace(":count", "9").replace(":after", "0")
             last = statement("stage", "sqlite").parts[-1].replace(":count", "9").replace(":after", "-1")
             plan = clock.fetch(f"explain query plan {last}")
             assert any("live_jobs_due (run_at>? AND run_at<?)" in line[3] for line in plan), plan
