@@ -39,7 +39,7 @@ def test_the_architecture_fits_in_80_lines():
     assert len((ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8").splitlines()) <= 80
 
 
-@pytest.mark.parametrize("name", ["penstock", "penstock.sync", "penstock.connectors"])
+@pytest.mark.parametrize("name", ["penstock", "penstock.sync", "penstock.connectors", "penstock.testing"])
 def test_all_is_complete_and_sorted(name: str):
     package = importlib.import_module(name)
     source = SRC.joinpath(*name.split("."), "__init__.py").read_text(encoding="utf-8")

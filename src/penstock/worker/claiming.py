@@ -19,7 +19,7 @@ from penstock.worker.deciding import Decision
 from penstock.worker.lane import BATCH, Lane
 from penstock.worker.settling import Settling
 
-LOOK_REST_SECONDS = 0.02
+LOOK_REST_SECONDS = 0.01
 _LOOK_SHARE = 10
 
 

@@ -62,6 +62,7 @@ class Worker:
         self._stopping = threading.Event()
         self._lock = threading.Lock()
         self._ended = threading.Condition()
+        self._noticed = False
         self._unknown: set[int] = set()
         self._state = "new"
         self._identity: Identity | None = None
@@ -87,7 +88,7 @@ class Worker:
         self._watch_loop = Loop("watch-attempts", self._watching.step, events)
         self._watching.wake = self._watch_loop.wake
         self._settling.wake = self._settle_loop.wake
-        self._claim_loop = Loop("claim", self._claiming.step, events)
+        self._claim_loop = Loop("claim", self._claim, events)
         self._woken = [Loop(name, step, events, rest_seconds=_REST_SECONDS) for name, step in steps.items()]
         if store.dead_rows_linger:
             self._woken.append(Loop("stragglers", self._claiming.look, events, rest_seconds=LOOK_REST_SECONDS))
@@ -111,11 +112,18 @@ class Worker:
         self._events.emit(WorkerStarted(worker_id=self._identity.worker_id, queues=self._queues))
 
     def wake(self) -> None:
-        """There may be work: look now."""
+        """There may be work: look now. The claim goes first, and then wakes the others."""
+        self._noticed = True
         self._claim_loop.wake()
-        self._watch_loop.wake()
-        for loop in self._woken:
-            loop.wake()
+
+    def _claim(self) -> float:
+        try:
+            return self._claiming.step()
+        finally:
+            if self._noticed:
+                self._noticed = False
+                for loop in (self._watch_loop, *self._woken):
+                    loop.wake()
 
     def stop(self) -> None:
         """Claim nothing more, wait for what runs as long as the grace allows, and give back the rest."""

@@ -23,7 +23,7 @@ Connection = psycopg.Connection[tuple[Any, ...]]
 
 # Without keepalives a half-open socket is noticed only after hours.
 _DEFAULTS = {"connect_timeout": "10", "keepalives_idle": "15", "keepalives_interval": "5", "keepalives_count": "3",
-             "application_name": "penstock"}
+             "tcp_user_timeout": "30000", "application_name": "penstock"}
 
 
 def conninfo(url: str) -> str:
