@@ -158,7 +158,13 @@ class Penstock:
 
     def cancel(self, job_id: int, reason: str = "") -> JobState | None:
         """Cancel one job: `CANCELLED` if it waited, `EXECUTING` if it runs and was asked to end, None if neither."""
-        return control.cancelled(carried_out(self.store, *control.cancellation(job_id, reason, Retention())))
+        return control.cancelled(carried_out(self.store, *control.cancellation(job_id, reason, self.retention(job_id))))
+
+    def retention(self, job_id: int) -> Retention:
+        """How long a job is kept once it has ended: as its task says, if this app declares it."""
+        row = control.job(self.store, job_id)
+        task = self.tasks.get(row.task) if row else None
+        return task.rules.retention if task else Retention()
 
     def requeue(self, job_id: int) -> bool:
         """Put a job that has ended back to available; False if there is none, or its unique key is taken."""
@@ -370,10 +376,10 @@ class Using:
 
     def cancel(self, job_id: int, reason: str = "") -> JobState | None:
         """See `Penstock.cancel`."""
-        ask = control.cancellation(job_id, reason, Retention())
+        ask = control.cancellation(job_id, reason, self._app.retention(job_id))
         return control.cancelled(carried_out(self._app.store, *ask, self._connection))
 
     async def acancel(self, job_id: int, reason: str = "") -> JobState | None:
         """The same from `async` code."""
-        ask = control.cancellation(job_id, reason, Retention())
+        ask = control.cancellation(job_id, reason, self._app.retention(job_id))
         return control.cancelled(await acarried_out(self._app.store, *ask, self._connection))

@@ -71,6 +71,7 @@ class Upkeep:
         with self._fold_turn as due:
             if due:
                 fold_counts(self._store)
+                self._store.run("keys_release")
         with self._prune_turn as due:
             if due:
                 self.prune()

@@ -152,6 +152,13 @@ create table penstock.unique_keys (
 );
 create index unique_keys_until on penstock.unique_keys (until) where until is not null;
 
+create table penstock.keys_left (
+    job_id  bigint primary key,
+    key     text not null,
+    state   text not null,
+    until   bigint
+);
+
 create table penstock.tag_marks (
     tag        text primary key,
     number     bigint not null,

@@ -157,6 +157,9 @@ from penstock.leases l cross join json_each(l.job_ids) e
 left join penstock.live_jobs j on j.id = e.value and j.lease < l.id
 where l.worker_id = :worker_id;
 
+-- A caller whose open transaction has met a unique key has locked it, for as long as that takes. Nobody waits for it: what
+-- is to become of that key is noted in `keys_left`, and done by upkeep (`keys_release`).
+
 -- name: settle_completed
 -- dialect: postgres
 -- differs: as `settle_finished`, for what went well and is kept equally long: with three arrays instead of eight
@@ -181,14 +184,22 @@ with s as materialized (
     select id, at.slot, task, queue, priority, 'completed', arguments, attempt, max_attempts, run_at, enqueued_at,
            at.now - took_ms, at.now, at.now + :keep_ms::bigint, lease, tags, unique_key
     from gone, at
+), keyed as materialized (
+    select id, unique_key as key, 'completed' as state, penstock.now() + :keep_ms::bigint as until from gone where unique_key is not null
+), free as materialized (
+    select key from penstock.unique_keys where key = any (array (select key from keyed)) for update skip locked
 ), freed as (
-    delete from penstock.unique_keys u using gone
-    where gone.unique_key is not null and u.key = gone.unique_key and u.job_id = gone.id
-      and not 'completed' = any (u.keeps)
+    delete from penstock.unique_keys u using keyed
+    where u.key = any (array (select key from free)) and u.key = keyed.key and u.job_id = keyed.id
+      and not keyed.state = any (u.keeps)
 ), bounded as (
-    update penstock.unique_keys u set until = penstock.now() + :keep_ms::bigint from gone
-    where gone.unique_key is not null and u.key = gone.unique_key and u.job_id = gone.id
-      and 'completed' = any (u.keeps) and u.until is null
+    update penstock.unique_keys u set until = keyed.until from keyed
+    where u.key = any (array (select key from free)) and u.key = keyed.key and u.job_id = keyed.id
+      and keyed.state = any (u.keeps) and u.until is null and keyed.until is not null
+), left_over as (
+    insert into penstock.keys_left (job_id, key, state, until)
+    select id, key, state, until from keyed where key <> all (array (select key from free))
+    on conflict do nothing
 ), counts as (
     insert into penstock.count_deltas (queue, task, state, slot, n)
     select queue, task, was, 0, -count(*) from gone group by queue, task, was
@@ -272,14 +283,22 @@ with s as materialized (
     select id, slot, task, queue, priority, state, arguments, attempt, max_attempts, run_at, enqueued_at,
            penstock.now() - took_ms, penstock.now(), penstock.now() + keep_ms, lease, tags, unique_key, error_class, error
     from gone
+), keyed as materialized (
+    select id, unique_key as key, state as state, penstock.now() + keep_ms as until from gone where unique_key is not null
+), free as materialized (
+    select key from penstock.unique_keys where key = any (array (select key from keyed)) for update skip locked
 ), freed as (
-    delete from penstock.unique_keys u using gone
-    where gone.unique_key is not null and u.key = gone.unique_key and u.job_id = gone.id
-      and not gone.state = any (u.keeps)
+    delete from penstock.unique_keys u using keyed
+    where u.key = any (array (select key from free)) and u.key = keyed.key and u.job_id = keyed.id
+      and not keyed.state = any (u.keeps)
 ), bounded as (
-    update penstock.unique_keys u set until = penstock.now() + gone.keep_ms from gone
-    where gone.unique_key is not null and u.key = gone.unique_key and u.job_id = gone.id
-      and gone.state = any (u.keeps) and u.until is null
+    update penstock.unique_keys u set until = keyed.until from keyed
+    where u.key = any (array (select key from free)) and u.key = keyed.key and u.job_id = keyed.id
+      and keyed.state = any (u.keeps) and u.until is null and keyed.until is not null
+), left_over as (
+    insert into penstock.keys_left (job_id, key, state, until)
+    select id, key, state, until from keyed where key <> all (array (select key from free))
+    on conflict do nothing
 ), counts as (
     insert into penstock.count_deltas (queue, task, state, slot, n)
     select queue, task, was, 0, -count(*) from gone group by queue, task, was

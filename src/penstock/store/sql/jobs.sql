@@ -137,9 +137,16 @@ with wanted as materialized (
                 then penstock.now() else penstock.now() + period_ms end
     from wanted where key is not null order by key, id
     on conflict (key) do update
-    set job_id = case when held.until <= penstock.now() then excluded.job_id else held.job_id end,
-        keeps = case when held.until <= penstock.now() then excluded.keeps else held.keeps end,
-        until = case when held.until <= penstock.now() then excluded.until else held.until end
+    set (job_id, keeps, until) = (
+        select case when over then excluded.job_id else held.job_id end,
+               case when over then excluded.keeps else held.keeps end,
+               case when over then excluded.until else held.until end
+        from (
+            select coalesce(held.until <= penstock.now(), false) or exists (
+                select 1 from penstock.keys_left l where l.job_id = held.job_id and not l.state = any (held.keeps)
+            ) as over
+        ) as o
+    )
     returning key, job_id
 ), made as (
     insert into penstock.live_jobs (id, task, queue, priority, state, arguments, max_attempts, run_at, enqueued_at, tags,
@@ -241,10 +248,22 @@ with due as materialized (
 ), ready as (
     insert into penstock.ready_jobs (queue, rank, id, unique_key)
     select queue, run_at - priority * cast(60000 as bigint), id, unique_key from staged
+), keyed as materialized (
+    select id, unique_key as key, 'available' as state, cast(null as bigint) as until from staged where unique_key is not null
+), free as materialized (
+    select key from penstock.unique_keys where key = any (array (select key from keyed)) for update skip locked
 ), freed as (
-    delete from penstock.unique_keys u using staged
-    where staged.unique_key is not null and u.key = staged.unique_key and u.job_id = staged.id
-      and not 'available' = any (u.keeps)
+    delete from penstock.unique_keys u using keyed
+    where u.key = any (array (select key from free)) and u.key = keyed.key and u.job_id = keyed.id
+      and not keyed.state = any (u.keeps)
+), bounded as (
+    update penstock.unique_keys u set until = keyed.until from keyed
+    where u.key = any (array (select key from free)) and u.key = keyed.key and u.job_id = keyed.id
+      and keyed.state = any (u.keeps) and u.until is null and keyed.until is not null
+), left_over as (
+    insert into penstock.keys_left (job_id, key, state, until)
+    select id, key, state, until from keyed where key <> all (array (select key from free))
+    on conflict do nothing
 ), counts as (
     insert into penstock.count_deltas (queue, task, state, slot, n)
     select queue, task, was, 0, -count(*) from staged group by queue, task, was

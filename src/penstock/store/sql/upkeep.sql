@@ -135,6 +135,33 @@ where key in (
     select key from penstock.unique_keys where until <= (select penstock.now()) order by until limit (select :count)
 );
 
+-- name: keys_release
+-- dialect: postgres
+-- differs: on SQLite nobody holds a key while another one writes
+with held as materialized (
+    select u.key, u.job_id from penstock.keys_left l
+    join penstock.unique_keys u on u.key = l.key and u.job_id = l.job_id
+    limit (select 1000)
+    for update of u skip locked
+), freed as (
+    delete from penstock.unique_keys u using penstock.keys_left l
+    where u.key = any (array (select key from held)) and u.key = l.key and u.job_id = l.job_id
+      and not l.state = any (u.keeps)
+), bounded as (
+    update penstock.unique_keys u set until = l.until from penstock.keys_left l
+    where u.key = any (array (select key from held)) and u.key = l.key and u.job_id = l.job_id
+      and l.state = any (u.keeps) and u.until is null and l.until is not null
+)
+delete from penstock.keys_left l
+where l.job_id = any (array (select job_id from held))
+   or not exists (select 1 from penstock.unique_keys u where u.key = l.key and u.job_id = l.job_id)
+returning key;
+
+-- name: keys_release
+-- dialect: sqlite
+-- differs: on SQLite nobody holds a key while another one writes
+select 1;
+
 -- name: progress_prune
 delete from penstock.progress
 where told_at < penstock.now() - 3600000
