@@ -13,8 +13,8 @@ from penstock.queue.claim import LOWEST
 from penstock.worker.pools import LoopPool, ThreadPool
 
 AHEAD_SECONDS = 0.05
-BATCH = 500
-_MOST_AHEAD = 2000
+BATCH = 1000
+_MOST_AHEAD = 4000
 _WEIGHT = 0.2
 
 

@@ -15,7 +15,7 @@ from penstock.queue.claim import settle
 from penstock.store.port import Store
 
 _BATCH = 2000
-_ENOUGH = 500
+_ENOUGH = 1000
 _LINGER_SECONDS = 0.004
 _IDLE_SECONDS = 3600.0
 _PROGRESS_SECONDS = 1.0
