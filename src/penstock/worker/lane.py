@@ -38,6 +38,8 @@ class Lane:
         self.after = (LOWEST, LOWEST)
         self.found: list[tuple[int, int]] = []
         self._mean_seconds: float | None = None
+        self._ahead = 0
+        self._few = 0
         self._given = {True: 0, False: 0}
         self._settled = {True: 0, False: 0}
         self._buffer: deque[tuple[Attempt, bool]] = deque()  # claimed while both kinds of task have jobs here
@@ -45,13 +47,7 @@ class Lane:
     @property
     def low(self) -> bool:
         """Whether so little is left waiting in the slots' queues that it is time to claim."""
-        return self.threads.waiting() + self.loop.waiting() <= self._ahead() // 2
-
-    def _ahead(self) -> int:
-        """How many jobs more than there are slots keep the slots busy until the next claim."""
-        if self._mean_seconds is None:
-            return 0
-        return min(int(self.slots * AHEAD_SECONDS / max(self._mean_seconds, 1e-6)), _MOST_AHEAD)
+        return self.threads.waiting() + self.loop.waiting() <= self._few
 
     def _under_way(self, kind: bool) -> int:
         return self._given[kind] - self._settled[kind]
@@ -63,7 +59,7 @@ class Lane:
 
     def room(self) -> int:
         """How many jobs to claim now."""
-        wanted = self.slots + self._ahead() - self.under_way
+        wanted = self.slots + self._ahead - self.under_way
         return min(wanted, BATCH) if wanted > 0 else 0
 
     def take(self, attempts: Sequence[tuple[Attempt, bool]]) -> None:
@@ -100,7 +96,10 @@ class Lane:
         if threads + loop:
             mean = seconds / (threads + loop)
             old = self._mean_seconds
-            self._mean_seconds = mean if old is None else old + _WEIGHT * (mean - old)
+            self._mean_seconds = mean = mean if old is None else old + _WEIGHT * (mean - old)
+            # How many jobs more than there are slots keep the slots busy until the next claim; asked for every job.
+            self._ahead = min(int(self.slots * AHEAD_SECONDS / max(mean, 1e-6)), _MOST_AHEAD)
+            self._few = self._ahead // 2
 
     def running(self) -> list[Attempt]:
         return self.threads.running() + self.loop.running()
