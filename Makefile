@@ -32,7 +32,7 @@ demo: $(STAMPS)/demo  ## synchronise 2,000 people into a real SCIM server, and w
 	@$(VENV)/bin/penstock demo $(ARGS)
 
 test: $(STAMPS)/test  ## run the default suite, on SQLite and on a real PostgreSQL
-	$(PY) -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal $(ARGS)
+	$(PY) -m pytest --numprocesses 3 --dist worksteal $(ARGS)
 
 test-crash: $(STAMPS)/test  ## kill -9 workers and enqueuers 50 times over 200,000 jobs, on both stores, and print what ran twice
 	PENSTOCK_CRASH_KILLS=50 PENSTOCK_CRASH_JOBS=200000 $(PY) -m pytest tests/crash/test_ledger.py \

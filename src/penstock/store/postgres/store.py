@@ -87,7 +87,7 @@ class PostgresStore:
     migrates_itself = False
     looks_first = False
     dead_rows_linger = True
-    slots: Sequence[str] = tuple(f"finished_jobs_{slot:02}" for slot in range(60))
+    slots: Sequence[str] = tuple(f"finished_jobs_{slot:02}" for slot in range(20))
 
     def __init__(self, url: str, *, now: str | None = None, pool_size: int = 10, timeout_seconds: float = 10.0,
                  listeners: set[Listener] | None = None, steady: bool = False) -> None:

@@ -175,9 +175,9 @@ with s as materialized (
               j.enqueued_at, j.tags, j.unique_key, j.state as was, s.lease, s.took_ms
 ), at as materialized (
     select penstock.now() as now,
-           case when :keep_ms::bigint <= 86400000 then (penstock.now() + :keep_ms::bigint) / 3600000 % 26
-                when :keep_ms::bigint <= 2764800000 then 26 + (penstock.now() + :keep_ms::bigint) / 86400000 % 34
-                else 60 end as slot
+           case when :keep_ms::bigint <= 86400000 then (penstock.now() + :keep_ms::bigint) / 10800000 % 10
+                when :keep_ms::bigint <= 2764800000 then 10 + (penstock.now() + :keep_ms::bigint) / 345600000 % 10
+                else 20 end as slot
 ), kept as (
     insert into penstock.finished_jobs (id, slot, task, queue, priority, state, arguments, attempt, max_attempts, run_at,
                                         enqueued_at, attempted_at, finished_at, prune_at, lease, tags, unique_key)
@@ -259,7 +259,7 @@ returning id;
 -- name: settle_finished
 -- dialect: postgres
 -- differs: one statement with several writes; a slot is the part of `finished_jobs` that is emptied when all in it is
--- past its time: 26 of an hour, 34 of a day, and one for what is kept for longer
+-- past its time: ten of three hours, ten of four days, and one for what is kept for longer
 with s as materialized (
     select * from unnest(:ids::bigint[], :leases::bigint[], :states::text[], :counted::integer[], :took_ms::bigint[],
                          :keep_ms::bigint[], :error_classes::text[], :errors::text[])
@@ -273,9 +273,9 @@ with s as materialized (
     returning j.id, j.task, j.queue, j.priority, j.arguments, j.attempt + s.counted as attempt, j.max_attempts, j.run_at,
               j.enqueued_at, j.tags, j.unique_key, j.state as was, s.state, s.lease, s.took_ms, s.keep_ms, s.error_class,
               s.error,
-              case when s.keep_ms <= 86400000 then (penstock.now() + s.keep_ms) / 3600000 % 26
-                   when s.keep_ms <= 2764800000 then 26 + (penstock.now() + s.keep_ms) / 86400000 % 34
-                   else 60 end as slot
+              case when s.keep_ms <= 86400000 then (penstock.now() + s.keep_ms) / 10800000 % 10
+                   when s.keep_ms <= 2764800000 then 10 + (penstock.now() + s.keep_ms) / 345600000 % 10
+                   else 20 end as slot
 ), kept as (
     insert into penstock.finished_jobs (id, slot, task, queue, priority, state, arguments, attempt, max_attempts, run_at,
                                         enqueued_at, attempted_at, finished_at, prune_at, lease, tags, unique_key,

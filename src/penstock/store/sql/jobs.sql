@@ -356,9 +356,9 @@ with job as materialized (
 ), kept as (
     insert into penstock.finished_jobs (id, slot, task, queue, priority, state, arguments, attempt, max_attempts, run_at,
                                         enqueued_at, finished_at, prune_at, lease, tags, unique_key, error_class, error)
-    select id, case when :keep_ms::bigint <= 86400000 then (penstock.now() + :keep_ms::bigint) / 3600000 % 26
-                    when :keep_ms::bigint <= 2764800000 then 26 + (penstock.now() + :keep_ms::bigint) / 86400000 % 34
-                    else 60 end,
+    select id, case when :keep_ms::bigint <= 86400000 then (penstock.now() + :keep_ms::bigint) / 10800000 % 10
+                    when :keep_ms::bigint <= 2764800000 then 10 + (penstock.now() + :keep_ms::bigint) / 345600000 % 10
+                    else 20 end,
            task, queue, priority, 'cancelled', arguments, attempt, max_attempts, run_at, enqueued_at, penstock.now(),
            penstock.now() + :keep_ms::bigint, lease, tags, unique_key, 'cancelled', :reason::text
     from gone
@@ -512,9 +512,9 @@ with was as materialized (
     update penstock.finished_jobs f
     set state = :state, finished_at = penstock.now(), attempted_at = penstock.now() - :took_ms::bigint,
         prune_at = penstock.now() + :keep_ms::bigint, error_class = :error_class, error = :error,
-        slot = case when :keep_ms::bigint <= 86400000 then (penstock.now() + :keep_ms::bigint) / 3600000 % 26
-                    when :keep_ms::bigint <= 2764800000 then 26 + (penstock.now() + :keep_ms::bigint) / 86400000 % 34
-                    else 60 end
+        slot = case when :keep_ms::bigint <= 86400000 then (penstock.now() + :keep_ms::bigint) / 10800000 % 10
+                    when :keep_ms::bigint <= 2764800000 then 10 + (penstock.now() + :keep_ms::bigint) / 345600000 % 10
+                    else 20 end
     from was
     where f.id = was.id and f.slot = was.slot
     returning f.id, f.slot, f.queue, f.task, f.state

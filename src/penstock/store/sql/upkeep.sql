@@ -216,8 +216,8 @@ delete from penstock.counts where slot = :slot and state in ('completed', 'cance
 -- differs: only what is kept for longer than the slots reach goes row by row
 with gone as (
     delete from penstock.finished_jobs
-    where slot = 60 and id = any (array (
-        select id from penstock.finished_jobs where slot = 60 and prune_at <= (select penstock.now()) limit (select :count)
+    where slot = 20 and id = any (array (
+        select id from penstock.finished_jobs where slot = 20 and prune_at <= (select penstock.now()) limit (select :count)
     ))
     returning id, queue, task, state, slot
 ), counts as (

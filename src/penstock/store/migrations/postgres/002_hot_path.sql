@@ -86,47 +86,7 @@ create table penstock.finished_jobs_17 partition of penstock.finished_jobs for v
 create table penstock.finished_jobs_18 partition of penstock.finished_jobs for values in (18);
 create table penstock.finished_jobs_19 partition of penstock.finished_jobs for values in (19);
 create table penstock.finished_jobs_20 partition of penstock.finished_jobs for values in (20);
-create table penstock.finished_jobs_21 partition of penstock.finished_jobs for values in (21);
-create table penstock.finished_jobs_22 partition of penstock.finished_jobs for values in (22);
-create table penstock.finished_jobs_23 partition of penstock.finished_jobs for values in (23);
-create table penstock.finished_jobs_24 partition of penstock.finished_jobs for values in (24);
-create table penstock.finished_jobs_25 partition of penstock.finished_jobs for values in (25);
-create table penstock.finished_jobs_26 partition of penstock.finished_jobs for values in (26);
-create table penstock.finished_jobs_27 partition of penstock.finished_jobs for values in (27);
-create table penstock.finished_jobs_28 partition of penstock.finished_jobs for values in (28);
-create table penstock.finished_jobs_29 partition of penstock.finished_jobs for values in (29);
-create table penstock.finished_jobs_30 partition of penstock.finished_jobs for values in (30);
-create table penstock.finished_jobs_31 partition of penstock.finished_jobs for values in (31);
-create table penstock.finished_jobs_32 partition of penstock.finished_jobs for values in (32);
-create table penstock.finished_jobs_33 partition of penstock.finished_jobs for values in (33);
-create table penstock.finished_jobs_34 partition of penstock.finished_jobs for values in (34);
-create table penstock.finished_jobs_35 partition of penstock.finished_jobs for values in (35);
-create table penstock.finished_jobs_36 partition of penstock.finished_jobs for values in (36);
-create table penstock.finished_jobs_37 partition of penstock.finished_jobs for values in (37);
-create table penstock.finished_jobs_38 partition of penstock.finished_jobs for values in (38);
-create table penstock.finished_jobs_39 partition of penstock.finished_jobs for values in (39);
-create table penstock.finished_jobs_40 partition of penstock.finished_jobs for values in (40);
-create table penstock.finished_jobs_41 partition of penstock.finished_jobs for values in (41);
-create table penstock.finished_jobs_42 partition of penstock.finished_jobs for values in (42);
-create table penstock.finished_jobs_43 partition of penstock.finished_jobs for values in (43);
-create table penstock.finished_jobs_44 partition of penstock.finished_jobs for values in (44);
-create table penstock.finished_jobs_45 partition of penstock.finished_jobs for values in (45);
-create table penstock.finished_jobs_46 partition of penstock.finished_jobs for values in (46);
-create table penstock.finished_jobs_47 partition of penstock.finished_jobs for values in (47);
-create table penstock.finished_jobs_48 partition of penstock.finished_jobs for values in (48);
-create table penstock.finished_jobs_49 partition of penstock.finished_jobs for values in (49);
-create table penstock.finished_jobs_50 partition of penstock.finished_jobs for values in (50);
-create table penstock.finished_jobs_51 partition of penstock.finished_jobs for values in (51);
-create table penstock.finished_jobs_52 partition of penstock.finished_jobs for values in (52);
-create table penstock.finished_jobs_53 partition of penstock.finished_jobs for values in (53);
-create table penstock.finished_jobs_54 partition of penstock.finished_jobs for values in (54);
-create table penstock.finished_jobs_55 partition of penstock.finished_jobs for values in (55);
-create table penstock.finished_jobs_56 partition of penstock.finished_jobs for values in (56);
-create table penstock.finished_jobs_57 partition of penstock.finished_jobs for values in (57);
-create table penstock.finished_jobs_58 partition of penstock.finished_jobs for values in (58);
-create table penstock.finished_jobs_59 partition of penstock.finished_jobs for values in (59);
-create table penstock.finished_jobs_60 partition of penstock.finished_jobs for values in (60);
-create index finished_jobs_60_prune on penstock.finished_jobs_60 (prune_at);
+create index finished_jobs_20_prune on penstock.finished_jobs_20 (prune_at);
 
 create table penstock.unique_keys (
     key      text primary key,
@@ -219,11 +179,11 @@ insert into penstock.ready_jobs (queue, rank, id)
 select queue, run_at - priority * cast(60000 as bigint), id from penstock.live_jobs where state = 'available';
 insert into penstock.finished_jobs (id, slot, task, queue, priority, state, arguments, attempt, max_attempts, run_at,
                                     enqueued_at, attempted_at, finished_at, prune_at, lease, error_class, error)
-select id, 60, task, queue, priority, state, arguments, attempt, max_attempts, run_at, enqueued_at, attempted_at,
+select id, 20, task, queue, priority, state, arguments, attempt, max_attempts, run_at, enqueued_at, attempted_at,
        coalesce(finished_at, enqueued_at), coalesce(finished_at, enqueued_at) + 604800000, 0, error_class, error
 from penstock.old_jobs where state in ('completed', 'cancelled', 'discarded');
 insert into penstock.counts (queue, task, state, slot, n)
 select queue, task, state, 0, count(*) from penstock.live_jobs group by queue, task, state
 union all
-select queue, task, state, 60, count(*) from penstock.finished_jobs group by queue, task, state;
+select queue, task, state, 20, count(*) from penstock.finished_jobs group by queue, task, state;
 drop table penstock.old_jobs;
