@@ -35,7 +35,7 @@ FILLINGS = [
        select queue, run_at - priority * 60000, id from penstock.live_jobs where state = 'available'""",
     """insert into penstock.finished_jobs (id, slot, task, queue, priority, state, arguments, attempt, max_attempts,
                                           run_at, enqueued_at, finished_at, prune_at, lease)
-       select n + 1000000, n % 61, 't', 'q1', 0, 'completed', '{{}}', 1, 5, n, n, n, 4102444800000, 1
+       select n + 1000000, n % 21, 't', 'q1', 0, 'completed', '{{}}', 1, 5, n, n, n, 4102444800000, 1
        from ({series}) as r""",
     "insert into penstock.unique_keys (key, job_id, keeps) select 'u' || n, n, '{brackets}' from ({series}) as r",
     "insert into penstock.tag_marks (tag, number, marked_at) select 't' || n, n, n from ({series}) as r where n < 2000",
