@@ -72,7 +72,8 @@ class Jobs(RuleBasedStateMachine):
         self.connection: Any = clock._connection
         dot = "." if self.store.dialect == "postgres" else "_"
         # An upgrade of a read transaction would not wait for the store's own writer, who may be at a checkpoint.
-        self.connection.execute("begin" if self.store.dialect == "postgres" else "begin immediate")
+        self.begin = "begin" if self.store.dialect == "postgres" else "begin immediate"
+        self.connection.execute(self.begin)
         for table in TABLES:
             self.connection.execute(f"delete from penstock{dot}{table}")
         self.connection.execute("commit")
@@ -107,7 +108,7 @@ class Jobs(RuleBasedStateMachine):
     @rule(spec=PLAIN | ONLY, tag=TAGS, committed=st.booleans())
     def in_a_transaction(self, spec: Spec, tag: str, committed: bool) -> None:
         """On the caller's own connection, which commits or does not."""
-        self.connection.execute("begin")
+        self.connection.execute(self.begin)
         using = self.app.using(connection=self.connection)
         jobs = using.enqueue_many([self.call(spec)])
         using.invalidate(tag)
