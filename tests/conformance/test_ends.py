@@ -59,8 +59,7 @@ def test_what_a_task_says_of_its_own_end(app: Penstock, workers: Workers, clock:
         return told
 
     async def asay(number: int) -> Any:
-        await asyncio.sleep(0)
-        return say(number)
+        return await asyncio.to_thread(say, number)
 
     function: Any = say if colour == "thread" else asay
     task = app.task(function, name="say", retry=AGAIN)
@@ -169,8 +168,7 @@ class TestBeforeItsTime:
             try:
                 await asyncio.Event().wait()
             finally:
-                await asyncio.sleep(0)
-                tidied.set()
+                await asyncio.to_thread(tidied.set)
 
         id = self.declare(app, kind, work).enqueue().id
         self.expire(app, workers, kind, began, id)
@@ -293,10 +291,9 @@ class TestTheCurrentJob:
 
         @app.task(queue="q", name="awork", retry=RetryPolicy(max_attempts=7))
         async def awork() -> None:
-            await asyncio.sleep(0)
+            await asyncio.to_thread(lambda: seen.append(current_job().id))
             job = current_job()
             seen.append((job.id, job.task, job.queue, job.attempt, job.max_attempts))
-            await asyncio.to_thread(lambda: seen.append(current_job().id))
 
         one, two = work.enqueue().id, awork.enqueue().id
         workers.start()

@@ -214,8 +214,7 @@ class TestAPredicate:
             return number % 2 == 0
 
         async def awanted(number: int) -> bool:
-            asked.append(number)
-            await asyncio.sleep(0)
+            await asyncio.to_thread(asked.append, number)
             return number % 2 == 0
 
         @app.task(valid_if=wanted, name="plain")

@@ -181,7 +181,7 @@ def test_raising_lets_signals_be(shop: Penstock):
 def test_async_tasks_share_one_private_loop(shop: Penstock):
     @shop.task
     async def fetch() -> tuple[asyncio.AbstractEventLoop, int]:
-        await asyncio.sleep(0)
+        await asyncio.to_thread(str)
         return asyncio.get_running_loop(), current_job().id
 
     ids = [fetch.enqueue().id, fetch.enqueue().id]

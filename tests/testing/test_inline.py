@@ -191,7 +191,7 @@ def test_a_chain_without_end_says_so(shop: Penstock, kind: str):
 def test_an_async_task_runs_on_a_loop_of_its_own(shop: Penstock):
     @shop.task
     async def fetch(number: int) -> int:
-        await asyncio.sleep(0)
+        await asyncio.to_thread(str)
         return number * current_job().id
 
     with inline(shop) as inlined:
@@ -203,7 +203,7 @@ def test_an_async_task_runs_on_a_loop_of_its_own(shop: Penstock):
 def test_an_async_task_may_be_enqueued_beneath_a_running_loop(shop: Penstock):
     @shop.task
     async def fetch(number: int) -> int:
-        await asyncio.sleep(0)
+        await asyncio.to_thread(str)
         if number:
             fetch.enqueue(number - 1)
         return number
@@ -219,7 +219,7 @@ def test_an_async_task_may_be_enqueued_beneath_a_running_loop(shop: Penstock):
 def test_async_code_awaits_its_jobs_on_its_own_loop(shop: Penstock):
     @shop.task
     async def fetch() -> tuple[asyncio.AbstractEventLoop, int]:
-        await asyncio.sleep(0)
+        await asyncio.to_thread(str)
         return asyncio.get_running_loop(), current_job().id
 
     @shop.task
