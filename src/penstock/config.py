@@ -1,17 +1,22 @@
 """Settings, frozen: what a file says, over which the environment goes, over which the app's own arguments go.
 
-Every fault is reported at once.
+Every fault is reported at once. Where the app itself is, for those that have to find it, is said in the same way.
 """
 
+import importlib
 import os
+import sys
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from difflib import get_close_matches
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from penstock.domain.errors import ConfigurationError
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +48,7 @@ _MOST = 1_000_000_000
 _WHOLE = ("pool_size", "payload_limit_bytes", "abandoned_limit")
 _POSITIVE = ("lease_seconds", "poll_seconds", "grace_seconds", "busy_timeout_seconds", "patience_seconds", *_WHOLE)
 _TEST_ONLY = ("now",)
-_ELSEWHERE = ("app",)  # `[tool.penstock] app` and PENSTOCK_APP tell the command line where the app is
+_ELSEWHERE = ("app",)  # no setting of an app: `find_app` asks for it
 
 
 def load(arguments: Mapping[str, Any], *, environment: Mapping[str, str] = os.environ,
@@ -52,8 +57,9 @@ def load(arguments: Mapping[str, Any], *, environment: Mapping[str, str] = os.en
     known = {item.name: item.type for item in fields(Settings)}
     faults: list[str] = []
     values: dict[str, Any] = {}
-    for origin, given in (("pyproject.toml", _file(folder or Path.cwd(), faults)),
-                          ("environment", _environment(environment)), ("arguments", arguments)):
+    file = {name: value for name, value in _file(folder or Path.cwd(), faults).items() if name not in _ELSEWHERE}
+    for origin, given in (("pyproject.toml", file), ("environment", _environment(environment)),
+                          ("arguments", arguments)):
         for name, value in given.items():
             if name not in known or (name in _TEST_ONLY and origin != "arguments"):
                 if origin == "environment":  # PENSTOCK_TEST_POSTGRES and the like are not ours to judge
@@ -82,7 +88,7 @@ def _file(folder: Path, faults: list[str]) -> dict[str, Any]:
     if not isinstance(section, dict):
         faults.append(f"pyproject.toml: expected a table [tool.penstock], got {section!r}")
         return {}
-    return {name: value for name, value in section.items() if name not in _ELSEWHERE}
+    return section
 
 
 def _environment(environment: Mapping[str, str]) -> dict[str, str]:
@@ -102,3 +108,36 @@ def _typed(name: str, value: Any, origin: str, faults: list[str]) -> Any:
     except (TypeError, ValueError):
         faults.append(f"{origin}: {name}: expected {wanted}, got {value!r}")
         return value
+
+
+def find_app(kind: type[T], given: str | None, how: str, folder: Path) -> T:
+    """Import the app: `given` as `module:attribute`, else as `PENSTOCK_APP` or `[tool.penstock] app` says.
+
+    `how` says how the caller lets people give it, `folder` is that of pyproject.toml, and of modules that are not on
+    the path. Raises `ConfigurationError` where there is no app.
+    """
+    faults: list[str] = []
+    name = given or os.environ.get("PENSTOCK_APP") or _file(folder, faults).get("app")
+    if faults:
+        raise ConfigurationError(faults)
+    if not name:
+        raise ConfigurationError(f"expected an app, got none: {how}, set PENSTOCK_APP, or write"
+                                 f" app = \"module:app\" under [tool.penstock] in {folder / 'pyproject.toml'}")
+    module_name, _, attribute = str(name).partition(":")
+    top = module_name.partition(".")[0]
+    if top not in sys.modules and str(folder) not in sys.path and find_spec(top) is None:
+        sys.path.insert(0, str(folder))
+        importlib.invalidate_caches()
+    try:
+        module = importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        if error.name is None or not f"{module_name}.".startswith(f"{error.name}."):
+            raise  # the app is there, and what it needs is not
+        raise ConfigurationError(f"app {name!r}: no module {module_name!r} is installed or in {folder}") from None
+    found = getattr(module, attribute or "app", None)
+    if not isinstance(found, kind):
+        apps = [key for key, value in vars(module).items() if isinstance(value, kind)]
+        hint = f"; {module_name} has {', '.join(apps)}" if apps else ""
+        raise ConfigurationError(f"app {name!r}: expected a {kind.__name__} at {attribute or 'app'!r}, got"
+                                 f" {type(found).__name__}{hint}")
+    return found

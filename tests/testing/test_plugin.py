@@ -110,7 +110,7 @@ def test_a_conftest_names_the_app_and_its_store(project: pytest.Pytester, postgr
 
 NOWHERE = [
     (None, "*expected an app, got none: override the fixture penstock_app_path*"),
-    ("shop:ap", "*app 'shop:ap': expected a Penstock at 'ap' of shop, got NoneType*"),
+    ("shop:ap", "*app 'shop:ap': expected a Penstock at 'ap', got NoneType; shop has app*"),
     ("shpo:app", "*app 'shpo:app': no module 'shpo' is installed or in *"),
     ("broken:app", "*No module named 'not_installed'*"),
 ]
