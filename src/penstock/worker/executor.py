@@ -46,15 +46,15 @@ class Executor:
         if (self._asked or attempt.deadline_at is not None) and (reason := self._pointless(attempt)):
             return self._decision.skipped(attempt, reason)
         task = self._tasks.get(job.task)
-        direct = task is None or not task.rules.careful or self._delivery is None
-        if not direct and not self._delivery.begin(attempt, task):  # type: ignore[union-attr, arg-type]
+        if task is None:
+            return self._unknown(attempt)
+        delivery = self._delivery if task.rules.careful else None
+        if delivery is not None and not delivery.begin(attempt, task):
             return self._decision.dropped(attempt)
         token = current.set(attempt)
         attempt.started_at = attempt.told_at = time.monotonic()
         close_stale()
         try:
-            if task is None:
-                raise self._unknown(job.task)
             args, kwargs = task.signature.decode(job.arguments)
             rules = task.rules
             if rules.watched or attempt.deadline_at is not None:
@@ -72,7 +72,7 @@ class Executor:
             attempt.finished = True
             current.reset(token)
             close_stale()
-        return outcome if direct else self._delivery.end(attempt, task, outcome)  # type: ignore[union-attr, arg-type]
+        return outcome if delivery is None else delivery.end(attempt, task, outcome)
 
     async def arun(self, attempt: Attempt) -> Outcome:
         """Run an `async def` task on this event loop."""
@@ -80,16 +80,16 @@ class Executor:
         if (self._asked or attempt.deadline_at is not None) and (reason := self._pointless(attempt)):
             return self._decision.skipped(attempt, reason)
         task = self._tasks.get(job.task)
-        direct = task is None or not task.rules.careful or self._delivery is None
+        if task is None:
+            return self._unknown(attempt)
+        delivery = self._delivery if task.rules.careful else None
         loop = asyncio.get_running_loop()
-        if not direct and not await loop.run_in_executor(None, self._delivery.begin, attempt, task):  # type: ignore[union-attr, arg-type]
+        if delivery is not None and not await loop.run_in_executor(None, delivery.begin, attempt, task):
             return self._decision.dropped(attempt)
         current.set(attempt)  # each task of the loop has a context of its own
         attempt.started_at = attempt.told_at = time.monotonic()
         await aclose_stale()
         try:
-            if task is None:
-                raise self._unknown(job.task)
             args, kwargs = task.signature.decode(job.arguments)
             rules = task.rules
             if rules.watched or attempt.deadline_at is not None:
@@ -106,9 +106,9 @@ class Executor:
         finally:
             attempt.finished = True
             await aclose_stale()
-        if direct:
+        if delivery is None:
             return outcome
-        return await asyncio.shield(loop.run_in_executor(None, self._delivery.end, attempt, task, outcome))  # type: ignore[union-attr, arg-type]
+        return await asyncio.shield(loop.run_in_executor(None, delivery.end, attempt, task, outcome))
 
     def _pointless(self, attempt: Attempt) -> str | None:
         """Why a job that waited here for its slot need not begin any more, if so."""
@@ -122,11 +122,16 @@ class Executor:
         if self._watch is not None:
             self._watch(attempt)
 
-    def _unknown(self, name: str) -> UnknownTask:
+    def _unknown(self, attempt: Attempt) -> Outcome:
+        name = attempt.job.task
         hint = did_you_mean(name, self._tasks)
-        return UnknownTask(
-            f"this worker's app declares no task {name!r}{hint}; the job waits for a worker that does"
-        )
+        token = current.set(attempt)
+        try:
+            return self._decision.raised(attempt, UnknownTask(
+                f"this worker's app declares no task {name!r}{hint}; the job waits for a worker that does"
+            ))
+        finally:
+            current.reset(token)
 
 
 def _refuse_coroutine(task: Task[Any, Any], result: object) -> None:
