@@ -76,11 +76,11 @@ class ThreadPool:
         while (attempt := get()) is not None:
             slot.attempt = attempt
             outcome = run(attempt)
-            slot.attempt = None
             outcome.late = not attempt.end()
             finished(attempt, outcome)
             if outcome.late:
-                return  # another thread has this one's slot
+                return  # another thread has this one's slot, or is about to
+            slot.attempt = None  # not before its outcome is on its way: a worker that stops goes by this
 
     def running(self) -> list[Attempt]:
         return [attempt for slot in self._slots if (attempt := slot.attempt) is not None]
