@@ -33,7 +33,6 @@ class Settling:
         self._rows: deque[Ended] = deque()
         self._enough = threading.Event()
         self._left: dict[int, int] = {}
-        self._over: list[int] = []
         self._progress: dict[int, tuple[float | None, str | None]] = {}
         self._progress_at = 0.0
         self._changed = threading.Condition()
@@ -65,29 +64,33 @@ class Settling:
             self._enough.wait(_LINGER_SECONDS)
         self._enough.clear()
         self._save_progress()
+        self._writing = True
+        try:
+            self._save_batch()
+        finally:
+            self._writing = False
+            with self._changed:
+                self._changed.notify_all()
+        if self._rows:
+            return 0.0
+        return _PROGRESS_SECONDS if self._progress else _IDLE_SECONDS
+
+    def _save_batch(self) -> None:
         batch = [self._rows.popleft() for _ in range(min(len(self._rows), _BATCH))]
         if not batch:
-            return _PROGRESS_SECONDS if self._progress else _IDLE_SECONDS
-        self._writing = True
+            return
         try:
             self._write(batch)
         except BaseException:
             self._rows.extendleft(reversed(batch))
             raise
-        finally:
-            self._writing = False
         self._settled(batch)
-        with self._changed:
-            self._changed.notify_all()
-        if self._rows:
-            return 0.0
-        return _PROGRESS_SECONDS if self._progress else _IDLE_SECONDS
 
     def _write(self, batch: list[Ended]) -> None:
         fresh = Counter(attempt.job.lease for attempt, outcome in batch if not outcome.late)
         ended = [lease for lease, count in fresh.items() if self._left.get(lease, 0) == count]
         written = [outcome for _, outcome in batch if not outcome.written]
-        stale = settle(self._store, written, ended) if written or ended else set()
+        stale = settle(self._store, written, ended)
         for lease, count in fresh.items():
             if lease in ended:
                 self._left.pop(lease, None)

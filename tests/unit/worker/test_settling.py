@@ -1,0 +1,67 @@
+"""What was taken to be written still counts as unwritten."""
+
+from collections import deque
+from typing import Any
+
+import pytest
+
+from penstock.domain.errors import StoreUnavailable
+from penstock.domain.jobs import Outcome
+from penstock.events import Events
+from penstock.queue.attempt import Attempt
+from penstock.worker import settling as module
+from penstock.worker.settling import Ended, Settling
+
+
+class Asking(deque[Ended]):
+    """Asks whether all is written each time that something was taken out."""
+
+    def __init__(self, settling: Settling) -> None:
+        super().__init__()
+        self.settling = settling
+        self.answers: list[bool] = []
+
+    def popleft(self) -> Ended:
+        row = super().popleft()
+        self.answers.append(self.settling.drain(0))
+        return row
+
+
+@pytest.fixture
+def settling() -> Settling:
+    store: Any = None
+    return Settling(store, Events(), lambda batch: None)
+
+
+def test_what_was_taken_out_and_is_not_yet_written_is_waited_for(settling: Settling, attempt: Attempt,
+                                                                monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = Asking(settling)
+    monkeypatch.setattr(settling, "_rows", rows)
+    monkeypatch.setattr(module, "settle", lambda store, outcomes, ended: set())
+    settling.add(attempt, Outcome(attempt.job.id, attempt.job.lease, "completed"))
+    settling.step()
+    assert rows.answers == [False]
+    assert settling.drain(0)
+
+
+def test_what_could_not_be_written_is_kept_in_its_order(settling: Settling, attempt: Attempt,
+                                                        monkeypatch: pytest.MonkeyPatch) -> None:
+    written: list[int] = []
+
+    def away(*_: object) -> set[int]:
+        raise StoreUnavailable("away")
+
+    def there(store: object, outcomes: list[Outcome], ended: object) -> set[int]:
+        written.extend(outcome.id for outcome in outcomes)
+        return set()
+
+    for id in (1, 2, 3):
+        settling.add(attempt, Outcome(id, attempt.job.lease, "completed"))
+    monkeypatch.setattr(module, "settle", away)
+    with pytest.raises(StoreUnavailable):
+        settling.step()
+    assert not settling.drain(0)
+    monkeypatch.setattr(module, "settle", there)
+    settling.step()
+    assert written == [1, 2, 3]
+    assert settling.drain(0)
