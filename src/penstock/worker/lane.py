@@ -104,12 +104,8 @@ class Lane:
     def running(self) -> list[Attempt]:
         return self.threads.running() + self.loop.running()
 
-    def withdraw(self) -> list[tuple[Attempt, bool]]:
-        """Take back what has not begun, each with whether it has been counted as given."""
+    def withdraw(self) -> list[Attempt]:
+        """Take back what has not begun, once and for all: nothing is claimed for this lane any more."""
         buffered = [attempt for attempt, _ in self._buffer]
         self._buffer.clear()
-        taken = [(attempt, False) for attempt in self.threads.withdraw()]
-        taken += [(attempt, True) for attempt in self.loop.withdraw()]
-        for _, kind in taken:
-            self._settled[kind] += 1
-        return [*taken, *((attempt, False) for attempt in buffered)]
+        return [*self.threads.withdraw(), *self.loop.withdraw(), *buffered]

@@ -36,6 +36,7 @@ from penstock.worker.watching import Watching
 
 Step = Callable[[], float]
 _REST_SECONDS = 0.25  # the claim goes first
+_LOOK_SECONDS = 0.01  # how often a worker that stops looks whether anything still runs
 _SHARE = 20  # what looks among dead rows may take is a twentieth of the time
 
 
@@ -62,7 +63,6 @@ class Worker:
         self.when_exhausted: Callable[[], object] = lambda: None
         self._stopping = threading.Event()
         self._lock = threading.Lock()
-        self._ended = threading.Condition()
         self._noticed = False
         self._unknown: set[int] = set()
         self._state = "new"
@@ -139,11 +139,11 @@ class Worker:
             self._watch.close()
         for loop in (self._reclaim_loop, self._claim_loop, *self._woken):
             loop.close()
-        unbegun = [attempt for lane in self._lanes.values() for attempt, _ in lane.withdraw()]
+        unbegun = [attempt for lane in self._lanes.values() for attempt in lane.withdraw()]
         self._give_back(unbegun)
         deadline = time.monotonic() + self._grace_seconds
-        while self._running() and (left_seconds := deadline - time.monotonic()) > 0:
-            self._stopping_wait(left_seconds)
+        while self._running() and time.monotonic() < deadline:
+            time.sleep(_LOOK_SECONDS)  # slots do not tell that they are free: every job would pay for that
         left = self._running()
         self._give_back(left)
         self._settle_loop.wake()
@@ -157,11 +157,6 @@ class Worker:
         self._tidy(lambda: self._store.write(lambda tx: tx.execute("worker_stop", {"worker_id": worker_id})))
         self._store.wake()
         self._events.emit(WorkerStopped(worker_id=worker_id, given_back=len(left)))
-
-    def _stopping_wait(self, seconds: float) -> None:
-        """Wait for the next attempts to end."""
-        with self._ended:
-            self._ended.wait(min(seconds, 0.05))
 
     def _give_back(self, attempts: list[Attempt]) -> None:
         if attempts:
@@ -247,8 +242,6 @@ class Worker:
         self._settling.busy = any(lane.full for lane in self._lanes.values())
         if any(self._lanes[queue].full or self._lanes[queue].mixed for queue in by_lane):
             self._claim_loop.wake()
-        with self._ended:
-            self._ended.notify_all()
 
     def _abandon(self, attempt: Attempt, outcome: Outcome) -> None:
         lane = self._lanes[attempt.job.queue]
