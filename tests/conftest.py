@@ -144,9 +144,15 @@ def store(store_url: str, clock: Clock) -> Iterator[Store]:
 
 
 @pytest.fixture
-def app(store_url: str, clock: Clock) -> Iterator[Penstock]:
-    """An app without any tasks yet, on a migrated store whose time stands still."""
-    with Penstock(store_url, now=clock.expression) as app:
+def settings() -> dict[str, Any]:
+    """What is set of `app`. Override it in a module whose app lives by others."""
+    return {}
+
+
+@pytest.fixture
+def app(store_url: str, clock: Clock, settings: dict[str, Any]) -> Iterator[Penstock]:
+    """An app without any tasks yet, on a migrated store whose time stands still, unless `settings` say otherwise."""
+    with Penstock(store_url, **{"now": clock.expression, **settings}) as app:
         yield app
 
 

@@ -43,6 +43,12 @@ class Engine:
     def claim(self, queue: str = SYNC_QUEUE, count: int = 1) -> list[Claimed]:
         return claim(self.app.store, self.worker_id, {queue: count})
 
+    def reasons(self) -> list[str | None]:
+        """Why each job that is available need not run, in the order of ids; they are claimed and given back."""
+        jobs = self.claim("default", 20)
+        settle(self.app.store, [Outcome(job.id, job.lease, "available", counted=0) for job in jobs])
+        return [job.stale for job in sorted(jobs, key=lambda job: job.id)]
+
     def attempt(self, job: Claimed) -> Attempt:
         return Attempt(job, Identity(self.worker_id, FAR), self.stopping)
 

@@ -1,7 +1,6 @@
 """Bad input: it is refused with a clear error, or its job is kept, visible, until somebody can make sense of it."""
 
 import threading
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -19,16 +18,8 @@ LEASE_SECONDS = 900  # longer than what these tests move the clock by, unless th
 
 
 @pytest.fixture
-def app(store_url: str, clock: Clock) -> Iterator[Penstock]:
-    with Penstock(store_url, now=clock.expression, poll_seconds=0.05, lease_seconds=LEASE_SECONDS) as app:
-        yield app
-
-
-@pytest.fixture
-def workers(app: Penstock, clock: Clock) -> Iterator[Workers]:
-    found = Workers(app, clock)
-    yield found
-    found.close()
+def settings() -> dict[str, Any]:
+    return {"poll_seconds": 0.05, "lease_seconds": LEASE_SECONDS}
 
 
 class TestAnUnknownTask:

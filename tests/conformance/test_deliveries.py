@@ -3,7 +3,6 @@
 import asyncio
 import signal
 import threading
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,6 @@ import pytest
 from penstock import Cancel, Penstock, Retention, Retry, RetryPolicy, Snooze
 from penstock.events import JobAbandoned, JobFailed, StaleSettle
 from tests.clock import Clock
-from tests.conformance import ending_app
 from tests.conformance.workers import Workers
 from tests.processes import penstock
 from tests.waiting import until
@@ -24,23 +22,8 @@ APP = "tests.conformance.ending_app"
 
 
 @pytest.fixture
-def app(store_url: str, clock: Clock) -> Iterator[Penstock]:
-    with Penstock(store_url, now=clock.expression, poll_seconds=0.05, patience_seconds=0.1, abandoned_limit=2) as app:
-        yield app
-
-
-@pytest.fixture
-def workers(app: Penstock, clock: Clock) -> Iterator[Workers]:
-    found = Workers(app, clock)
-    yield found
-    found.close()
-
-
-@pytest.fixture
-def ending(store_url: str) -> Iterator[Penstock]:
-    """The tasks of the app for processes, to enqueue with."""
-    with ending_app.enqueuing(store_url) as app:
-        yield app
+def settings() -> dict[str, Any]:
+    return {"poll_seconds": 0.05, "patience_seconds": 0.1, "abandoned_limit": 2}
 
 
 class TestAtMostOnce:

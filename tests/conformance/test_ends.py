@@ -2,7 +2,6 @@
 
 import asyncio
 import threading
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,6 @@ from penstock.domain.jobs import Outcome
 from penstock.events import JobAbandoned, StaleSettle, WorkerExhausted
 from penstock.queue.claim import settle
 from tests.clock import Clock
-from tests.conformance import ending_app
 from tests.conformance.workers import Workers
 from tests.engine import Engine
 from tests.processes import penstock, python
@@ -27,16 +25,8 @@ APP = "tests.conformance.ending_app"
 
 
 @pytest.fixture
-def app(store_url: str, clock: Clock) -> Iterator[Penstock]:
-    with Penstock(store_url, now=clock.expression, poll_seconds=0.05, patience_seconds=0.1, abandoned_limit=2) as app:
-        yield app
-
-
-@pytest.fixture
-def workers(app: Penstock, clock: Clock) -> Iterator[Workers]:
-    found = Workers(app, clock)
-    yield found
-    found.close()
+def settings() -> dict[str, Any]:
+    return {"poll_seconds": 0.05, "patience_seconds": 0.1, "abandoned_limit": 2}
 
 
 SIGNALS: list[tuple[Any, tuple[Any, ...]]] = [
@@ -261,13 +251,6 @@ class TestBeforeItsTime:
         workers.go.set()
         worker.stop()
         assert workers.job(id) == "available"
-
-
-@pytest.fixture
-def ending(store_url: str) -> Iterator[Penstock]:
-    """The tasks of the app for processes, to enqueue with."""
-    with ending_app.enqueuing(store_url) as app:
-        yield app
 
 
 def test_a_worker_process_that_is_exhausted_ends_to_be_started_again(

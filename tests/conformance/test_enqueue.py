@@ -1,9 +1,9 @@
 """Enqueueing: when, where and in whose transaction."""
 
 import asyncio
-import contextlib
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from contextlib import closing
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ import pytest
 from penstock import Penstock
 from penstock.domain.errors import UnknownConnection
 from penstock.queue.task import Task
+from tests.caller import caller
 from tests.clock import START_MS, Clock
 
 Row = dict[str, Any]
@@ -37,17 +38,6 @@ def jobs(clock: Clock) -> Callable[[], list[Row]]:
                 for row in clock.fetch(f"select {', '.join(columns)} from penstock.jobs order by id")]
 
     return read
-
-
-@contextlib.contextmanager
-def callers_own(url: str) -> Iterator[Any]:
-    """A connection as an application has it: a transaction opens with the first statement."""
-    connection: Any = (sqlite3.connect(url.removeprefix("sqlite:///")) if url.startswith("sqlite:")
-                       else psycopg.connect(url))
-    try:
-        yield connection
-    finally:
-        connection.close()
 
 
 def test_a_job_is_what_its_task_and_its_call_say(remind: Any, jobs: Callable[[], list[Row]]):
@@ -153,21 +143,21 @@ def test_thousands_at_once_are_what_a_few_would_be(app: Penstock, clock: Clock):
 
 class TestInTheCallersTransaction:
     def test_unseen_before_its_commit(self, store_url: str, remind: Any, jobs: Callable[[], list[Row]]):
-        with callers_own(store_url) as connection:
+        with closing(caller(store_url)) as connection:
             job = remind.using(connection=connection).enqueue(7)
             assert jobs() == []
             connection.commit()
         assert [each["id"] for each in jobs()] == [job.id]
 
     def test_gone_after_its_rollback(self, store_url: str, remind: Any, jobs: Callable[[], list[Row]]):
-        with callers_own(store_url) as connection:
+        with closing(caller(store_url)) as connection:
             remind.using(connection=connection).enqueue(7)
             connection.rollback()
         assert jobs() == []
         assert remind.enqueue(8).id  # and no lock is left
 
     def test_many(self, store_url: str, app: Penstock, remind: Any, jobs: Callable[[], list[Row]]):
-        with callers_own(store_url) as connection:
+        with closing(caller(store_url)) as connection:
             made = app.using(connection=connection).enqueue_many(remind.call(number) for number in range(300))
             assert jobs() == []
             connection.commit()
@@ -175,7 +165,7 @@ class TestInTheCallersTransaction:
             (job.id, f'{{"offer":{number}}}') for number, job in enumerate(made)]
 
     def test_rows_of_any_shape(self, store_url: str, remind: Any, jobs: Callable[[], list[Row]]):
-        with callers_own(store_url) as connection:
+        with closing(caller(store_url)) as connection:
             if store_url.startswith("sqlite:"):
                 connection.row_factory = lambda cursor, row: {
                     column[0]: value for column, value in zip(cursor.description, row, strict=True)}
@@ -187,7 +177,7 @@ class TestInTheCallersTransaction:
 
     def test_from_async_code_on_a_synchronous_connection(
             self, store_url: str, remind: Any, jobs: Callable[[], list[Row]]):
-        with callers_own(store_url) as connection:
+        with closing(caller(store_url)) as connection:
             asyncio.run(remind.using(connection=connection).aenqueue(7))
             assert jobs() == []
             connection.commit()
@@ -220,7 +210,7 @@ class TestInTheCallersTransaction:
             other = psycopg.connect(request.getfixturevalue("postgres_server"))
         else:
             other = sqlite3.connect(":memory:")  # type: ignore[assignment]
-        with contextlib.closing(other), pytest.raises(UnknownConnection, match="a transaction cannot span both"):
+        with closing(other), pytest.raises(UnknownConnection, match="a transaction cannot span both"):
             remind.using(connection=other).enqueue(1)
 
     def test_a_connection_to_another_database(
@@ -229,5 +219,5 @@ class TestInTheCallersTransaction:
             other = sqlite3.connect(tmp_path / "other.db")
         else:
             other = psycopg.connect(request.getfixturevalue("postgres_server"))  # type: ignore[assignment]
-        with contextlib.closing(other), pytest.raises(UnknownConnection, match="expected a connection to the store"):
+        with closing(other), pytest.raises(UnknownConnection, match="expected a connection to the store"):
             remind.using(connection=other).enqueue(1)

@@ -1,16 +1,15 @@
 """A unique key that somebody's open transaction has met keeps nobody else waiting."""
 
-import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import timedelta
 from typing import Any
 
-import psycopg
 import pytest
 
 from penstock import Penstock, Unique
 from penstock.queue.claim import settle
+from tests.caller import caller
 from tests.clock import Clock
 from tests.engine import Engine
 
@@ -18,9 +17,7 @@ from tests.engine import Engine
 @pytest.fixture
 def theirs(store_url: str) -> Iterator[Any]:
     """An application's connection; on SQLite an open transaction that writes keeps every writer waiting by itself."""
-    connection: Any = (sqlite3.connect(store_url.removeprefix("sqlite:///")) if store_url.startswith("sqlite:")
-                       else psycopg.connect(store_url))
-    with closing(connection):
+    with closing(caller(store_url)) as connection:
         yield connection
 
 

@@ -3,30 +3,21 @@
 import asyncio
 import os
 import threading
-from collections.abc import Iterator
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from penstock import Penstock
 from penstock.domain.errors import ConfigurationError
 from penstock.events import JobsRescued, LoopFailed
-from tests.clock import Clock
 from tests.conformance.workers import MostAtOnce, Workers
 from tests.waiting import until
 
 
 @pytest.fixture
-def app(store_url: str, clock: Clock) -> Iterator[Penstock]:
-    with Penstock(store_url, now=clock.expression, poll_seconds=0.05) as app:
-        yield app
-
-
-@pytest.fixture
-def workers(app: Penstock, clock: Clock) -> Iterator[Workers]:
-    found = Workers(app, clock)
-    yield found
-    found.close()
+def settings() -> dict[str, Any]:
+    return {"poll_seconds": 0.05}
 
 
 def test_every_slot_is_used_and_no_more(app: Penstock, workers: Workers):

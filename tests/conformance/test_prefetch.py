@@ -3,7 +3,6 @@ ahead and not begun costs nobody anything."""
 
 import asyncio
 import threading
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -12,22 +11,13 @@ from penstock import Penstock
 from penstock.events import StaleSettle
 from penstock.worker import lane
 from penstock.worker.lane import BATCH
-from tests.clock import Clock
 from tests.conformance.workers import MostAtOnce, Workers
 from tests.waiting import until
 
 
 @pytest.fixture
-def app(store_url: str, clock: Clock) -> Iterator[Penstock]:
-    with Penstock(store_url, now=clock.expression, poll_seconds=0.05) as app:
-        yield app
-
-
-@pytest.fixture
-def workers(app: Penstock, clock: Clock) -> Iterator[Workers]:
-    found = Workers(app, clock)
-    yield found
-    found.close()
+def settings() -> dict[str, Any]:
+    return {"poll_seconds": 0.05}
 
 
 def executing(workers: Workers) -> int:

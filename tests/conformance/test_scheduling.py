@@ -1,6 +1,5 @@
 """Jobs that wait for their time, and queues that wait for somebody: nothing begins early or is forgotten."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -28,13 +27,6 @@ def work(app: Penstock) -> Any:
 @pytest.fixture
 def engine(app: Penstock, work: Any, clock: Clock) -> Engine:
     return Engine(app, clock)
-
-
-@pytest.fixture
-def workers(app: Penstock, clock: Clock) -> Iterator[Workers]:
-    found = Workers(app, clock)
-    yield found
-    found.close()
 
 
 def claimed(engine: Engine, count: int = 10) -> list[int]:

@@ -1,14 +1,12 @@
 """Uniqueness: of jobs with the same key there is one, whoever enqueues, in bulk too; and a key outlives no job."""
 
-import contextlib
-import sqlite3
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from datetime import timedelta
 from typing import Any
 
-import psycopg
 import pytest
 
 from penstock import Job, JobState, Penstock, RetryPolicy, Snooze, Unique
@@ -17,6 +15,7 @@ from penstock.domain.jobs import LIVE_STATES, Outcome
 from penstock.queue.claim import release, settle
 from penstock.queue.enqueue import plan
 from penstock.store.statements import statement
+from tests.caller import caller
 from tests.clock import Clock
 from tests.engine import Engine
 
@@ -34,16 +33,6 @@ def sync(app: Penstock) -> Any:
 @pytest.fixture
 def engine(app: Penstock, sync: Any, clock: Clock) -> Engine:
     return Engine(app, clock)
-
-
-@contextlib.contextmanager
-def callers_own(url: str) -> Iterator[Any]:
-    connection: Any = (sqlite3.connect(url.removeprefix("sqlite:///")) if url.startswith("sqlite:")
-                       else psycopg.connect(url))
-    try:
-        yield connection
-    finally:
-        connection.close()
 
 
 def end(engine: Engine, state: str, **more: Any) -> int:
@@ -128,14 +117,14 @@ class TestInBulk:
             import json
 
             given = {key: json.dumps(value) if isinstance(value, list) else value for key, value in params.items()}
-            with callers_own(store_url) as connection:
+            with closing(caller(store_url)) as connection:
                 lines = [row[3] for part in compiled.parts
                          for row in connection.execute(f"explain query plan {part}", given)]
             keys = [line for line in lines if "unique_keys" in line or line.split()[1:2] == ["u"]]
             assert keys
             assert not [line for line in keys if line.startswith("SCAN")], keys
             return
-        with callers_own(store_url) as connection:
+        with closing(caller(store_url)) as connection:
             connection.execute("analyze")
             found = connection.execute(f"explain (analyze, format json) {compiled.sql}", params).fetchone()[0]
             connection.rollback()
@@ -341,7 +330,7 @@ class TestRaces:
             return  # there is one writer
         for outcome in ("commit", "rollback"):
             number = 7 if outcome == "commit" else 8
-            with callers_own(store_url) as connection, ThreadPoolExecutor(1) as pool:
+            with closing(caller(store_url)) as connection, ThreadPoolExecutor(1) as pool:
                 first = sync.using(connection=connection).enqueue(number)
                 second = pool.submit(sync.enqueue, number)
                 while not clock.fetch("select 1 from pg_locks where not granted"):
@@ -358,7 +347,7 @@ class TestRaces:
         id = sync.enqueue(7).id
         other = sync.enqueue(8).id
         for outcome in ("rollback", "commit"):
-            with callers_own(store_url) as connection:
+            with closing(caller(store_url)) as connection:
                 assert sync.using(connection=connection).enqueue(7).id == id
                 found = engine.claim("default", 9)
                 assert [job.id for job in found] == [other]
@@ -371,7 +360,7 @@ class TestRaces:
         if app.store.dialect == "postgres":
             return
         id = sync.enqueue(7).id
-        with callers_own(store_url) as connection, ThreadPoolExecutor(1) as pool:
+        with closing(caller(store_url)) as connection, ThreadPoolExecutor(1) as pool:
             assert sync.using(connection=connection).enqueue(7).id == id
             claiming = pool.submit(engine.claim, "default", 9)
             assert not claiming.done()

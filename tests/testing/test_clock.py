@@ -9,7 +9,7 @@ import pytest
 from penstock import Penstock
 from penstock.domain.errors import ConfigurationError, InvalidArguments, SchemaMissing
 from penstock.testing import FakeClock, all_enqueued, drain
-from tests.testing.caller import caller
+from tests.caller import caller
 from tests.waiting import until
 
 NOON = datetime(2027, 3, 1, 12, tzinfo=UTC)

@@ -10,9 +10,9 @@ import pytest
 from penstock import Cancel, Penstock, Retry, RetryPolicy, Snooze, Unique, current_job
 from penstock.domain.errors import InvalidArguments, JobError, Stopping
 from penstock.testing import Drained, FakeClock, all_enqueued, assert_enqueued, drain
+from tests.caller import caller
 from tests.clock import Clock
 from tests.conformance.sync_app import Directory
-from tests.testing.caller import caller
 
 
 def test_jobs_run_in_the_callers_thread_in_their_order(shop: Penstock):

@@ -10,7 +10,7 @@ from penstock import Penstock
 from penstock.domain.errors import InvalidArguments, UnknownConnection, UnknownTask
 from penstock.queue.task import Task
 from penstock.testing import FakeClock, all_enqueued, assert_enqueued, drain, refute_enqueued
-from tests.testing.caller import caller
+from tests.caller import caller
 
 NOON = datetime(2027, 3, 1, 12, tzinfo=UTC)
 

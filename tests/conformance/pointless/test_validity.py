@@ -4,13 +4,10 @@ Nothing is searched for: such a job settles as cancelled, with its reason, when 
 """
 
 import asyncio
-import contextlib
-import sqlite3
-from collections.abc import Iterator
+from contextlib import closing
 from datetime import timedelta
 from typing import Any
 
-import psycopg
 import pytest
 
 from penstock import Penstock, RetryPolicy
@@ -18,61 +15,13 @@ from penstock.domain.errors import DeclarationError, InvalidArguments
 from penstock.domain.jobs import Outcome
 from penstock.events import JobSkipped
 from penstock.queue.claim import settle
+from tests.caller import caller
 from tests.clock import Clock
 from tests.conformance.workers import Workers
 from tests.engine import Engine
 from tests.waiting import until
 
 ONCE = RetryPolicy(max_attempts=1)
-
-
-@pytest.fixture
-def app(store_url: str, clock: Clock) -> Iterator[Penstock]:
-    with Penstock(store_url, now=clock.expression, poll_seconds=0.05, patience_seconds=0.2) as app:
-        yield app
-
-
-@pytest.fixture
-def ran() -> list[Any]:
-    return []
-
-
-@pytest.fixture
-def work(app: Penstock, ran: list[Any]) -> Any:
-    @app.task(name="work", retry=RetryPolicy(base_seconds=10, jitter=0))
-    def work(number: int) -> None:
-        ran.append(number)
-
-    return work
-
-
-@pytest.fixture
-def engine(app: Penstock, work: Any, clock: Clock) -> Engine:
-    return Engine(app, clock)
-
-
-@pytest.fixture
-def workers(app: Penstock, clock: Clock) -> Iterator[Workers]:
-    found = Workers(app, clock)
-    yield found
-    found.close()
-
-
-@contextlib.contextmanager
-def callers_own(url: str) -> Iterator[Any]:
-    connection: Any = (sqlite3.connect(url.removeprefix("sqlite:///")) if url.startswith("sqlite:")
-                       else psycopg.connect(url))
-    try:
-        yield connection
-    finally:
-        connection.close()
-
-
-def reasons(engine: Engine, count: int = 20) -> list[str | None]:
-    """Claim what there is: why each need not run, in the order of ids; then give it back."""
-    jobs = engine.claim("default", count)
-    settle(engine.app.store, [Outcome(job.id, job.lease, "available", counted=0) for job in jobs])
-    return [job.stale for job in sorted(jobs, key=lambda job: job.id)]
 
 
 class TestInvalidating:
@@ -104,7 +53,7 @@ class TestInvalidating:
         for tag in "abc":
             work.using(tags=[tag]).enqueue(1)
         app.invalidate("a", "c", "a")
-        assert reasons(engine) == ["invalidated", None, "invalidated"]
+        assert engine.reasons() == ["invalidated", None, "invalidated"]
 
     def test_a_job_that_waits_for_its_time_or_its_retry(
             self, app: Penstock, work: Any, engine: Engine, clock: Clock):
@@ -115,7 +64,7 @@ class TestInvalidating:
         app.invalidate("t")
         clock.advance(5)
         assert app.upkeep().stage() == 2
-        assert reasons(engine) == ["invalidated", "invalidated"]
+        assert engine.reasons() == ["invalidated", "invalidated"]
 
     def test_what_runs_goes_on_but_is_not_tried_again(self, app: Penstock, work: Any, engine: Engine, clock: Clock):
         work.using(tags=["t"]).enqueue(1)
@@ -123,7 +72,7 @@ class TestInvalidating:
         app.invalidate("t")
         assert settle(app.store, [Outcome(job.id, job.lease, "retryable", delay_ms=0)]) == set()
         app.upkeep().stage()
-        assert reasons(engine) == ["invalidated"]
+        assert engine.reasons() == ["invalidated"]
 
     def test_a_requeued_job_counts_as_new(self, app: Penstock, work: Any, engine: Engine):
         id = work.using(tags=["t"]).enqueue(1).id
@@ -131,45 +80,45 @@ class TestInvalidating:
         (job,) = engine.claim("default")
         settle(app.store, [Outcome(job.id, job.lease, "cancelled", counted=0, keep_ms=60_000)])
         assert app.requeue(id)
-        assert reasons(engine) == [None]
+        assert engine.reasons() == [None]
         app.invalidate("t")
-        assert reasons(engine) == ["invalidated"]
+        assert engine.reasons() == ["invalidated"]
 
     def test_in_the_callers_transaction(self, app: Penstock, work: Any, engine: Engine, store_url: str):
         work.using(tags=["t"]).enqueue(1)
-        with callers_own(store_url) as connection:
+        with closing(caller(store_url)) as connection:
             app.using(connection=connection).invalidate("t")
             connection.rollback()
-        assert reasons(engine) == [None]
-        with callers_own(store_url) as connection:
+        assert engine.reasons() == [None]
+        with closing(caller(store_url)) as connection:
             app.using(connection=connection).invalidate("t")
             work.using(connection=connection, tags=["t"]).enqueue(2)  # after it, in the same transaction
             connection.commit()
-        assert reasons(engine) == ["invalidated", None]
+        assert engine.reasons() == ["invalidated", None]
 
     def test_an_enqueue_that_commits_after_a_later_mark_may_lose_but_is_settled(
             self, app: Penstock, work: Any, engine: Engine, store_url: str):
         """Of transactions that overlap either may win: the number of the enqueue decides, not its commit."""
         if app.store.dialect == "sqlite":
             return  # there is one writer: no two writing transactions overlap
-        with callers_own(store_url) as connection:
+        with closing(caller(store_url)) as connection:
             work.using(connection=connection, tags=["t"]).enqueue(1)
             app.invalidate("t")
             connection.commit()
-        assert reasons(engine) == ["invalidated"]
+        assert engine.reasons() == ["invalidated"]
 
     def test_marks_of_two_transactions_that_overlap(self, app: Penstock, work: Any, engine: Engine, store_url: str):
         """The later number stays, whichever commits last."""
         if app.store.dialect == "sqlite":
             return  # there is one writer
-        with callers_own(store_url) as connection:
+        with closing(caller(store_url)) as connection:
             number = connection.execute("select nextval('penstock.job_seq')").fetchone()[0]
             work.using(tags=["t"]).enqueue(1)
             app.invalidate("t")
             connection.execute("insert into penstock.tag_marks values ('t', %s, 0) on conflict (tag) do update"
                                " set number = greatest(excluded.number, penstock.tag_marks.number)", [number])
             connection.commit()
-        assert reasons(engine) == ["invalidated"]
+        assert engine.reasons() == ["invalidated"]
 
     def test_a_mark_goes_when_no_older_job_lives(self, app: Penstock, work: Any, engine: Engine, clock: Clock):
         def marks() -> list[str]:
@@ -201,7 +150,7 @@ class TestInvalidating:
         work.using(tags=[tag, "other"]).enqueue(1)
         work.using(tags="other").enqueue(2)
         app.invalidate(tag)
-        assert reasons(engine) == ["invalidated", None]
+        assert engine.reasons() == ["invalidated", None]
 
 
 class TestAPredicate:

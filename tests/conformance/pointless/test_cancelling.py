@@ -1,76 +1,23 @@
 """Cancelled by a person, or past its deadline: what waits does not begin, what runs is asked to end."""
 
 import asyncio
-import contextlib
-import sqlite3
 import threading
 import time
-from collections.abc import Iterator
+from contextlib import closing
 from datetime import timedelta
 from typing import Any
 
-import psycopg
 import pytest
 
-from penstock import JobState, Penstock, RetryPolicy, current_job
+from penstock import JobState, Penstock, current_job
 from penstock.domain.errors import JobCancelled
 from penstock.domain.jobs import Outcome
 from penstock.queue.claim import settle
+from tests.caller import caller
 from tests.clock import Clock
 from tests.conformance.workers import Workers
 from tests.engine import Engine
 from tests.waiting import until
-
-ONCE = RetryPolicy(max_attempts=1)
-
-
-@pytest.fixture
-def app(store_url: str, clock: Clock) -> Iterator[Penstock]:
-    with Penstock(store_url, now=clock.expression, poll_seconds=0.05, patience_seconds=0.2) as app:
-        yield app
-
-
-@pytest.fixture
-def ran() -> list[Any]:
-    return []
-
-
-@pytest.fixture
-def work(app: Penstock, ran: list[Any]) -> Any:
-    @app.task(name="work", retry=RetryPolicy(base_seconds=10, jitter=0))
-    def work(number: int) -> None:
-        ran.append(number)
-
-    return work
-
-
-@pytest.fixture
-def engine(app: Penstock, work: Any, clock: Clock) -> Engine:
-    return Engine(app, clock)
-
-
-@pytest.fixture
-def workers(app: Penstock, clock: Clock) -> Iterator[Workers]:
-    found = Workers(app, clock)
-    yield found
-    found.close()
-
-
-@contextlib.contextmanager
-def callers_own(url: str) -> Iterator[Any]:
-    connection: Any = (sqlite3.connect(url.removeprefix("sqlite:///")) if url.startswith("sqlite:")
-                       else psycopg.connect(url))
-    try:
-        yield connection
-    finally:
-        connection.close()
-
-
-def reasons(engine: Engine, count: int = 20) -> list[str | None]:
-    """Claim what there is: why each need not run, in the order of ids; then give it back."""
-    jobs = engine.claim("default", count)
-    settle(engine.app.store, [Outcome(job.id, job.lease, "available", counted=0) for job in jobs])
-    return [job.stale for job in sorted(jobs, key=lambda job: job.id)]
 
 
 class TestCancelling:
@@ -109,7 +56,7 @@ class TestCancelling:
     def test_in_the_callers_transaction(self, app: Penstock, work: Any, engine: Engine, store_url: str, clock: Clock):
         id = work.enqueue(1).id
         for end in ("rollback", "commit"):
-            with callers_own(store_url) as connection:
+            with closing(caller(store_url)) as connection:
                 assert app.using(connection=connection).cancel(id) == JobState.CANCELLED
                 getattr(connection, end)()
         assert clock.fetch("select state from penstock.jobs") == [("cancelled",)]
@@ -239,7 +186,7 @@ class TestCancelling:
         assert app.cancel(id) == JobState.EXECUTING
         settle(app.store, [Outcome(job.id, job.lease, "cancelled", keep_ms=60_000)])
         assert app.requeue(id)
-        assert reasons(engine) == [None]
+        assert engine.reasons() == [None]
 
 
 class TestADeadline:
