@@ -19,20 +19,16 @@ with due as materialized (
     insert into penstock.ready_jobs (queue, rank, id, unique_key)
     select queue, run_at - priority * cast(60000 as bigint), id, unique_key from staged
 ), keyed as materialized (
-    select id, unique_key as key, 'available' as state, cast(null as bigint) as until from staged where unique_key is not null
+    select id, unique_key as key from staged where unique_key is not null
 ), free as materialized (
     select key from penstock.unique_keys where key = any (array (select key from keyed)) for update skip locked
 ), freed as (
     delete from penstock.unique_keys u using keyed
     where u.key = any (array (select key from free)) and u.key = keyed.key and u.job_id = keyed.id
-      and not keyed.state = any (u.keeps)
-), bounded as (
-    update penstock.unique_keys u set until = keyed.until from keyed
-    where u.key = any (array (select key from free)) and u.key = keyed.key and u.job_id = keyed.id
-      and keyed.state = any (u.keeps) and u.until is null and keyed.until is not null
+      and not 'available' = any (u.keeps)
 ), left_over as (
-    insert into penstock.keys_left (job_id, key, state, until)
-    select id, key, state, until from keyed where key <> all (array (select key from free))
+    insert into penstock.keys_left (job_id, key, state)
+    select id, key, 'available' from keyed where key <> all (array (select key from free))
     on conflict do nothing
 ), counts as (
     insert into penstock.count_deltas (queue, task, state, slot, n)

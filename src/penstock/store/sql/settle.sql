@@ -4,7 +4,9 @@
 
 -- name: settle_completed
 -- dialect: postgres
--- differs: as `settle_finished`, for what went well and is kept equally long: with three arrays instead of eight
+-- differs: as `settle_finished`, for what went well and is kept equally long: with three arrays instead of eight, and one
+-- time and one slot for all. One statement for both costs half a microsecond more per job, even where the other arrays are
+-- left empty.
 with s as materialized (
     select * from unnest(:ids::bigint[], :leases::bigint[], :took_ms::integer[]) as s (id, lease, took_ms)
 ), held as materialized (
