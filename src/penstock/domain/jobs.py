@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
-from typing import NamedTuple, TypedDict
+from typing import TypedDict
 
 import msgspec
 
@@ -47,15 +47,15 @@ class Shape(TypedDict):
     period_ms: int | None
 
 
-class Call(NamedTuple):
-    """A job to be."""
+class Call(msgspec.Struct, frozen=True, gc=False):
+    """A job to be. Millions may wait in one list, so the garbage collector need not know of them."""
 
     shape: Shape
     arguments: str
     unique_key: str | None = None
 
 
-class Job(msgspec.Struct, frozen=True):
+class Job(msgspec.Struct, frozen=True, gc=False):
     """A job that was enqueued. `id` never changes, so it serves as an idempotency key outside.
 
     `skipped` says that nothing was enqueued, since this job, which was there already, has the same unique key.

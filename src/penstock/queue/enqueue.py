@@ -74,10 +74,8 @@ def jobs(calls: Sequence[Call], rows: Sequence[Row]) -> list[Job]:
 
     `enqueue` gives ids in no order, but numbers them in that of the calls; `enqueue_unique` gives (id, skipped) in it.
     """
-    if len(calls) == 1 or not rows or len(rows[0]) == 1:
-        skipping = calls[0].unique_key is not None
-        found = [(id, skipping and bool(skipped[0])) for id, *skipped in sorted(rows)]
-    else:
-        found = [(row[0], bool(row[1])) for row in rows]
-    return [Job(id, call.shape["task"], call.shape["queue"], skipped)
-            for (id, skipped), call in zip(found, calls, strict=True)]
+    if not rows or len(rows[0]) == 1:
+        return [Job(id, call.shape["task"], call.shape["queue"])
+                for (id,), call in zip(sorted(rows), calls, strict=True)]
+    return [Job(id, call.shape["task"], call.shape["queue"], bool(skipped))
+            for (id, skipped), call in zip(rows, calls, strict=True)]

@@ -46,7 +46,7 @@ class Signature:
             else:
                 fields.append((parameter.name, kind))
         try:
-            self._fields = msgspec.defstruct("Arguments", fields, kw_only=True, forbid_unknown_fields=True)
+            self._fields = msgspec.defstruct("Arguments", fields, kw_only=not self._ordered, forbid_unknown_fields=True)
             self._decoder = msgspec.json.Decoder(self._fields)
         except TypeError as error:
             raise DeclarationError(f"task {name}{self._signature}: a parameter's type cannot come from JSON: {error}"
@@ -54,23 +54,25 @@ class Signature:
 
     def _read_plan(self) -> None:
         """Which parameters are plain: for those neither end needs the slow machinery of `inspect`."""
-        parameters = self._signature.parameters.values()
-        plain = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+        kinds = {each.kind for each in self._signature.parameters.values()}
         self.names = tuple(self._signature.parameters)
-        self._positional = [each.name for each in parameters if each.kind is plain[0]]
-        self._plain = all(each.kind in plain for each in parameters)
+        self._ordered = kinds <= {inspect.Parameter.POSITIONAL_OR_KEYWORD}
+        self._plain = kinds <= {inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY}
 
     def encode(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
         """The arguments as JSON text. Raises `InvalidArguments` where a worker could not call the task with them."""
-        given = {**dict(zip(self._positional, args, strict=False)), **kwargs}
-        if self._plain and len(given) == len(args) + len(kwargs):
-            try:
-                encoded = _encoder.encode(given)
-                self._decoder.decode(encoded)
-            except (TypeError, ValueError, OverflowError, RecursionError, msgspec.MsgspecError):
-                encoded = self._bound(args, kwargs)  # which finds the argument at fault
-        else:
-            encoded = self._bound(args, kwargs)
+        try:
+            given: Any
+            if self._ordered:
+                given = self._fields(*args, **kwargs)
+            elif args or not self._plain:
+                given = self._signature.bind(*args, **kwargs).arguments
+            else:
+                given = kwargs
+            encoded = _encoder.encode(given)
+            self._decoder.decode(encoded)
+        except (TypeError, ValueError, OverflowError, RecursionError, msgspec.MsgspecError):
+            encoded = self._bound(args, kwargs)  # which finds the argument at fault
         if len(encoded) > self._limit:
             raise InvalidArguments(
                 f"{self.name}{self._signature}: expected arguments of at most {self._limit:,} bytes as JSON, got"

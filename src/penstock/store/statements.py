@@ -27,6 +27,7 @@ NOW: dict[Dialect, str] = {
 
 _HEADER = re.compile(r"^-- (name|dialect|columns|differs): *(.+?) *$")
 _LAYER_NAME = re.compile(r"[a-z][a-z0-9_]{0,55}")
+_PERCENT = re.compile(r"%%|%\((\w+)\)s")
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,3 +151,19 @@ def positional(sql: str) -> tuple[str, tuple[str, ...]]:
             piece = "?"
         parts.append(piece)
     return "".join(parts), tuple(names)
+
+
+@lru_cache(maxsize=1024)
+def numbered(sql: str, casts: tuple[tuple[str, str], ...] = ()) -> tuple[str, tuple[str, ...]]:
+    """PostgreSQL's compiled `%(name)s` parameters as `$1`, with the name for each number; `casts` are written after
+    theirs."""
+    cast_of = dict(casts)
+    numbers: dict[str, int] = {}
+
+    def written(match: re.Match[str]) -> str:
+        name = match[1]
+        if name is None:
+            return "%"
+        return f"${numbers.setdefault(name, len(numbers) + 1)}{cast_of.get(name, '')}"
+
+    return _PERCENT.sub(written, sql), tuple(numbers)

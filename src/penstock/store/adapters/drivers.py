@@ -86,7 +86,7 @@ def asyncpg(connection: Any) -> Link:
     async def run(sql: str, params: Any) -> list[Row]:
         return [tuple(row) for row in await connection.fetch(sql, *params, record_class=record)]
 
-    return Link(connection, "postgres", forms.numbered, run)
+    return Link(connection, "postgres", forms.with_dollars, run)
 
 
 DRIVERS = (

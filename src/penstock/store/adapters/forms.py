@@ -4,15 +4,14 @@ A compiled statement for PostgreSQL has `%(name)s` for a parameter and `%%` for 
 one for SQLite has `:name`.
 """
 
-import re
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
 from penstock.store.adapters.link import Params
+from penstock.store.statements import numbered
 from penstock.store.tokens import Kind, tokenise
 
-_PERCENT = re.compile(r"%%|%\((\w+)\)s")
 _TYPES: dict[type, str] = {bool: "boolean", int: "bigint", float: "double precision", str: "text", bytes: "bytea"}
 
 
@@ -21,28 +20,14 @@ def as_compiled(sql: str, params: Params) -> tuple[str, Params]:
     return sql, params
 
 
-def numbered(sql: str, params: Params) -> tuple[str, tuple[Any, ...]]:
+def with_dollars(sql: str, params: Params) -> tuple[str, tuple[Any, ...]]:
     """asyncpg takes `$1`, and turns a value into what the server says that it expects.
 
     The types of our values are spelt out, so that neither the place where a parameter stands nor a codec which the
     application has set for another type (JSON, most of all) decides how a value is sent.
     """
-    text, names = _numbered(sql, tuple((name, _cast(value)) for name, value in params.items()))
+    text, names = numbered(sql, tuple((name, _cast(value)) for name, value in params.items()))
     return text, tuple(params[name] for name in names)
-
-
-@lru_cache(maxsize=256)
-def _numbered(sql: str, casts: tuple[tuple[str, str], ...]) -> tuple[str, tuple[str, ...]]:
-    cast_of = dict(casts)
-    numbers: dict[str, int] = {}
-
-    def written(match: re.Match[str]) -> str:
-        name = match[1]
-        if name is None:
-            return "%"
-        return f"${numbers.setdefault(name, len(numbers) + 1)}{cast_of[name]}"
-
-    return _PERCENT.sub(written, sql), tuple(numbers)
 
 
 def _cast(value: Any) -> str:

@@ -27,12 +27,12 @@ _DEFAULTS = {"connect_timeout": "10", "keepalives_idle": "15", "keepalives_inter
 
 
 def conninfo(url: str) -> str:
-    """The connection string behind a URL, with Penstock's defaults where it gives none."""
+    """The connection string behind a URL, with Penstock's defaults where it gives none, and UTF-8 whatever it gives."""
     try:
         given = conninfo_to_dict(url)
     except psycopg.ProgrammingError as error:
         raise ConfigurationError(f"expected postgresql://user@host:port/database, got {safe(url)!r}: {error}") from None
-    return make_conninfo("", **{**_DEFAULTS, **given})
+    return make_conninfo("", **{**_DEFAULTS, **given, "client_encoding": "utf8"})
 
 
 def safe(url: str) -> str:

@@ -16,7 +16,7 @@ from psycopg_pool import PoolTimeout
 
 from penstock.domain.errors import StoreError, StoreForked, StoreUnavailable
 from penstock.store.port import Params, Question, Row, Transaction, Work
-from penstock.store.postgres import bulk
+from penstock.store.postgres import bulk, direct
 from penstock.store.postgres.connection import LOST, RETRYABLE, Connection, behind_pooler, conninfo, safe, translated
 from penstock.store.postgres.identity import Identity
 from penstock.store.postgres.listen import Listener
@@ -179,6 +179,8 @@ class PostgresStore:
         """A statement by itself is a transaction: to begin and to commit would be two round trips more."""
         connection = self._begun(None)
         try:
+            if name in direct.STATEMENTS and not self.pooled:
+                return direct.rows(connection, name, self.compile(name), params)
             return PostgresTransaction(connection, self.now).rows(name, params)
         except LOST as error:
             if not connection.closed:

@@ -4,27 +4,30 @@
 -- name: enqueue_one
 -- dialect: postgres
 -- differs: one statement with several writes; SQLite takes them one after the other
-with made as (
+with due as materialized (
+    select at, coalesce(:run_at::bigint, at + :delay_ms::bigint) as run_at,
+           coalesce(:deadline_at::bigint, at + :deadline_ms::bigint) as deadline_at
+    from (select penstock.now() as at) as clock
+), made as (
     insert into penstock.live_jobs (task, queue, priority, state, arguments, max_attempts, run_at, enqueued_at, tags,
                                     deadline_at)
-    values (:task, :queue, :priority,
-            case when :run_at::bigint > penstock.now() or :delay_ms > 0 then 'scheduled' else 'available' end, :arguments,
-            :max_attempts, coalesce(:run_at::bigint, penstock.now() + :delay_ms), penstock.now(), :tags,
-            coalesce(:deadline_at::bigint, penstock.now() + :deadline_ms::bigint))
-    returning id, queue, priority, state, run_at
+    select :task, :queue, :priority::integer, case when run_at > at then 'scheduled' else 'available' end, :arguments,
+           :max_attempts::integer, run_at, at, :tags::text[], deadline_at
+    from due
+    returning id, queue, task, priority, state, run_at
 ), made_ready as (
     insert into penstock.ready_jobs (queue, rank, id)
     select queue, run_at - priority * cast(60000 as bigint), id from made where state = 'available'
 ), counted as (
     insert into penstock.count_deltas (queue, task, state, slot, n)
-    select :queue, :task, state, 0, 1 from made
+    select queue, task, state, 0, 1 from made
 )
-select id, told
-from made cross join lateral (select case when :tell then pg_notify('penstock', '') end as told) as n;
+select id from made where not :tell::boolean or pg_notify('penstock', '') is not null;
 
 -- name: enqueue_one
 -- dialect: sqlite
--- differs: several statements in one transaction; the new job has the number that the first of them reserves
+-- differs: several statements in one transaction; the new job has the number that the first of them reserves. Whoever
+-- listens looks at the file, so nobody is told.
 update penstock.sequences set value = value + 1 where name = 'job';
 insert into penstock.live_jobs (id, task, queue, priority, state, arguments, max_attempts, run_at, enqueued_at, tags,
                                 deadline_at)
@@ -40,7 +43,7 @@ where s.name = 'job' and j.state = 'available';
 insert into penstock.count_deltas (queue, task, state, slot, n)
 select j.queue, j.task, j.state, 0, 1
 from penstock.sequences s join penstock.live_jobs j on j.id = s.value where s.name = 'job';
-select value as id, :tell as told from penstock.sequences where name = 'job';
+select value from penstock.sequences where name = 'job' and :tell is not null;
 
 -- name: enqueue
 -- dialect: postgres
@@ -105,8 +108,14 @@ where id > (select value from penstock.sequences where name = 'job') - json_arra
 
 -- name: job_numbers
 -- dialect: postgres
--- differs: SQLite has no COPY, and needs no numbers beforehand
-select array_agg(nextval('penstock.job_seq') order by n), penstock.now() from generate_series(1, :count) as n;
+-- differs: SQLite has no COPY, and needs no numbers beforehand. Where nobody else drew one meanwhile, the first says all.
+with drawn as materialized (
+    select nextval('penstock.job_seq') as id from generate_series(1, :count)
+), drew as (
+    select min(id) as least, max(id) as most from drawn
+)
+select least, case when most - least >= :count then (select array_agg(id order by id) from drawn) end, penstock.now()
+from drew;
 
 -- name: job_numbers
 -- dialect: sqlite

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from penstock.store.adapters.forms import as_compiled, numbered, with_percents
+from penstock.store.adapters.forms import as_compiled, with_dollars, with_percents
 from penstock.store.statements import compile_sql
 
 TEXT = "select :b, ':no', :a::json, 5 % 2, '100%', \":no\", :b where x = any (:c) -- :no"
@@ -19,7 +19,7 @@ def test_what_was_compiled_for_a_driver_is_left_alone():
 
 
 def test_numbers_stand_for_names_in_the_order_in_which_they_appear():
-    sql, given = numbered(compile_sql(TEXT, "postgres").sql, {"a": "{}", "b": 7, "c": ["x"], "unused": None})
+    sql, given = with_dollars(compile_sql(TEXT, "postgres").sql, {"a": "{}", "b": 7, "c": ["x"], "unused": None})
     assert sql == ("select $1::bigint, ':no', $2::text::json, 5 % 2, '100%', \":no\", $1::bigint"
                    " where x = any ($3::text[])")
     assert given == (7, "{}", ["x"])
@@ -31,12 +31,12 @@ def test_numbers_stand_for_names_in_the_order_in_which_they_appear():
     ([None], ""), (("x",), "::text[]"),
 ])
 def test_a_value_is_sent_as_what_it_is(value: Any, cast: str):
-    assert numbered("select %(value)s", {"value": value}) == (f"select $1{cast}", (value,))
+    assert with_dollars("select %(value)s", {"value": value}) == (f"select $1{cast}", (value,))
 
 
 def test_a_value_that_no_statement_takes_is_refused():
     with pytest.raises(KeyError):
-        numbered("select %(value)s", {"value": object()})
+        with_dollars("select %(value)s", {"value": object()})
 
 
 def test_django_takes_percents_on_sqlite_and_turns_them_back():
@@ -60,6 +60,6 @@ def test_no_percent_sign_is_lost(text: str):
     values: dict[str, Any] = {"unused": None, **dict.fromkeys(sqlite.names)}
     assert with_percents(sqlite.sql, values)[0] % {name: f":{name}" for name in values} == sqlite.sql
     postgres = compile_sql(text, "postgres")
-    sql, given = numbered(postgres.sql, values)
+    sql, given = with_dollars(postgres.sql, values)
     assert sql.count("%") == sqlite.sql.count("%")
     assert len(given) == len(postgres.names)
