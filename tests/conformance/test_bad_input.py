@@ -8,6 +8,7 @@ import pytest
 
 from penstock import Penstock, RetryPolicy
 from penstock.domain.errors import ConfigurationError, DeclarationError, InvalidArguments
+from penstock.domain.jobs import Call
 from penstock.events import JobFailed, JobsRescued, LoopFailed, StaleSettle
 from tests.clock import Clock
 from tests.conformance.workers import Workers
@@ -93,7 +94,7 @@ def test_arguments_that_no_longer_fit_fail_the_attempt_and_keep_the_job(
     function: Any = awork if asynchronous else work
     task = app.task(function, name="work", retry=RetryPolicy(max_attempts=2, base_seconds=5, jitter=0))
     call = task.call(1)
-    ids = [job.id for job in app.enqueue_many(call._replace(arguments=arguments) for arguments in ARGUMENTS)]
+    ids = [job.id for job in app.enqueue_many(Call(call.shape, arguments) for arguments in ARGUMENTS)]
     workers.start({"default": 2})
     workers.wait_for({"retryable": len(ids)})
     workers.clock.advance(5)
