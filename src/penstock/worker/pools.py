@@ -6,33 +6,13 @@ import queue
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 from penstock.domain.jobs import Outcome
 from penstock.queue.attempt import Attempt
 from penstock.worker.executor import Executor
 
 Finished = Callable[[Attempt, Outcome], None]
-
-
-class Pool(Protocol):
-    """Takes attempts at once and runs as many together as it has slots; the others wait in it."""
-
-    def submit(self, attempts: Sequence[Attempt]) -> None: ...
-
-    def running(self) -> list[Attempt]:
-        """The attempts that are inside a slot."""
-        ...
-
-    def withdraw(self) -> list[Attempt]:
-        """Take back what has not begun."""
-        ...
-
-    def replace(self, attempt: Attempt) -> None:
-        """Go on without an attempt that does not end: its slot is for others."""
-        ...
-
-    def close(self) -> None: ...
 
 
 class _Slot:
@@ -43,8 +23,11 @@ class _Slot:
 
 
 class ThreadPool:
-    """At most one thread per slot, begun when first needed. They are daemons, so that a task which never ends cannot
-    keep the process from ending."""
+    """Takes attempts at once and runs as many together as it has slots; the others wait in it.
+
+    At most one thread per slot, begun when first needed. They are daemons, so that a task which never ends cannot keep
+    the process from ending.
+    """
 
     def __init__(self, slots: int, executor: Executor, finished: Finished) -> None:
         self._size = slots
@@ -83,9 +66,11 @@ class ThreadPool:
             slot.attempt = None  # not before its outcome is on its way: a worker that stops goes by this
 
     def running(self) -> list[Attempt]:
+        """The attempts that are inside a slot."""
         return [attempt for slot in self._slots if (attempt := slot.attempt) is not None]
 
     def withdraw(self) -> list[Attempt]:
+        """Take back what has not begun."""
         found = []
         with contextlib.suppress(queue.Empty):
             while True:
@@ -94,6 +79,7 @@ class ThreadPool:
         return found
 
     def replace(self, attempt: Attempt) -> None:
+        """Go on without an attempt that does not end: its slot is for others."""
         for slot in self._slots:
             if slot.attempt is attempt:
                 self._slots.remove(slot)
@@ -157,7 +143,8 @@ def _new_loop() -> asyncio.AbstractEventLoop:
 
 
 class LoopPool:
-    """One queue's slots on the event loop. All but `submit`, `withdraw` and `running` is on the loop's thread."""
+    """A `ThreadPool` for `async def`, on the event loop. Anybody may call `submit`, `withdraw`, `running` and
+    `replace`; all else is on the loop's thread."""
 
     def __init__(self, slots: int, loop: EventLoop, executor: Executor, finished: Finished) -> None:
         self._size = slots
@@ -216,6 +203,3 @@ class LoopPool:
     def _without(self, attempt: Attempt) -> None:
         self._running.pop(attempt, None)
         self._fill()
-
-    def close(self) -> None:
-        """The loop is closed for all its pools at once."""
