@@ -1,20 +1,16 @@
 """The example of case study K as a user runs it: by its commands, in processes of its own, on both stores."""
 
-import importlib.util
-import sqlite3
-import sys
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
-import psycopg
 import pytest
 
 from penstock.cli.demo import source
 from penstock.cli.demo.compare import differences, in_destination
 from penstock.cli.demo.server import Destination, scim_server
+from tests.caller import transaction
+from tests.examples.imported import imported
 from tests.processes import penstock as command
 from tests.waiting import until
 
@@ -64,25 +60,8 @@ def hr_application(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch)
     """The example as the HR application imports it, to call `group_changed`."""
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    spec = importlib.util.spec_from_file_location("directory", EXAMPLE / "directory.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    monkeypatch.setitem(sys.modules, "directory", module)
-    spec.loader.exec_module(module)
-    with module.app:
+    with imported(EXAMPLE / "directory.py", monkeypatch) as module:
         yield module
-
-
-@contextmanager
-def transaction(store_url: str) -> Iterator[Any]:
-    """The HR application's own connection to the store's database, in a transaction."""
-    if store_url.startswith("sqlite:"):
-        with closing(sqlite3.connect(store_url.removeprefix("sqlite:///"))) as connection, connection:
-            yield connection
-    else:
-        with psycopg.connect(store_url) as connection:
-            yield connection
 
 
 def test_both_copies_are_the_same():

@@ -1,22 +1,19 @@
 """The example of case study E: reminders to a real SMTP server, on both stores, as days go by on the store's clock."""
 
-import importlib.util
 import json
 import signal
-import sqlite3
-import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
 from datetime import timedelta
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import psycopg
 import pytest
 
+from tests.caller import transaction
 from tests.clock import Clock
+from tests.examples.imported import imported
 from tests.processes import penstock as command
 from tests.servers.smtp import Mailbox, smtp_server
 from tests.waiting import until
@@ -40,13 +37,7 @@ def reminders(store_url: str, mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch)
     """The example as an application imports it."""
     monkeypatch.setenv("PENSTOCK_URL", store_url)
     monkeypatch.setenv("SMTP_PORT", str(mailbox.port))
-    spec = importlib.util.spec_from_file_location("reminders", EXAMPLE / "reminders.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    monkeypatch.setitem(sys.modules, "reminders", module)
-    spec.loader.exec_module(module)
-    with module.app:
+    with imported(EXAMPLE / "reminders.py", monkeypatch) as module:
         yield module
 
 
@@ -55,17 +46,6 @@ def on_the_clock(reminders: ModuleType, clock: Clock) -> ModuleType:
     """The same, living by a clock that stands still until it is moved."""
     object.__setattr__(reminders.app.settings, "now", clock.expression)
     return reminders
-
-
-@contextmanager
-def transaction(store_url: str) -> Iterator[Any]:
-    """The application's own connection to the store's database, in a transaction."""
-    if store_url.startswith("sqlite:"):
-        with closing(sqlite3.connect(store_url.removeprefix("sqlite:///"))) as connection, connection:
-            yield connection
-    else:
-        with psycopg.connect(store_url) as connection:
-            yield connection
 
 
 def serve(reminders: ModuleType, what: str, look: Callable[[], Any]) -> None:
