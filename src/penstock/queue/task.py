@@ -40,8 +40,43 @@ class Options:
     unique: Unique | None = None
 
 
-class Task(Generic[P, R]):
-    """A function that can be enqueued. Calling it runs it here and now."""
+class Launch(Generic[P]):
+    """A task with the options of one launch."""
+
+    def __init__(self, task: "Task[P, Any]", options: Options, launcher: Launcher) -> None:
+        self._signature = task.signature
+        self._options = options
+        self._launcher = launcher
+        self._unique = options.unique
+        run_at, delay_ms = due(options.run_after)
+        deadline_at, deadline_ms = due(options.deadline, "deadline") if options.deadline is not None else (None, None)
+        self._shape = Shape(
+            task=task.name, queue=options.queue, priority=options.priority, max_attempts=task.rules.retry.max_attempts,
+            run_at=run_at, delay_ms=delay_ms, tags=list(options.tags) or None, deadline_at=deadline_at,
+            deadline_ms=deadline_ms, keeps=self._unique.keeps if self._unique else None,
+            period_ms=self._unique.period // timedelta(milliseconds=1)
+            if self._unique and self._unique.period else None,
+        )
+
+    def call(self, *args: P.args, **kwargs: P.kwargs) -> Call:
+        """The job that `enqueue` would make, for `app.enqueue_many`."""
+        arguments = self._signature.encode(args, kwargs)
+        if self._unique is None:
+            return Call(self._shape, arguments)
+        chosen = self._signature.chosen(arguments, self._unique.args)
+        return Call(self._shape, arguments, unique_key(self._shape["task"], chosen))
+
+    def enqueue(self, *args: P.args, **kwargs: P.kwargs) -> Job:
+        """Enqueue a job that runs the task with these arguments."""
+        return self._launcher.enqueue([self.call(*args, **kwargs)], self._options.connection)[0]
+
+    async def aenqueue(self, *args: P.args, **kwargs: P.kwargs) -> Job:
+        """The same from `async` code."""
+        return (await self._launcher.aenqueue([self.call(*args, **kwargs)], self._options.connection))[0]
+
+
+class Task(Launch[P], Generic[P, R]):
+    """A function that can be enqueued, with the options of its declaration. Calling it runs it here and now."""
 
     def __init__(self, function: Callable[P, R], name: str, options: Options, rules: Rules, launcher: Launcher,
                  payload_limit_bytes: int = PAYLOAD_LIMIT_BYTES) -> None:
@@ -51,9 +86,7 @@ class Task(Generic[P, R]):
         self.rules = rules
         self.is_async = inspect.iscoroutinefunction(function)
         self.signature = Signature(name, function, payload_limit_bytes)
-        self._options = options
-        self._launcher = launcher
-        self._launch = Launch[P](self, options, launcher)
+        super().__init__(self, options, launcher)
         if fault := unique_fault(options.unique, self.signature):
             raise DeclarationError(f"task {name}: {fault}")
         if inspect.iscoroutinefunction(rules.valid_if) and not self.is_async:
@@ -102,50 +135,6 @@ class Task(Generic[P, R]):
             unique=default.unique if unique is None else unique,
         )
         return Launch(self, options, self._launcher)
-
-    def call(self, *args: P.args, **kwargs: P.kwargs) -> Call:
-        """The job that `enqueue` would make, for `app.enqueue_many`."""
-        return self._launch.call(*args, **kwargs)
-
-    def enqueue(self, *args: P.args, **kwargs: P.kwargs) -> Job:
-        """Enqueue a job that runs this task with these arguments."""
-        return self._launch.enqueue(*args, **kwargs)
-
-    async def aenqueue(self, *args: P.args, **kwargs: P.kwargs) -> Job:
-        """The same from `async` code."""
-        return await self._launch.aenqueue(*args, **kwargs)
-
-
-class Launch(Generic[P]):
-    """A task with the options of one launch."""
-
-    def __init__(self, task: Task[P, Any], options: Options, launcher: Launcher) -> None:
-        self._task = task
-        self._options = options
-        self._launcher = launcher
-        self._unique = options.unique
-        run_at, delay_ms = due(options.run_after)
-        deadline_at, deadline_ms = due(options.deadline, "deadline") if options.deadline is not None else (None, None)
-        self._shape = Shape(
-            task=task.name, queue=options.queue, priority=options.priority, max_attempts=task.rules.retry.max_attempts,
-            run_at=run_at, delay_ms=delay_ms, tags=list(options.tags) or None, deadline_at=deadline_at,
-            deadline_ms=deadline_ms, keeps=self._unique.keeps if self._unique else None,
-            period_ms=self._unique.period // timedelta(milliseconds=1)
-            if self._unique and self._unique.period else None,
-        )
-
-    def call(self, *args: P.args, **kwargs: P.kwargs) -> Call:
-        arguments = self._task.signature.encode(args, kwargs)
-        if self._unique is None:
-            return Call(self._shape, arguments)
-        chosen = self._task.signature.chosen(arguments, self._unique.args)
-        return Call(self._shape, arguments, unique_key(self._task.name, chosen))
-
-    def enqueue(self, *args: P.args, **kwargs: P.kwargs) -> Job:
-        return self._launcher.enqueue([self.call(*args, **kwargs)], self._options.connection)[0]
-
-    async def aenqueue(self, *args: P.args, **kwargs: P.kwargs) -> Job:
-        return (await self._launcher.aenqueue([self.call(*args, **kwargs)], self._options.connection))[0]
 
 
 def unique_fault(unique: Unique | None, signature: Signature) -> str | None:

@@ -8,6 +8,8 @@ import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+import msgspec
+
 from penstock.domain.errors import ConfigurationError, DeclarationError
 from penstock.domain.jobs import Call, Shape
 from penstock.domain.names import did_you_mean, name_fault
@@ -171,7 +173,7 @@ def _switch(store: Store, declared: Declared, name: str, statement: str) -> bool
 
 def _at(call: Call, tick: int) -> Call:
     shape: Shape = {**call.shape, "run_at": tick, "delay_ms": 0}
-    return call._replace(shape=shape)
+    return msgspec.structs.replace(call, shape=shape)
 
 
 def _adding(periodic: Periodic) -> Callable[[Transaction], None]:

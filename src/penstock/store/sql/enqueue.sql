@@ -109,13 +109,12 @@ where id > (select value from penstock.sequences where name = 'job') - json_arra
 -- name: job_numbers
 -- dialect: postgres
 -- differs: SQLite has no COPY, and needs no numbers beforehand. Where nobody else drew one meanwhile, the first says all.
-with drawn as materialized (
-    select nextval('penstock.job_seq') as id from generate_series(1, :count)
-), drew as (
-    select min(id) as least, max(id) as most from drawn
-)
-select least, case when most - least >= :count then (select array_agg(id order by id) from drawn) end, penstock.now()
-from drew;
+select least, case when most - least >= :count then ids end, penstock.now()
+from (
+    select min(id) as least, max(id) as most, array_agg(id) as ids
+    from (select nextval('penstock.job_seq') as id from generate_series(1, :count) offset 0) as drawn
+    offset 0
+) as numbers;
 
 -- name: job_numbers
 -- dialect: sqlite
