@@ -6,7 +6,6 @@ import pytest
 
 from penstock import Penstock
 from tests.clock import Clock
-from tests.conformance import ending_app
 from tests.conformance.sync_app import Directory
 from tests.conformance.workers import Workers
 from tests.engine import Engine
@@ -17,13 +16,6 @@ def workers(app: Penstock, clock: Clock) -> Iterator[Workers]:
     found = Workers(app, clock)
     yield found
     found.close()
-
-
-@pytest.fixture
-def ending(store_url: str) -> Iterator[Penstock]:
-    """The tasks of `ending_app`, which processes serve, to enqueue with."""
-    with ending_app.enqueuing(store_url) as app:
-        yield app
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""How attempts end: by what they return or raise, by time, by silence; each is told apart."""
+"""Attempts that end before their time, by time, by silence, by a person; each is told apart."""
 
 import asyncio
 import threading
@@ -8,104 +8,17 @@ from typing import Any
 
 import pytest
 
-from penstock import Cancel, Penstock, Retry, RetryPolicy, Snooze, current_job
-from penstock.domain.errors import DeadlinePassed, JobCancelled, JobError, JobStalled, JobTimedOut, NoCurrentJob
-from penstock.domain.jobs import Outcome
+from penstock import Penstock, RetryPolicy, current_job
+from penstock.domain.errors import DeadlinePassed, JobCancelled, JobError, JobStalled, JobTimedOut
 from penstock.events import JobAbandoned, StaleSettle, WorkerExhausted
-from penstock.queue.claim import settle
 from tests.clock import Clock
 from tests.conformance.workers import Workers
-from tests.engine import Engine
 from tests.processes import penstock, python
 from tests.waiting import until
 
 SOON = timedelta(milliseconds=40)
 AGAIN = RetryPolicy(max_attempts=3, base_seconds=10, jitter=0)
 APP = "tests.conformance.ending_app"
-
-
-@pytest.fixture
-def settings() -> dict[str, Any]:
-    return {"poll_seconds": 0.05, "patience_seconds": 0.1, "abandoned_limit": 2}
-
-
-SIGNALS: list[tuple[Any, tuple[Any, ...]]] = [
-    (Snooze(timedelta(seconds=30)), ("scheduled", 0, 30_000, None, None)),
-    (Snooze(timedelta(seconds=-5), reason="not yet"), ("scheduled", 0, 0, None, "not yet")),
-    (Cancel(), ("cancelled", 1, None, "cancelled", "the task cancelled itself")),
-    (Cancel("the offer is gone"), ("cancelled", 1, None, "cancelled", "the offer is gone")),
-    (Retry(), ("retryable", 1, 10_000, "Retry", "the task asked to be tried again")),
-    (Retry(timedelta(seconds=3), reason="busy"), ("retryable", 1, 3_000, "Retry", "busy")),
-]
-
-
-@pytest.mark.parametrize("colour", ["thread", "event loop"])
-@pytest.mark.parametrize("way", ["returned", "raised"])
-def test_what_a_task_says_of_its_own_end(app: Penstock, workers: Workers, clock: Clock, way: str, colour: str):
-    def say(number: int) -> Any:
-        told = SIGNALS[number][0]
-        if way == "raised":
-            raise told
-        return told
-
-    async def asay(number: int) -> Any:
-        return await asyncio.to_thread(say, number)
-
-    function: Any = say if colour == "thread" else asay
-    task = app.task(function, name="say", retry=AGAIN)
-    jobs = app.enqueue_many(task.call(number) for number in range(len(SIGNALS)))
-    workers.start()
-    until("all were settled", lambda: not {"available", "executing"} & workers.states().keys())
-    for job, (_, expected) in zip(jobs, SIGNALS, strict=True):
-        state, attempt, run_at, *error = workers.job(job.id, "state, attempt, run_at, error_class, error")
-        delay = None if state == "cancelled" else run_at - clock.now_ms
-        assert (state, attempt, delay, *error) == expected
-
-
-def test_a_task_that_asks_to_be_tried_again_runs_out_of_attempts(app: Penstock, clock: Clock):
-    @app.task(retry=RetryPolicy(max_attempts=2), name="work")
-    def work() -> Any:
-        return Retry(timedelta(0), reason="still busy")
-
-    work.enqueue()
-    engine = Engine(app, clock)
-    for _ in range(2):
-        (job,) = engine.claim("default")
-        settle(app.store, [engine.execute(job)])
-        app.upkeep().stage()
-    assert clock.fetch("select state, attempt, error_class, error from penstock.jobs") == [
-        ("discarded", 2, "Retry", "still busy")]
-
-
-def test_a_snooze_costs_no_attempt_however_often(app: Penstock, clock: Clock):
-    app.task(lambda: Snooze(timedelta(seconds=1)), name="work", retry=RetryPolicy(max_attempts=1)).enqueue()
-    engine = Engine(app, clock)
-    for _ in range(5):
-        (job,) = engine.claim("default")
-        assert job.attempt == 1
-        settle(app.store, [engine.execute(job)])
-        clock.advance(1)
-        app.upkeep().stage()
-
-
-class TestRequeueing:
-    @pytest.mark.parametrize("ended", ["discarded", "cancelled", "completed"])
-    def test_what_has_ended_may_run_again_with_all_its_attempts(self, app: Penstock, clock: Clock, ended: str):
-        work = app.task(lambda: None, name="work", retry=RetryPolicy(max_attempts=2), queue="other")
-        id = work.using(priority=3).enqueue().id
-        engine = Engine(app, clock)
-        (job,) = engine.claim("other")
-        settle(app.store, [Outcome(job.id, job.lease, ended, keep_ms=86_400_000, error_class="E", error="e")])
-        clock.advance(60)
-        engine.register()
-        assert app.requeue(id)
-        assert not app.requeue(id)  # it is live
-        (again,) = engine.claim("other")
-        assert (again.id, again.attempt, again.max_attempts, again.lease > job.lease) == (id, 1, 2, True)
-        assert settle(app.store, [Outcome(id, job.lease, "completed")]) == {id}
-        assert settle(app.store, [Outcome(id, again.lease, "completed", keep_ms=1)]) == set()
-        assert not app.requeue(id + 100)
-
 
 OUTCOMES = {
     "timeout": (JobTimedOut, "retryable", 1, "JobTimedOut"),
@@ -261,56 +174,6 @@ def test_a_worker_process_that_is_exhausted_ends_to_be_started_again(
         assert child.wait() == 75, child.rest()
     assert clock.fetch("select state, error_class from penstock.jobs") == [("retryable", "JobTimedOut")]
     assert clock.fetch("select count(*) from penstock.workers") == [(0,)]
-
-
-class TestTheCurrentJob:
-    def test_it_knows_its_job(self, app: Penstock, workers: Workers):
-        seen: list[Any] = []
-
-        @app.task(queue="q", retry=RetryPolicy(max_attempts=7))
-        def work() -> None:
-            job = current_job()
-            seen.append((job.id, job.task.rpartition(".")[2], job.queue, job.attempt, job.max_attempts))
-
-        @app.task(queue="q", name="awork", retry=RetryPolicy(max_attempts=7))
-        async def awork() -> None:
-            await asyncio.to_thread(lambda: seen.append(current_job().id))
-            job = current_job()
-            seen.append((job.id, job.task, job.queue, job.attempt, job.max_attempts))
-
-        one, two = work.enqueue().id, awork.enqueue().id
-        workers.start()
-        workers.wait_for({"completed": 2})
-        assert sorted(seen, key=str) == sorted([(one, "work", "q", 1, 7), (two, "awork", "q", 1, 7), two], key=str)
-
-    def test_there_is_none_outside(self):
-        with pytest.raises(NoCurrentJob, match="expected to run inside a job, got a plain call"):
-            current_job()
-
-    def test_what_it_tells_is_kept_while_it_runs(self, app: Penstock, workers: Workers, clock: Clock):
-        """Though nothing else ends meanwhile, which would save it along the way."""
-        told = threading.Event()
-
-        @app.task
-        def work() -> None:
-            current_job().checkpoint(percent=40, note="read \0 the page")
-            current_job().checkpoint(percent=41.5, note="rendered")
-            told.set()
-            workers.go.wait(20)
-            current_job().checkpoint(note="sent")
-
-        id = work.enqueue().id
-        workers.start()
-        assert told.wait(20)
-        columns = "job_id, percent, note, told_at"
-        until("its last word was saved", lambda: clock.fetch(f"select {columns} from penstock.progress") == [
-            (id, 41.5, "rendered", clock.now_ms)], 5)
-        workers.go.set()
-        workers.wait_for({"completed": 1})
-        until("the last of all too", lambda: clock.fetch("select note from penstock.progress") == [("sent",)], 5)
-        clock.advance(3_601)
-        app.upkeep().prune()
-        assert clock.fetch("select count(*) from penstock.progress") == [(0,)]
 
 
 def test_the_child_app_can_be_loaded(store_url: str, tmp_path: Path):

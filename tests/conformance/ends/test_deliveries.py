@@ -21,11 +21,6 @@ AGAIN = RetryPolicy(max_attempts=3, base_seconds=10, jitter=0)
 APP = "tests.conformance.ending_app"
 
 
-@pytest.fixture
-def settings() -> dict[str, Any]:
-    return {"poll_seconds": 0.05, "patience_seconds": 0.1, "abandoned_limit": 2}
-
-
 class TestAtMostOnce:
     @pytest.mark.parametrize("colour", ["thread", "event loop"])
     def test_it_is_settled_before_its_body_and_told_again_after_it(

@@ -1,0 +1,94 @@
+"""How attempts end by what they return or raise, and what may run again."""
+
+import asyncio
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from penstock import Cancel, Penstock, Retry, RetryPolicy, Snooze
+from penstock.domain.jobs import Outcome
+from penstock.queue.claim import settle
+from tests.clock import Clock
+from tests.conformance.workers import Workers
+from tests.engine import Engine
+from tests.waiting import until
+
+AGAIN = RetryPolicy(max_attempts=3, base_seconds=10, jitter=0)
+
+SIGNALS: list[tuple[Any, tuple[Any, ...]]] = [
+    (Snooze(timedelta(seconds=30)), ("scheduled", 0, 30_000, None, None)),
+    (Snooze(timedelta(seconds=-5), reason="not yet"), ("scheduled", 0, 0, None, "not yet")),
+    (Cancel(), ("cancelled", 1, None, "cancelled", "the task cancelled itself")),
+    (Cancel("the offer is gone"), ("cancelled", 1, None, "cancelled", "the offer is gone")),
+    (Retry(), ("retryable", 1, 10_000, "Retry", "the task asked to be tried again")),
+    (Retry(timedelta(seconds=3), reason="busy"), ("retryable", 1, 3_000, "Retry", "busy")),
+]
+
+
+@pytest.mark.parametrize("colour", ["thread", "event loop"])
+@pytest.mark.parametrize("way", ["returned", "raised"])
+def test_what_a_task_says_of_its_own_end(app: Penstock, workers: Workers, clock: Clock, way: str, colour: str):
+    def say(number: int) -> Any:
+        told = SIGNALS[number][0]
+        if way == "raised":
+            raise told
+        return told
+
+    async def asay(number: int) -> Any:
+        return await asyncio.to_thread(say, number)
+
+    function: Any = say if colour == "thread" else asay
+    task = app.task(function, name="say", retry=AGAIN)
+    jobs = app.enqueue_many(task.call(number) for number in range(len(SIGNALS)))
+    workers.start()
+    until("all were settled", lambda: not {"available", "executing"} & workers.states().keys())
+    for job, (_, expected) in zip(jobs, SIGNALS, strict=True):
+        state, attempt, run_at, *error = workers.job(job.id, "state, attempt, run_at, error_class, error")
+        delay = None if state == "cancelled" else run_at - clock.now_ms
+        assert (state, attempt, delay, *error) == expected
+
+
+def test_a_task_that_asks_to_be_tried_again_runs_out_of_attempts(app: Penstock, clock: Clock):
+    @app.task(retry=RetryPolicy(max_attempts=2), name="work")
+    def work() -> Any:
+        return Retry(timedelta(0), reason="still busy")
+
+    work.enqueue()
+    engine = Engine(app, clock)
+    for _ in range(2):
+        (job,) = engine.claim("default")
+        settle(app.store, [engine.execute(job)])
+        app.upkeep().stage()
+    assert clock.fetch("select state, attempt, error_class, error from penstock.jobs") == [
+        ("discarded", 2, "Retry", "still busy")]
+
+
+def test_a_snooze_costs_no_attempt_however_often(app: Penstock, clock: Clock):
+    app.task(lambda: Snooze(timedelta(seconds=1)), name="work", retry=RetryPolicy(max_attempts=1)).enqueue()
+    engine = Engine(app, clock)
+    for _ in range(5):
+        (job,) = engine.claim("default")
+        assert job.attempt == 1
+        settle(app.store, [engine.execute(job)])
+        clock.advance(1)
+        app.upkeep().stage()
+
+
+class TestRequeueing:
+    @pytest.mark.parametrize("ended", ["discarded", "cancelled", "completed"])
+    def test_what_has_ended_may_run_again_with_all_its_attempts(self, app: Penstock, clock: Clock, ended: str):
+        work = app.task(lambda: None, name="work", retry=RetryPolicy(max_attempts=2), queue="other")
+        id = work.using(priority=3).enqueue().id
+        engine = Engine(app, clock)
+        (job,) = engine.claim("other")
+        settle(app.store, [Outcome(job.id, job.lease, ended, keep_ms=86_400_000, error_class="E", error="e")])
+        clock.advance(60)
+        engine.register()
+        assert app.requeue(id)
+        assert not app.requeue(id)  # it is live
+        (again,) = engine.claim("other")
+        assert (again.id, again.attempt, again.max_attempts, again.lease > job.lease) == (id, 1, 2, True)
+        assert settle(app.store, [Outcome(id, job.lease, "completed")]) == {id}
+        assert settle(app.store, [Outcome(id, again.lease, "completed", keep_ms=1)]) == set()
+        assert not app.requeue(id + 100)
