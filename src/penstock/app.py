@@ -272,7 +272,7 @@ class Penstock:
         """
         self.check()
         settings = self.settings
-        return Worker(self.store.control, self.tasks, self.events, queues=self.slots(queues),
+        return Worker(self.store, self.tasks, self.events, queues=self.slots(queues),
                       steps={"upkeep": self.upkeep().step, "dispatch": self.dispatcher().step,
                              "periodic": self.scheduler().step},
                       lease_seconds=settings.lease_seconds, poll_seconds=settings.poll_seconds,

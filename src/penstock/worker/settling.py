@@ -105,10 +105,13 @@ class Settling:
         if not self._progress or now - self._progress_at < _PROGRESS_SECONDS:
             return
         self._progress_at = now
-        told, self._progress = self._progress, {}
+        told = dict(self._progress)
         columns = {"ids": list(told), "percents": [percent for percent, _ in told.values()],
                    "notes": [note for _, note in told.values()]}
         self._store.write(lambda tx: tx.batch("progress_save", columns))
+        for job_id, saved in told.items():
+            if self._progress.get(job_id) is saved:  # nothing newer was told meanwhile
+                self._progress.pop(job_id, None)
 
     def drain(self, timeout_seconds: float) -> bool:
         """Wait until every outcome has been written; False if time ran out first."""

@@ -51,7 +51,7 @@ class Worker:
     def __init__(self, store: Store, tasks: Tasks, events: Events, *, queues: Mapping[str, int],
                  steps: Mapping[str, Step], lease_seconds: float, poll_seconds: float, grace_seconds: float,
                  patience_seconds: float = 5.0, abandoned_limit: int = 10) -> None:
-        self._store = store
+        self._store = control = store.control
         self._events = events
         if faults := [fault for queue, slots in queues.items() for fault in slots_faults(queue, slots)]:
             raise ConfigurationError(faults)
@@ -68,10 +68,10 @@ class Worker:
         self._state = "new"
         self._identity: Identity | None = None
         asked: set[int] = set()
-        self._watching = Watching(store, tasks, events, running=self._running, abandon=self._abandon, asked=asked,
+        self._watching = Watching(control, tasks, events, running=self._running, abandon=self._abandon, asked=asked,
                                   poll_seconds=poll_seconds, patience_seconds=patience_seconds)
         self._tasks = tasks
-        self._delivery = Delivery(store)
+        self._delivery = Delivery(store)  # on the thread of a slot, which must not take a loop's connection
         executor = Executor(tasks, events, delivery=self._delivery, watch=self._watching.watch, asked=asked)
         self._event_loop = EventLoop()
         self._lanes = {
@@ -79,8 +79,8 @@ class Worker:
                         LoopPool(slots, self._event_loop, executor, self._finished))
             for queue, slots in queues.items()
         }
-        self._settling = Settling(store, events, self._settled)
-        self._claiming = Claiming(store, self._lanes, executor.is_async, Decision(tasks, events), self._settling,
+        self._settling = Settling(control, events, self._settled)
+        self._claiming = Claiming(control, self._lanes, executor.is_async, Decision(tasks, events), self._settling,
                                   identity=self._current, stopping=self._stopping, poll_seconds=poll_seconds,
                                   asked=asked)
         self._heartbeat = Loop("heartbeat", self._renew, events)
@@ -91,7 +91,7 @@ class Worker:
         self._settling.wake = self._settle_loop.wake
         self._claim_loop = Loop("claim", self._claim, events)
         self._woken = [Loop(name, step, events, rest_seconds=_REST_SECONDS) for name, step in steps.items()]
-        if store.dead_rows_linger:
+        if control.dead_rows_linger:
             self._woken.append(Loop("stragglers", self._claiming.look, events, rest_seconds=LOOK_REST_SECONDS))
             self._claiming.wake = self._claim_loop.wake
         self._watch: Watch | None = None

@@ -65,3 +65,30 @@ def test_what_could_not_be_written_is_kept_in_its_order(settling: Settling, atte
     settling.step()
     assert written == [1, 2, 3]
     assert settling.drain(0)
+
+
+def test_progress_that_could_not_be_saved_is_saved_later(settling: Settling, monkeypatch: pytest.MonkeyPatch) -> None:
+    saved: list[dict[str, Any]] = []
+
+    class Away:
+        def write(self, work: Any) -> None:
+            settling.tell(2, 75.0, "newer")
+            raise StoreUnavailable("away")
+
+    class There:
+        def write(self, work: Any) -> None:
+            work(self)
+
+        def batch(self, name: str, columns: dict[str, Any]) -> None:
+            saved.append(columns)
+
+    monkeypatch.setattr(module, "_PROGRESS_SECONDS", 0.0)
+    settling.tell(1, 50.0, None)
+    settling.tell(2, 50.0, "older")
+    monkeypatch.setattr(settling, "_store", Away())
+    with pytest.raises(StoreUnavailable):
+        settling.step()
+    monkeypatch.setattr(settling, "_store", There())
+    settling.step()
+    settling.step()
+    assert saved == [{"ids": [1, 2], "percents": [50.0, 75.0], "notes": [None, "newer"]}]

@@ -26,7 +26,7 @@ from penstock.store.statements import Compiled, Dialect, statement
 
 T = TypeVar("T")
 _TRIES = 5
-_CONTROL_CONNECTIONS = 8  # one for each loop of a worker
+_CONTROL_CONNECTIONS = 10  # one for each of a worker's nine loops, and one for whoever stops it
 _RETRY_SECONDS = 0.02
 _ABANDONED_MS = 15_000  # a machine that is cut off within a transaction leaves its locks behind for so long
 _NONE: Params = {}

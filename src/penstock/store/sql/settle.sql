@@ -105,9 +105,11 @@ returning id;
 -- differs: one statement with several writes; a slot is the part of `finished_jobs` that is emptied when all in it is
 -- past its time: ten of three hours, ten of four days, and one for what is kept for longer
 with s as materialized (
-    select * from unnest(:ids::bigint[], :leases::bigint[], :states::text[], :counted::integer[], :took_ms::bigint[],
-                         :keep_ms::bigint[], :error_classes::text[], :errors::text[])
+    select s.*, at, at + keep_ms as prune_at
+    from unnest(:ids::bigint[], :leases::bigint[], :states::text[], :counted::integer[], :took_ms::bigint[],
+                :keep_ms::bigint[], :error_classes::text[], :errors::text[])
         as s (id, lease, state, counted, took_ms, keep_ms, error_class, error)
+    cross join (select penstock.now() as at offset 0) as clock
 ), held as materialized (
     select id from penstock.leases where id = any (array (select distinct lease from s))
 ), gone as (
@@ -115,20 +117,20 @@ with s as materialized (
     where j.id = any (array (select id from s)) and j.id = s.id and j.lease < s.lease
       and s.lease in (select id from held)
     returning j.id, j.task, j.queue, j.priority, j.arguments, j.attempt + s.counted as attempt, j.max_attempts, j.run_at,
-              j.enqueued_at, j.tags, j.unique_key, j.state as was, s.state, s.lease, s.took_ms, s.keep_ms, s.error_class,
-              s.error,
-              case when s.keep_ms <= 86400000 then (penstock.now() + s.keep_ms) / 10800000 % 10
-                   when s.keep_ms <= 2764800000 then 10 + (penstock.now() + s.keep_ms) / 345600000 % 10
+              j.enqueued_at, j.tags, j.unique_key, j.state as was, s.state, s.lease, s.at - s.took_ms as attempted_at,
+              s.at as finished_at, s.prune_at, s.error_class, s.error,
+              case when s.keep_ms <= 86400000 then s.prune_at / 10800000 % 10
+                   when s.keep_ms <= 2764800000 then 10 + s.prune_at / 345600000 % 10
                    else 20 end as slot
 ), kept as (
     insert into penstock.finished_jobs (id, slot, task, queue, priority, state, arguments, attempt, max_attempts, run_at,
                                         enqueued_at, attempted_at, finished_at, prune_at, lease, tags, unique_key,
                                         error_class, error)
     select id, slot, task, queue, priority, state, arguments, attempt, max_attempts, run_at, enqueued_at,
-           penstock.now() - took_ms, penstock.now(), penstock.now() + keep_ms, lease, tags, unique_key, error_class, error
+           attempted_at, finished_at, prune_at, lease, tags, unique_key, error_class, error
     from gone
 ), keyed as materialized (
-    select id, unique_key as key, state as state, penstock.now() + keep_ms as until from gone where unique_key is not null
+    select id, unique_key as key, state, prune_at as until from gone where unique_key is not null
 ), free as materialized (
     select key from penstock.unique_keys where key = any (array (select key from keyed)) for update skip locked
 ), freed as (
