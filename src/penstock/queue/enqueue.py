@@ -23,7 +23,9 @@ def carried_out(store: Store, name: str, params: dict[str, Any], connection: Any
     if connection is not None:
         return insert(store, name, params, connection)
     told = "tell" in params and store.tells()
-    rows = store.run(name, {**params, "tell": True} if told else params)
+    if told:
+        params["tell"] = True
+    rows = store.run(name, params)
     if wake:
         store.wake(told=told)
     return rows
