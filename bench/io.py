@@ -15,7 +15,7 @@ from bench.server import Postgres, postgres, redis, settle
 
 WAIT_MS = 50
 CAP_MB = 512
-THREAD_SLOTS = 1600
+THREAD_SLOTS = 800  # twice as many fight for Python's lock, and do half as much on a slow machine
 ASYNC_SLOTS = 4000
 CELERY_THREADS = 100
 RQ_WORKERS = 20

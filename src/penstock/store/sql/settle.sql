@@ -68,16 +68,14 @@ select j.id, 0, j.task, j.queue, j.priority, 'completed', j.arguments, j.attempt
        j.unique_key
 from s cross join penstock.live_jobs j on j.id = s.id
 where j.lease < s.lease and s.lease in (select id from penstock.leases);
+with n as materialized (
+    select f.queue, f.task, j.state as was, f.state, count(*) as jobs
+    from json_each(:ids) e cross join penstock.live_jobs j on j.id = e.value
+    cross join penstock.finished_jobs f on f.id = e.value
+    group by f.queue, f.task, j.state, f.state
+)
 insert into penstock.count_deltas (queue, task, state, slot, n)
-select j.queue, j.task, j.state, 0, -count(*)
-from json_each(:ids) e cross join penstock.live_jobs j on j.id = e.value
-cross join penstock.finished_jobs f on f.id = e.value
-group by j.queue, j.task, j.state
-union all
-select f.queue, f.task, f.state, 0, count(*)
-from json_each(:ids) e cross join penstock.live_jobs j on j.id = e.value
-cross join penstock.finished_jobs f on f.id = e.value
-group by f.queue, f.task, f.state;
+select queue, task, was, 0, -jobs from n union all select queue, task, state, 0, jobs from n;
 update penstock.unique_keys set until = coalesce(until, (
     select f.prune_at from penstock.finished_jobs f where f.id = job_id
 ))
@@ -173,16 +171,14 @@ select j.id, 0, j.task, j.queue, j.priority, s.state, j.arguments, j.attempt + s
        j.unique_key, s.error_class, s.error
 from s cross join penstock.live_jobs j on j.id = s.id
 where j.lease < s.lease and s.lease in (select id from penstock.leases);
+with n as materialized (
+    select f.queue, f.task, j.state as was, f.state, count(*) as jobs
+    from json_each(:ids) e cross join penstock.live_jobs j on j.id = e.value
+    cross join penstock.finished_jobs f on f.id = e.value
+    group by f.queue, f.task, j.state, f.state
+)
 insert into penstock.count_deltas (queue, task, state, slot, n)
-select j.queue, j.task, j.state, 0, -count(*)
-from json_each(:ids) e cross join penstock.live_jobs j on j.id = e.value
-cross join penstock.finished_jobs f on f.id = e.value
-group by j.queue, j.task, j.state
-union all
-select f.queue, f.task, f.state, 0, count(*)
-from json_each(:ids) e cross join penstock.live_jobs j on j.id = e.value
-cross join penstock.finished_jobs f on f.id = e.value
-group by f.queue, f.task, f.state;
+select queue, task, was, 0, -jobs from n union all select queue, task, state, 0, jobs from n;
 update penstock.unique_keys set until = coalesce(until, (
     select f.prune_at from penstock.finished_jobs f where f.id = job_id
 ))
