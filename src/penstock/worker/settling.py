@@ -105,13 +105,18 @@ class Settling:
         if not self._progress or now - self._progress_at < _PROGRESS_SECONDS:
             return
         self._progress_at = now
-        told = dict(self._progress)
+        told: dict[int, tuple[float | None, str | None]] = {}
+        while self._progress:
+            job_id, said = self._progress.popitem()  # one by one: slots go on telling meanwhile
+            told[job_id] = said
         columns = {"ids": list(told), "percents": [percent for percent, _ in told.values()],
                    "notes": [note for _, note in told.values()]}
-        self._store.write(lambda tx: tx.batch("progress_save", columns))
-        for job_id, saved in told.items():
-            if self._progress.get(job_id) is saved:  # nothing newer was told meanwhile
-                self._progress.pop(job_id, None)
+        try:
+            self._store.write(lambda tx: tx.batch("progress_save", columns))
+        except BaseException:
+            for job_id, said in told.items():
+                self._progress.setdefault(job_id, said)  # unless something newer was told
+            raise
 
     def drain(self, timeout_seconds: float) -> bool:
         """Wait until every outcome has been written; False if time ran out first."""

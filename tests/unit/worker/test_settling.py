@@ -68,7 +68,7 @@ def test_what_could_not_be_written_is_kept_in_its_order(settling: Settling, atte
 
 
 def test_progress_that_could_not_be_saved_is_saved_later(settling: Settling, monkeypatch: pytest.MonkeyPatch) -> None:
-    saved: list[dict[str, Any]] = []
+    saved: list[list[tuple[int, float, str | None]]] = []
 
     class Away:
         def write(self, work: Any) -> None:
@@ -80,7 +80,7 @@ def test_progress_that_could_not_be_saved_is_saved_later(settling: Settling, mon
             work(self)
 
         def batch(self, name: str, columns: dict[str, Any]) -> None:
-            saved.append(columns)
+            saved.append(sorted(zip(columns["ids"], columns["percents"], columns["notes"], strict=True)))
 
     monkeypatch.setattr(module, "_PROGRESS_SECONDS", 0.0)
     settling.tell(1, 50.0, None)
@@ -91,4 +91,4 @@ def test_progress_that_could_not_be_saved_is_saved_later(settling: Settling, mon
     monkeypatch.setattr(settling, "_store", There())
     settling.step()
     settling.step()
-    assert saved == [{"ids": [1, 2], "percents": [50.0, 75.0], "notes": [None, "newer"]}]
+    assert saved == [[(1, 50.0, None), (2, 75.0, "newer")]]
