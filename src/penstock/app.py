@@ -45,6 +45,8 @@ SYNC_QUEUE = "penstock.sync"
 _WINDOW_TASK = "penstock.window"
 _DEFAULT_SLOTS = 10
 _WINDOW_SLOTS = 4
+_REST_SECONDS = 0.25
+_REST_BETWEEN_RUNS_SECONDS = 0.01  # where one run at a time is allowed, each waits for the step that admits it
 
 
 class Penstock:
@@ -273,8 +275,9 @@ class Penstock:
         self.check()
         settings = self.settings
         return Worker(self.store, self.tasks, self.events, queues=self.slots(queues),
-                      steps={"upkeep": self.upkeep().step, "dispatch": self.dispatcher().step,
-                             "periodic": self.scheduler().step},
+                      steps={"upkeep": (self.upkeep().step, _REST_SECONDS),
+                             "dispatch": (self.dispatcher().step, _REST_BETWEEN_RUNS_SECONDS),
+                             "periodic": (self.scheduler().step, _REST_SECONDS)},
                       lease_seconds=settings.lease_seconds, poll_seconds=settings.poll_seconds,
                       grace_seconds=settings.grace_seconds, patience_seconds=settings.patience_seconds,
                       abandoned_limit=settings.abandoned_limit)

@@ -35,7 +35,6 @@ from penstock.worker.settling import Ended, Settling
 from penstock.worker.watching import Watching
 
 Step = Callable[[], float]
-_REST_SECONDS = 0.25  # the claim goes first
 _LOOK_SECONDS = 0.01  # how often a worker that stops looks whether anything still runs
 _SHARE = 20  # what looks among dead rows may take is a twentieth of the time
 
@@ -44,13 +43,14 @@ class Worker:
     """Serves queues with a number of slots each. Start and stop may be called any number of times.
 
     `steps` are further loops of the control plane, by name: each a function that does one step and returns the
-    seconds until the next is due. `exhausted` is set when `abandoned_limit` attempts had to be abandoned: the worker
-    claims nothing more, and whoever supervises it is to stop it and start another.
+    seconds until the next is due, and the seconds for which it leaves the claim alone after a step. `exhausted` is set
+    when `abandoned_limit` attempts had to be abandoned: the worker claims nothing more, and whoever supervises it is to
+    stop it and start another.
     """
 
     def __init__(self, store: Store, tasks: Tasks, events: Events, *, queues: Mapping[str, int],
-                 steps: Mapping[str, Step], lease_seconds: float, poll_seconds: float, grace_seconds: float,
-                 patience_seconds: float = 5.0, abandoned_limit: int = 10) -> None:
+                 steps: Mapping[str, tuple[Step, float]], lease_seconds: float, poll_seconds: float,
+                 grace_seconds: float, patience_seconds: float = 5.0, abandoned_limit: int = 10) -> None:
         self._store = control = store.control
         self._events = events
         if faults := [fault for queue, slots in queues.items() for fault in slots_faults(queue, slots)]:
@@ -90,7 +90,7 @@ class Worker:
         self._watching.wake = self._watch_loop.wake
         self._settling.wake = self._settle_loop.wake
         self._claim_loop = Loop("claim", self._claim, events)
-        self._woken = [Loop(name, step, events, rest_seconds=_REST_SECONDS) for name, step in steps.items()]
+        self._woken = [Loop(name, step, events, rest_seconds=rest) for name, (step, rest) in steps.items()]
         if control.dead_rows_linger:
             self._woken.append(Loop("stragglers", self._claiming.look, events, rest_seconds=LOOK_REST_SECONDS))
             self._claiming.wake = self._claim_loop.wake
