@@ -71,7 +71,8 @@ class Claimed(msgspec.Struct, frozen=True):
     """One attempt, with the lease that alone may settle it.
 
     `stale` says why it need not run any more (`invalidated`, `cancelled`, `deadline`). `deadline_ms` is what remains
-    until its deadline, at the time of the claim. `rank` is its place in the order of claims.
+    until its deadline, at the time of the claim. `rank` is its place in the order of claims. `more` says that as many
+    were there as the claim asked for, or more.
     """
 
     id: int
@@ -84,6 +85,7 @@ class Claimed(msgspec.Struct, frozen=True):
     stale: str | None = None
     deadline_ms: int | None = None
     rank: int = 0
+    more: bool = False
 
 
 class Outcome(msgspec.Struct):

@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from penstock.domain.jobs import Call, Job, Shape
+from penstock.domain.jobs import Call, Job
 from penstock.store.adapters import ainsert, insert
 from penstock.store.port import Row, Store
 
@@ -55,18 +55,15 @@ def plan(calls: Sequence[Call]) -> tuple[str, dict[str, Any]]:
             "tags": shape["tags"], "deadline_at": shape["deadline_at"], "deadline_ms": shape["deadline_ms"],
             "tell": False,
         }
-    numbers: dict[int, int] = {}
-    shapes: list[Shape] = []
-    for call in calls:
-        if id(call.shape) not in numbers:
-            shapes.append(call.shape)
-            numbers[id(call.shape)] = len(shapes)
+    of_call = [call.shape for call in calls]
+    shapes = {id(shape): shape for shape in of_call}
+    place = {number: position for position, number in enumerate(shapes, start=1)}
     params: dict[str, Any] = {
-        "shapes": msgspec.json.encode(shapes).decode(),
-        "shape": [numbers[id(call.shape)] for call in calls],
+        "shapes": msgspec.json.encode(list(shapes.values())).decode(),
+        "shape": [place[id(shape)] for shape in of_call] if len(shapes) > 1 else [1] * len(calls),
         "arguments": [call.arguments for call in calls],
     }
-    if all(call.unique_key is None for call in calls):
+    if all(shape["keeps"] is None for shape in shapes.values()):
         return "enqueue", params
     return "enqueue_unique", {**params, "keys": [call.unique_key for call in calls]}
 

@@ -58,9 +58,11 @@ class Claiming:
         found, lane.found = lane.found, []
         identity = self._identity()
         claimed = claim_queue(self._store, identity.worker_id, lane.queue, count, lane.after, found)
-        lane.full = len(claimed) >= count
+        lane.full = bool(claimed) and claimed[-1].more
         if not claimed:
             return False
+        if lane.full:
+            lane.found = [place for place in found if place > (claimed[-1].rank, claimed[-1].id)]
         if self._store.dead_rows_linger:
             lane.after = max(lane.after, (claimed[-1].rank, claimed[-1].id))
         for lease, jobs in _by_lease(claimed).items():

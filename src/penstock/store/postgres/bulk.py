@@ -5,7 +5,9 @@ drawn first, so that both tables can be filled from here.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import count, groupby
+from operator import sub
 from typing import Any, NamedTuple
 
 import msgspec
@@ -20,7 +22,9 @@ _CHUNK = 2000
 _MINUTE_MS = 60_000
 _LIVE = ("copy penstock.live_jobs (id, arguments, task, queue, priority, state, max_attempts, run_at, enqueued_at,"
          " tags, deadline_at) from stdin")
-_READY = "copy penstock.ready_jobs (queue, rank, id) from stdin"
+_READY = "copy penstock.ready_jobs (queue, rank, id, jobs) from stdin"
+_RUN = 100
+"""For how many jobs a ready row stands at most; the statement `cancel` relies on it."""
 
 
 class _Written(NamedTuple):
@@ -41,24 +45,41 @@ def enqueue(connection: Connection, params: Params, now: str | None) -> list[Row
 
     arguments: list[str] = params["arguments"]
     places: list[int] = params["shape"]
-    least, scattered, at = run("job_numbers", {"count": len(arguments)}).fetchone()
-    ids: Sequence[int] = scattered or range(least, least + len(arguments))
+    keys: Sequence[Any] = places
+    least, most, at = run("job_range", {"count": len(arguments)}).fetchone()
+    ids: Sequence[int] = range(least, most + 1)
+    if len(ids) != len(arguments):  # others drew some in between
+        ids = [id for (id,) in run("job_numbers", {"count": len(arguments)})]
+        keys = list(zip(places, map(sub, ids, count()), strict=False))
     shapes = [_written(shape, at) for shape in msgspec.json.decode(params["shapes"])]
-    chosen = [shapes[place - 1] for place in places]
     # What is sent in pieces is written by the server while the next piece is made.
     pieces = [slice(start, start + _CHUNK) for start in range(0, len(ids), _CHUNK)]
     _copy(connection, _LIVE, ("".join([
-        f"{id}\t{text}\t{shape.live}\n"
-        for id, text, shape in zip(ids[piece], _escaped_all(arguments[piece]), chosen[piece], strict=True)
+        f"{id}\t{text}\t{shapes[place - 1].live}\n"
+        for id, text, place in zip(ids[piece], _escaped_all(arguments[piece]), places[piece], strict=True)
     ]) for piece in pieces))
-    _copy(connection, _READY, ("".join([
-        f"{shape.ready}\t{id}\n"
-        for id, shape in zip(ids[piece], chosen[piece], strict=True) if shape.state == "available"
-    ]) for piece in pieces))
-    for place, jobs in Counter(places).items():
+    runs = list(_runs(keys))
+    _copy(connection, _READY, ["".join([
+        f"{shape.ready}\t{ids[start]}\t{jobs}\n" for start, jobs in runs
+        if (shape := shapes[places[start] - 1]).state == "available"
+    ])])
+    of_shape = Counter[int]()
+    for start, jobs in runs:
+        of_shape[places[start]] += jobs
+    for place, jobs in of_shape.items():
         shape = shapes[place - 1]
         run("count_jobs", {"queue": shape.queue, "task": shape.task, "state": shape.state, "jobs": jobs})
-    return [(id,) for id in ids]
+    return list(zip(ids, strict=True))
+
+
+def _runs(keys: Sequence[Any]) -> Iterator[tuple[int, int]]:
+    """Where equal neighbours begin, and how many they are; at most `_RUN` at a time."""
+    begin = 0
+    for _, same in groupby(keys):
+        end = begin + len(list(same))
+        for start in range(begin, end, _RUN):
+            yield start, min(_RUN, end - start)
+        begin = end
 
 
 def _written(shape: dict[str, Any], now: int) -> _Written:

@@ -17,6 +17,8 @@ from penstock.store.statements import Compiled, numbered
 STATEMENTS = frozenset({"enqueue_one"})
 """Those whose parameters are numbers, texts and lists of texts, and whose rows have one number."""
 
+_CANCEL_SECONDS = 5.0
+
 
 def rows(connection: Connection, name: str, compiled: Compiled, params: Params) -> list[Row]:
     """The rows of a statement that is a transaction by itself. Raises what psycopg would."""
@@ -38,8 +40,13 @@ def rows(connection: Connection, name: str, compiled: Compiled, params: Params) 
 
 
 def _run(connection: Connection, prepared: bytes, values: list[bytes | None]) -> pq.abc.PGresult:
-    connection.pgconn.send_query_prepared(prepared, values)
-    return _answer(connection)
+    try:
+        connection.pgconn.send_query_prepared(prepared, values)
+        return _answer(connection)
+    except BaseException:
+        if connection.pgconn.transaction_status == pq.TransactionStatus.ACTIVE:  # interrupted before it could wait
+            connection.cancel_safe(timeout=_CANCEL_SECONDS)
+        raise
 
 
 def _answer(connection: Connection) -> pq.abc.PGresult:

@@ -48,6 +48,7 @@ create table penstock.ready_jobs (
     rank        bigint not null,
     id          bigint not null,
     unique_key  text,
+    jobs        integer not null default 1,
     primary key (queue, rank, id)
 ) with (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 20000);
 

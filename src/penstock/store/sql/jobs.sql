@@ -109,12 +109,20 @@ returning tag;
 -- name: cancel
 -- dialect: postgres
 -- differs: one statement with several writes; a claim that has locked the ready row is waited for, and then it runs
+-- A ready row stands for at most a hundred jobs (see enqueue.sql), so it begins less than a hundred below; what it stands
+-- for besides this job stays ready.
 with job as materialized (
     select * from penstock.live_jobs where id = :id for update
 ), unready as (
     delete from penstock.ready_jobs r using job
-    where r.queue = job.queue and r.rank = job.run_at - job.priority * cast(60000 as bigint) and r.id = job.id
-    returning r.id
+    where r.queue = job.queue and r.rank = job.run_at - job.priority * cast(60000 as bigint)
+      and r.id > job.id - 100 and r.id <= job.id and r.id + r.jobs > job.id
+    returning r.queue, r.rank, r.id, r.jobs
+), ready as (
+    insert into penstock.ready_jobs (queue, rank, id, jobs)
+    select queue, rank, id, :id - id from unready where id < :id
+    union all
+    select queue, rank, :id + 1, id + jobs - 1 - :id from unready where id + jobs - 1 > :id
 ), gone as (
     delete from penstock.live_jobs j
     where j.id = :id and (j.state <> 'available' or exists (select 1 from unready))
