@@ -292,7 +292,7 @@ def test_a_claim_that_commits_late_is_never_orphaned(app: Penstock, work: Any, e
 
     def slow(tx: Any) -> None:
         rows = tx.rows("claim", {"worker_id": engine.worker_id, "queue": "default", "count": 1, "after": -1,
-                                 "after_id": -1, "found": "[]"})
+                                 "after_id": -1, "found": "[]", "rows": 10})
         assert len(rows) == 1
         claimed.set()
         assert commit.wait(10)

@@ -57,7 +57,8 @@ class Stream:
         place = {"after": rank, "after_id": id, "queue": "default", "count": 20}
         match name:
             case "claim":
-                return {**place, "worker_id": self.worker_id, "found": f"[[{rank}, {id}], [{rank - 5}, {id - 5}]]"}
+                return {**place, "worker_id": self.worker_id, "rows": 20,
+                        "found": f"[[{rank}, {id}], [{rank - 5}, {id - 5}]]"}
             case "stage" | "next_due":
                 return {"count": 20, "after": self.clock.now_ms}
             case "settle_completed":

@@ -13,7 +13,9 @@ from penstock.queue.claim import LOWEST, claim_queue, stragglers
 from penstock.store.port import Transaction
 from penstock.store.postgres import bulk
 from tests.clock import Clock
+from tests.conformance.workers import Workers
 from tests.engine import Engine
+from tests.waiting import until
 
 on_postgres = pytest.mark.parametrize("store_url", ["postgres"], indirect=True)
 
@@ -128,7 +130,7 @@ class Abandoned(Exception):
 
 def claimed_in(tx: Transaction, engine: Engine, count: int) -> list[int]:
     rows = tx.rows("claim", {"worker_id": engine.worker_id, "queue": "default", "count": count, "after": LOWEST,
-                             "after_id": LOWEST, "found": "[]"})
+                             "after_id": LOWEST, "found": "[]", "rows": 1})
     return sorted(row[0] for row in rows)
 
 
@@ -164,3 +166,20 @@ def test_who_cancels_waits_for_a_claim_that_divides_the_row(app: Penstock, work:
         app.store.write(claiming)
         assert [each.result() for each in asked] == [JobState.EXECUTING, JobState.CANCELLED]
     assert [job.id for job in engine.claim("default", 100)] == [*ids[5:30], *ids[31:]]
+
+
+@on_postgres
+def test_a_worker_that_held_more_than_it_took_wakes_the_others(app: Penstock, workers: Workers,
+                                                               monkeypatch: pytest.MonkeyPatch):
+    @app.task(name="waits")
+    def waits() -> None:
+        workers.go.wait(20)
+
+    woken: list[str] = []
+    monkeypatch.setattr(app.store.control, "wake", lambda: woken.append(threading.current_thread().name))
+    app.enqueue_many(waits.call() for _ in range(450))
+    workers.start({"default": 3})
+    until("every slot is taken", lambda: workers.states() == {"executing": 3, "available": 447})
+    workers.go.set()
+    workers.wait_for({"completed": 450})
+    assert 1 <= len(woken) < 4  # the next claims know better

@@ -63,7 +63,8 @@ SHAPES = json.dumps([{"task": "t", "queue": "q1", "priority": 0, "max_attempts":
                       "tags": None, "deadline_at": None, "deadline_ms": None, "keeps": None, "period_ms": None}])
 SETTLED = {"ids": [5, 6], "leases": [7, 7], "states": ["completed", "completed"], "counted": [1, 1],
            "took_ms": [1, 1], "delay_ms": [1, 1], "error_classes": [None, None], "errors": [None, None], "ended": [7]}
-CLAIM = {"worker_id": 1, "queue": "q1", "count": 10, "after": LOWEST, "after_id": LOWEST, "found": "[[1, 1]]"}
+CLAIM = {"worker_id": 1, "queue": "q1", "count": 10, "after": LOWEST, "after_id": LOWEST, "found": "[[1, 1]]",
+         "rows": 10}
 AFTER = {"queue": "q1", "after": 50, "after_id": 50, "count": 10}
 HOT: dict[str, dict[str, Any]] = {
     "claim": CLAIM, "stragglers": AFTER, "stragglers_new": AFTER, "claimable": {"queue": "q1"},

@@ -71,8 +71,8 @@ class Claimed(msgspec.Struct, frozen=True):
     """One attempt, with the lease that alone may settle it.
 
     `stale` says why it need not run any more (`invalidated`, `cancelled`, `deadline`). `deadline_ms` is what remains
-    until its deadline, at the time of the claim. `rank` is its place in the order of claims. `more` says that as many
-    were there as the claim asked for, or more.
+    until its deadline, at the time of the claim. `rank` is its place in the order of claims. `more` says that
+    the claim may have left some, and `per_row` for how many jobs a ready row stood on the average.
     """
 
     id: int
@@ -86,6 +86,7 @@ class Claimed(msgspec.Struct, frozen=True):
     deadline_ms: int | None = None
     rank: int = 0
     more: bool = False
+    per_row: int = 1
 
 
 class Outcome(msgspec.Struct):

@@ -18,17 +18,20 @@ def claim(store: Store, worker_id: int, room: dict[str, int]) -> list[Claimed]:
 
 
 def claim_queue(store: Store, worker_id: int, queue: str, count: int,
-                after: tuple[int, int] = (LOWEST, LOWEST), found: Sequence[tuple[int, int]] = ()) -> list[Claimed]:
+                after: tuple[int, int] = (LOWEST, LOWEST), found: Sequence[tuple[int, int]] = (),
+                rows: int | None = None) -> list[Claimed]:
     """Claim up to `count` jobs of one queue whose (rank, id) is above `after`, and those `found` below it.
 
-    Where nothing is ready nothing is written.
+    Where nothing is ready nothing is written. `rows` is how many ready rows to look at, each of which may stand for
+    many jobs: `count` if it is not given.
     """
     if store.looks_first and not _claimable(store, queue):
         return []
-    rows = store.run("claim", {"worker_id": worker_id, "queue": queue, "count": count, "after": after[0],
-                               "after_id": after[1], "found": msgspec.json.encode(found).decode()})
-    rows.sort(key=_PLACE)  # RETURNING has no order
-    return [Claimed(id, lease, task, queue, *rest) for id, lease, task, *rest in rows]
+    claimed = store.run("claim", {"worker_id": worker_id, "queue": queue, "count": count, "after": after[0],
+                                  "after_id": after[1], "found": msgspec.json.encode(found).decode(),
+                                  "rows": count if rows is None else rows})
+    claimed.sort(key=_PLACE)  # RETURNING has no order
+    return [Claimed(id, lease, task, queue, *rest) for id, lease, task, *rest in claimed]
 
 
 def _claimable(store: Store, queue: str) -> bool:

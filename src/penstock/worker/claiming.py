@@ -57,10 +57,14 @@ class Claiming:
     def _claim(self, lane: Lane, count: int) -> bool:
         found, lane.found = lane.found, []
         identity = self._identity()
-        claimed = claim_queue(self._store, identity.worker_id, lane.queue, count, lane.after, found)
-        lane.full = bool(claimed) and claimed[-1].more
+        rows = -(-count // lane.per_row)
+        claimed = claim_queue(self._store, identity.worker_id, lane.queue, count, lane.after, found, rows)
         if not claimed:
+            lane.full, lane.per_row = False, 1
             return False
+        lane.full, lane.per_row = claimed[-1].more, claimed[-1].per_row
+        if rows > -(-count // lane.per_row):
+            self._store.wake()  # others may have found nothing, while we held what we did not take
         if lane.full:
             lane.found = [place for place in found if place > (claimed[-1].rank, claimed[-1].id)]
         if self._store.dead_rows_linger:

@@ -35,6 +35,7 @@ class Lane:
         self.threads = threads
         self.loop = loop
         self.full = False  # whether the last claim gave all that it asked for, so that there is more
+        self.per_row = 1  # for how many jobs a ready row stood when we claimed last
         self.after = (LOWEST, LOWEST)
         self.found: list[tuple[int, int]] = []
         self._mean_seconds: float | None = None

@@ -16,7 +16,7 @@ select exists (
 -- differs: rows that another claim has locked are skipped, and so is a job whose key an open transaction has met; the
 -- worker's row is held so that no rescue misses the claim; what is below `after` is dead, or found by `stragglers`. Those
 -- are looked up one by one: a join by hash would read the whole queue, dead rows and all. A row may stand for many jobs:
--- no more rows are locked than `count` jobs need, and the last one is cut
+-- what is too much for `count` is left, or cut
 with found as materialized (
     select r.place, r.rank, r.id, r.jobs, r.unique_key
     from json_array_elements(:found::json) f cross join lateral (
@@ -29,25 +29,13 @@ with found as materialized (
         for update skip locked
     ) r
     where not exists (select 1 from penstock.queues where queue = :queue and paused_at is not null)
-), enough as materialized (
-    select count(*) as rows, max(upto) as jobs
-    from (
-        select sum(jobs) over (order by rank, id) as upto, sum(jobs) over (order by rank, id) - jobs as before
-        from (
-            select rank, id, jobs from penstock.ready_jobs
-            where queue = :queue and (rank, id) > (:after, :after_id)
-            order by rank, id
-            limit (select :count)
-        ) as head
-    ) as heads
-    where before < :count
 ), next as materialized (
     select ctid as place, rank, id, jobs, unique_key
     from penstock.ready_jobs
     where queue = :queue and (rank, id) > (:after, :after_id)
       and not exists (select 1 from penstock.queues where queue = :queue and paused_at is not null)
     order by rank, id
-    limit (select rows from enough)
+    limit (select :rows::bigint)
     for update skip locked
 ), picked as materialized (
     select * from found union all select * from next
@@ -60,29 +48,40 @@ with found as materialized (
 ), known as materialized (
     select key from penstock.unique_keys
     where key = any (array (select unique_key from picked where unique_key is not null))
-), wanted as materialized (
+), seen as materialized (
+    select count(*) as rows, sum(jobs) as jobs from picked
+), runs as materialized (
     select place, jobs, least(jobs, :count - before) as wanted
     from (
         select place, jobs, sum(jobs) over (order by rank, id) - jobs as before from picked
         where unique_key is null or unique_key in (select key from free) or unique_key not in (select key from known)
     ) as open
-    where before < :count and exists (select 1 from me)
+    where before < :count
 ), whole as (
     delete from penstock.ready_jobs
-    where ctid = any (array (select place from wanted where wanted = jobs))
+    where ctid = any (
+              case when (select jobs > rows from seen) then array (select place from runs where wanted = jobs)
+                   else array (
+                       select place from picked
+                       where unique_key is null or unique_key in (select key from free)
+                          or unique_key not in (select key from known)
+                   )
+              end
+          )
+      and exists (select 1 from me)
     returning id, jobs
 ), divided as materialized (
-    select place, wanted from wanted where wanted < jobs
+    select place, wanted from runs where wanted < jobs and (select jobs > rows from seen)
 ), cut as (
     update penstock.ready_jobs set id = id + (select wanted from divided), jobs = jobs - (select wanted from divided)
-    where ctid = (select place from divided)
+    where ctid = (select place from divided) and exists (select 1 from me)
     returning id - (select wanted from divided) as id, (select wanted from divided) as jobs
-), taken as materialized (
-    select id, jobs from whole union all select id, jobs from cut
 ), gone as materialized (
-    select id from taken
+    select id from whole
     union all
-    select id + n from taken, generate_series(1, jobs - 1) as n where jobs > 1
+    select id + n from whole, generate_series(1, jobs - 1) as n where jobs > 1
+    union all
+    select id + n from cut, generate_series(0, jobs - 1) as n
 ), leased as (
     insert into penstock.leases (worker_id, job_ids, claimed_at)
     select :worker_id, array_agg(id), penstock.now() from gone having count(*) > 0
@@ -97,7 +96,7 @@ select j.id, leased.id, j.task, j.arguments, j.attempt + 1, j.max_attempts,
                 select 1 from penstock.cancellations c where c.job_id = j.id
             ) then 'cancelled' end,
        j.deadline_at - penstock.now(), j.run_at - j.priority * cast(60000 as bigint),
-       (select jobs from enough) >= :count
+       (select rows >= :rows::bigint or jobs > :count from seen), (select ceil(jobs / rows)::integer from seen)
 from penstock.live_jobs j cross join leased
 where j.id = any (array (select id from gone));
 
@@ -133,7 +132,7 @@ select j.id, l.id, j.task, j.arguments, j.attempt + 1, j.max_attempts,
             ) then 'invalidated'
             when exists (select 1 from penstock.cancellations c where c.job_id = j.id) then 'cancelled' end,
        j.deadline_at - l.claimed_at, j.run_at - j.priority * 60000,
-       (select json_array_length(job_ids) >= :count from penstock.leases where fresh = 1)
+       (select json_array_length(job_ids) >= :count from penstock.leases where fresh = 1), 1
 from penstock.leases l, json_each(l.job_ids) e
 cross join penstock.live_jobs j on j.id = e.value
 where l.fresh = 1;
