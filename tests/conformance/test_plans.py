@@ -223,7 +223,7 @@ def exists_only(part: str, table: str) -> bool:
     ("runs_heads", {}, "penstock_sync_runs_pending", "sync_runs_pending"),
     ("runs_running", {}, "penstock_sync_runs_running", "sync_runs_running"),
     ("state_lookup", {"scope": "g1", "keys": ["k1", "k11"]}, "sqlite_autoindex_penstock_state_x",
-     "state_x_scope_key_key"),
+     "state_x_pkey"),
 ])
 def test_what_syncs_ask_uses_its_index(
         sqlite_file: sqlite3.Connection, server: "psycopg.Connection[Any]", dialect: Dialect, name: str,

@@ -1,6 +1,7 @@
 """Numbered migrations under a lock, and the tables of layers. The schema is the sum of its migrations."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 
@@ -8,6 +9,9 @@ from penstock.domain.errors import CallerHoldsWriteLock, SchemaMissing, SchemaTo
 from penstock.store.port import Store, Transaction
 from penstock.store.statements import Dialect, statement
 
+LAYER_VERSION = 2
+"""Of the statements that make a layer's tables: a table that an earlier one made is made anew, with its rows."""
+_LAYERS_HAVE_VERSIONS = 5
 _FILE = re.compile(r"(\d{3})_([a-z0-9_]+)\.sql")
 
 
@@ -79,8 +83,10 @@ def migrate(store: Store, layers: list[LayerTable]) -> list[str]:
             tx.execute("record_migration", {"version": migration.version, "name": migration.name})
             done.append(f"{migration.version:03} {migration.name}")
         for layer in _missing(tx, layers):
-            tx.script(statement(layer.statement, store.dialect, layer=layer.state).sql)
-            tx.execute("layer_register", {"layer_table": layer.table, "sync": layer.sync, "layer": layer.layer})
+            for part in _parts(layer, store.dialect, _registered(tx)):
+                tx.script(part)
+            tx.execute("layer_register", {"layer_table": layer.table, "sync": layer.sync, "layer": layer.layer,
+                                          "version": LAYER_VERSION})
             done.append(f"layer {layer.table}")
         return done
 
@@ -100,10 +106,11 @@ def script(store: Store, layers: list[LayerTable]) -> str:
     for migration in waiting:
         parts.append(f"-- {migration.version:03} {migration.name}\n{migration.sql.strip().rstrip(';')}")
         parts.append(_literal(store.dialect, "record_migration", version=migration.version, name=migration.name))
-    for layer in layers if waiting else missing(store, layers):
-        parts.append(statement(layer.statement, store.dialect, layer=layer.state).sql)
+    registered = store.read(_registered)
+    for layer in missing(store, layers):
+        parts += _parts(layer, store.dialect, registered)
         parts.append(_literal(store.dialect, "layer_register", layer_table=layer.table, sync=layer.sync,
-                              layer=layer.layer))
+                              layer=layer.layer, version=LAYER_VERSION))
     return "".join(f"{part};\n\n" for part in parts if not part.startswith("select 1"))
 
 
@@ -131,10 +138,27 @@ def _pending(tx: Transaction, dialect: Dialect) -> list[Migration]:
 
 
 def _missing(tx: Transaction, layers: list[LayerTable]) -> list[LayerTable]:
-    if not layers:
-        return []
-    registered = {row[0] for row in tx.rows("layers_registered")}
-    return [layer for layer in layers if layer.table not in registered]
+    registered = _registered(tx) if layers else {}
+    return [layer for layer in layers if registered.get(layer.table, 0) < LAYER_VERSION]
+
+
+def _registered(tx: Transaction) -> dict[str, int]:
+    """The version of every layer's table; of the time before there were versions, 1."""
+    exists = tx.row("migrations_exist")
+    if not exists or not exists[0]:
+        return {}
+    applied = {row[0] for row in tx.rows("applied_migrations")}
+    if _LAYERS_HAVE_VERSIONS not in applied:
+        return {row[0]: 1 for row in tx.rows("layers_registered")}
+    return dict(tx.rows("layer_versions"))
+
+
+def _parts(layer: LayerTable, dialect: Dialect, registered: Mapping[str, int]) -> list[str]:
+    """The scripts that make a layer's table, or make it anew."""
+    names = [layer.statement]
+    if layer.table in registered:
+        names = ["bring_claims_along"] if layer.claims else ["set_layer_aside", layer.statement, "bring_layer_back"]
+    return [statement(name, dialect, layer=layer.state).sql for name in names]
 
 
 def _literal(dialect: Dialect, which: str, /, **values: str | int) -> str:

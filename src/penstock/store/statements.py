@@ -80,13 +80,16 @@ def compile_sql(text: str, dialect: Dialect, *, now: str | None = None, layer: s
     return Compiled("".join(parts).strip(), tuple(names), tuple(piece for piece in pieces if piece))
 
 
+_LAYER_TABLES = ("layer", "layer_claims", "layer_unsettled", "layer_aside", "slot")
+
+
 def _own_name(piece: str, dialect: Dialect, now: str | None, layer: str | None) -> str:
     if piece == "penstock.now()":
         expression = now or NOW[dialect]
         return expression.replace("%", "%%") if dialect == "postgres" else expression
     schema, _, rest = piece.partition(".")
     table, _, column = rest.partition(".")
-    if table in ("layer", "layer_claims", "slot"):
+    if table in _LAYER_TABLES:
         if layer is None or not _LAYER_NAME.fullmatch(layer):
             raise ValueError(f"a statement on a layer's table needs the layer's table name, got {layer!r}")
         table = table.replace(table.partition("_")[0], layer, 1)

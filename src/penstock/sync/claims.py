@@ -53,13 +53,13 @@ class Claims:
         before = self._all_read_since(subjects)
         if before is None:
             return
-        after = 0
+        after = ""
         while True:
             params = {"scope": self._scope, "after": after, "before": before, "count": _PAGE}
             rows = self._rows("rows_unclaimed", params)
             if not rows:
                 return
-            after = rows[-1][0]
+            after = rows[-1][1]
             lay_deletes(plan, rows)
 
     def any_unclaimed(self) -> bool:

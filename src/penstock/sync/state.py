@@ -90,13 +90,13 @@ class LayerState:
         return int(row[0]) if row else 0
 
     def pages(self) -> Iterator[list[Row]]:
-        """Every row as (id, key, parent key, remote id, version, status), a page at a time."""
-        after = 0
+        """Every row as (id, key, parent key, remote id, version, status), by key, a page at a time."""
+        after = ""
         while rows := self._page(after):
-            after = rows[-1][0]
+            after = rows[-1][1]
             yield rows
 
-    def _page(self, after: int) -> list[Row]:
+    def _page(self, after: str) -> list[Row]:
         params = {"scope": self._scope, "after": after, "count": _PAGE}
         return self._store.read(lambda tx: tx.rows("state_page", params, layer=self._table))
 

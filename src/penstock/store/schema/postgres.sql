@@ -234,7 +234,8 @@ create table penstock.layers (
     layer_table  text primary key,
     sync         text not null,
     layer        text not null,
-    created_at   bigint not null
+    created_at   bigint not null,
+    version      integer not null default 1
 );
 
 create table penstock.sync_reads (
@@ -242,6 +243,7 @@ create table penstock.sync_reads (
     scope        text not null,
     subject      text not null,
     began_at     bigint not null,
+    renderer     text,
     primary key (layer_table, scope, subject)
 );
 

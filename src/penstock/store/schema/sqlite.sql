@@ -197,7 +197,8 @@ create table penstock_layers (
     layer_table  text primary key,
     sync         text not null,
     layer        text not null,
-    created_at   integer not null
+    created_at   integer not null,
+    version      integer not null default 1
 );
 
 create table penstock_sync_reads (
@@ -205,6 +206,7 @@ create table penstock_sync_reads (
     scope        text not null,
     subject      text not null,
     began_at     integer not null,
+    renderer     text,
     primary key (layer_table, scope, subject)
 );
 

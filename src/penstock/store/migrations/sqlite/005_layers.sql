@@ -1,0 +1,5 @@
+-- `version` is of the statements that made a layer's tables. `renderer` is what `render` was when a subject's records were
+-- last all held against it.
+
+alter table penstock_layers add column version integer not null default 1;
+alter table penstock_sync_reads add column renderer text;
