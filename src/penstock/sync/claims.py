@@ -11,7 +11,8 @@ from itertools import islice
 from penstock.domain.bits import Bits
 from penstock.domain.records import Counts
 from penstock.store.port import Row, Store, Transaction
-from penstock.sync.plan import LayerPlan, lay_deletes
+from penstock.sync.plan import LayerPlan
+from penstock.sync.removal import lay_deletes
 from penstock.sync.state import Fence, add_counts
 
 _PAGE = 1000

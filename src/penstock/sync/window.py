@@ -17,7 +17,8 @@ from penstock.store.spool import Spool
 from penstock.sync.apply import Applier
 from penstock.sync.claims import Claims
 from penstock.sync.declare import SyncDefinition
-from penstock.sync.plan import LayerPlan, plan_layer
+from penstock.sync.difference import plan_layer
+from penstock.sync.plan import LayerPlan
 from penstock.sync.ports import Run
 from penstock.sync.runs import RETRY, Settlement
 from penstock.sync.state import Fence, LayerState

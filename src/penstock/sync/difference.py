@@ -1,0 +1,105 @@
+"""Planning a layer: its source's pages held against its state. Unchanged records cost a rendering and a digest."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from hashlib import blake2b
+from itertools import repeat
+from typing import Any, cast
+
+from penstock.domain.digest import DIGEST_BYTES, encode
+from penstock.store.spool import Entry, Spool
+from penstock.sync.changes import Differing, changes
+from penstock.sync.define import LayerDefinition
+from penstock.sync.links import UNLINKED, Linked, Links
+from penstock.sync.plan import Item, LayerPlan, entry
+from penstock.sync.ports import Run
+from penstock.sync.read import Unreadable, pages
+from penstock.sync.removal import lay_absent
+from penstock.sync.state import LayerState
+
+_NO_ROW = (None, -1, None)
+
+
+def plan_layer(layer: LayerDefinition, run: Run, state: LayerState, states: Mapping[str, LayerState],
+               planned: Mapping[str, Spool] | None = None) -> LayerPlan:
+    """Read the layer's source to its end and lay what differs from its state on a spool. The caller closes it."""
+    plan = LayerPlan(layer, state)
+    try:
+        _read(plan, run, Links(layer, states, planned))
+    except BaseException:
+        plan.spool.close()
+        raise
+    return plan
+
+
+def _read(plan: LayerPlan, run: Run, links: Links) -> None:
+    stream = pages(plan.layer, run)
+    while True:
+        try:
+            page = next(stream)
+        except StopIteration as stop:
+            plan.complete = stop.value is not None
+            break
+        plan.counts.read += len(page)
+        _difference(plan, run, links, page)
+    if plan.counts.failed:
+        plan.complete = False  # a record without a key may be the very one that looks absent
+    if plan.complete and plan.counts.read and plan.layer.on_delete != "keep" and not plan.layer.account_scoped:
+        lay_absent(plan)
+
+
+def _difference(plan: LayerPlan, run: Run, links: Links, page: Sequence[Any]) -> None:
+    """Hold one page against state. This loop is the price of every unchanged record: keep it bare."""
+    records, keys = _keyed(plan, page)
+    rows = plan.state.digests(keys)
+    aligned = [row[0] for row in rows] == keys
+    if not aligned:
+        held = {row[0]: row for row in rows}
+        rows = [held.get(key, _NO_ROW) for key in keys]
+    linked: Iterable[Linked] = links.resolve(records) if links else repeat(UNLINKED, len(records))
+    render = plan.layer.render or _no_payload
+    differing: list[Differing] = []
+    entries: list[Entry] = []
+    for record, key, row, link in zip(records, keys, rows, linked, strict=True):
+        try:
+            canonical = encode((render(record, run), link.parent_id, link.reference_ids))
+        except Exception as error:
+            entries.append(entry("failed", Item(key, parent_key=link.parent_key, error_class="render",
+                                                 error=f"{type(error).__name__}: {error}")))
+            continue
+        sent = blake2b(canonical, digest_size=DIGEST_BYTES).digest()
+        if row[2] != sent or link.blocked_class is not None:
+            differing.append(Differing(record, key, canonical, sent, link))
+    plan.counts.skipped += len(records) - len(differing) - len(entries)
+    again = plan.seen.add([row[1] for row in rows] if aligned else [row[1] for row in rows if row is not _NO_ROW])
+    entries += [entry("duplicate", Item(row[0])) for row in rows if row[1] in again] if again else []
+    entries += changes(plan, differing)
+    if entries:
+        plan.spool.lay(entries)
+
+
+def _no_payload(record: Any, run: Run) -> None:
+    """A layer without `render` sends only remote ids."""
+
+
+def _keyed(plan: LayerPlan, page: Sequence[Any]) -> tuple[Sequence[Any], list[str]]:
+    """The records of a page that have a key, with their keys; the others are counted as failed and reported."""
+    try:
+        keys = plan.layer.keys(page)
+    except (TypeError, AttributeError, KeyError):
+        keys = [None]
+    if None not in keys:
+        return page, cast("list[str]", keys)
+    records, found = [], []
+    for record in page:
+        try:
+            key = None if isinstance(record, Unreadable) else plan.layer.keys([record])[0]
+            fault = record.error if isinstance(record, Unreadable) else "a record without its key"
+        except (TypeError, AttributeError, KeyError) as error:
+            key, fault = None, f"a record whose key cannot be read: {error}"
+        if key is None:
+            plan.counts.failed += 1
+            plan.problem(fault)
+        else:
+            records.append(record)
+            found.append(key)
+    return records, found
