@@ -26,13 +26,19 @@ class Layer(Generic[R]):
 
     Verbs come from `destination`, or are methods of the layer: `create`, `update`, `delete`, each taking
     `(changes, run)` and giving one outcome per change; `create_one` and the like take a single change.
+
+    `mode` is `mirror`, or one that does less: `upsert` deletes nothing, `create_only` also changes nothing,
+    `update_only` neither creates nor deletes. `field_digests` keeps 4 bytes a field, which tell the fields that a change is about;
+    without them a field that `render` no longer gives is a change like any other.
     """
 
     scope: ClassVar[str] = "subject"
     key: ClassVar[str | tuple[str, ...]] = ""
     match: ClassVar[str | None] = None
     on_delete: ClassVar[str] = "delete"
+    mode: ClassVar[str] = "mirror"
     batch_size: ClassVar[int | None] = None
+    field_digests: ClassVar[bool] = True
     parent: ClassVar[Reference | None] = None
     references: ClassVar[list[Reference]] = []
     source: Any = None

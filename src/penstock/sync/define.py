@@ -14,6 +14,7 @@ from penstock.domain.names import did_you_mean, layer_table, name_fault
 from penstock.sync.declare import Layer, Reference, Sync, SyncDefinition, SyncOptions
 
 _SCOPES = ("subject", "account")
+_MODES = ("mirror", "upsert", "create_only", "update_only")
 _ON_DELETE = ("delete", "disable", "keep")
 _DEFAULT_BATCH = 100
 
@@ -42,6 +43,8 @@ class LayerDefinition:
     account_scoped: bool
     on_delete: str
     batch_size: int
+    mode: str = "mirror"
+    field_digests: bool = True
 
     def verb(self, name: str) -> Callable[[Any, Any], Any] | None:
         """A verb for a batch: the layer's own, one made of its `…_one`, or the destination's."""
@@ -94,7 +97,8 @@ def _layer(sync: str, declared: type[Layer[Any]], names: Sequence[str], faults: 
         check_fields("key", keys)
     if declared.match:
         check_fields("match", [declared.match])
-    for option, value, allowed in (("scope", declared.scope, _SCOPES), ("on_delete", declared.on_delete, _ON_DELETE)):
+    for option, value, allowed in (("scope", declared.scope, _SCOPES), ("on_delete", declared.on_delete, _ON_DELETE),
+                                   ("mode", declared.mode, _MODES)):
         if value not in allowed:
             faults.append(f"{where}: {option}: expected one of {', '.join(allowed)}, got {value!r}"
                           f"{did_you_mean(str(value), allowed)}")
@@ -107,9 +111,8 @@ def _layer(sync: str, declared: type[Layer[Any]], names: Sequence[str], faults: 
     layer = declared()
     if not (callable(layer.source) or hasattr(layer.source, "pages")):
         faults.append(f"{where}: expected a source (a generator method, or an object such as SQLSource), got none")
-    removal = {"delete": "delete", "disable": "disable"}.get(declared.on_delete)
-    for verb in ("create", "update", removal):
-        if verb and not any(hasattr(owner, name) for owner, name in
+    for verb in _verbs(declared.mode, declared.on_delete):
+        if not any(hasattr(owner, name) for owner, name in
                             ((layer, verb), (layer, f"{verb}_one"), (layer.destination, verb))):
             faults.append(f"{where}: no verb {verb!r}: write def {verb}(self, changes, run), or give a destination"
                           " that has it")
@@ -125,8 +128,22 @@ def _layer(sync: str, declared: type[Layer[Any]], names: Sequence[str], faults: 
         render=getattr(layer, "render", None),
         parent=_link(declared.parent, mapping) if declared.parent else None,
         references=tuple(_link(reference, mapping) for reference in declared.references),
-        account_scoped=declared.scope == "account", on_delete=declared.on_delete, batch_size=batch,
+        account_scoped=declared.scope == "account", batch_size=batch, mode=declared.mode,
+        on_delete=declared.on_delete if declared.mode == "mirror" else "keep", field_digests=declared.field_digests,
     )
+
+
+def _verbs(mode: str, on_delete: str) -> list[str]:
+    """The verbs that a layer of this mode needs."""
+    match mode:
+        case "upsert":
+            return ["create", "update"]
+        case "create_only":
+            return ["create"]
+        case "update_only":
+            return ["update", "find"]
+        case _:
+            return ["create", "update", *([on_delete] if on_delete in ("delete", "disable") else [])]
 
 
 def _link(reference: Reference, mapping: bool | None) -> Link:

@@ -3,7 +3,7 @@
 A write is one transaction that first proves the run's lease: a window that lost its lease can save nothing.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import islice
 from operator import lt
@@ -12,6 +12,7 @@ from typing import Any
 from penstock.domain.errors import StaleLease
 from penstock.domain.records import Counts, RecordState
 from penstock.store.port import Row, Store, Transaction
+from penstock.sync.shapes import Shapes
 
 _PAGE = 1000
 _ERROR_LENGTH = 500
@@ -27,7 +28,11 @@ class Fence:
 
 @dataclass(slots=True)
 class Mark:
-    """What a layer's state is to say of one record. `digest` is that of what the destination surely has now."""
+    """What a layer's state is to say of one record.
+
+    `digest` is that of what the destination surely has now, and `canonical` is that itself, where the layer keeps the
+    digests of its fields.
+    """
 
     key: str
     status: RecordState
@@ -37,6 +42,7 @@ class Mark:
     digest: bytes | None = None
     error_class: str | None = None
     error: str | None = None
+    canonical: bytes | None = None
 
 
 _COLUMNS = ("key", "parent_key", "remote_id", "version", "digest", "status", "error_class", "error")
@@ -45,8 +51,9 @@ _COLUMNS = ("key", "parent_key", "remote_id", "version", "digest", "status", "er
 class LayerState:
     """Reads and writes the rows of one layer's table in one scope."""
 
-    def __init__(self, store: Store, table: str, scope: str, fence: Fence | None) -> None:
+    def __init__(self, store: Store, table: str, scope: str, fence: Fence | None, shapes: Shapes | None = None) -> None:
         self._store = store
+        self._shapes = shapes
         self._table = table
         self._scope = scope
         self._fence = fence
@@ -79,6 +86,14 @@ class LayerState:
         params = {"scope": self._scope, "keys": keys}
         rows = self._store.read(lambda tx: tx.rows("state_remote_ids", params, layer=self._table))
         return {key: (remote_id, status) for key, remote_id, status in rows}
+
+    def fields(self, keys: Sequence[str]) -> dict[str, Mapping[str, bytes]]:
+        """The digests of the fields of what the destination has, by key and name; of the keys that have any."""
+        if self._shapes is None or not keys:
+            return {}
+        params = {"scope": self._scope, "keys": list(keys)}
+        rows = self._store.read(lambda tx: tx.rows("state_fields", params, layer=self._table))
+        return {key: self._shapes.decoded(bytes(kept)) for key, kept in rows}
 
     def held(self, remote_ids: Sequence[str]) -> set[str]:
         """Those of the remote ids that some row of this layer, of any scope, holds."""
@@ -114,11 +129,15 @@ class LayerState:
             if self._fence is not None:
                 add_counts(tx, self._fence, counts)
             if marks:
+                canonicals = [mark.canonical for mark in marks]
+                columns["fields"] = self._shapes.encoded(tx, canonicals) if self._shapes else [None] * len(marks)
                 tx.execute_many("state_settle", columns, layer=self._table)
             if gone:
                 tx.execute("state_remove", {"scope": self._scope, "keys": list(gone)}, layer=self._table)
 
         self._store.write(work)
+        if self._shapes:
+            self._shapes.committed()
 
 
 def add_counts(tx: Transaction, fence: Fence, counts: Counts) -> None:

@@ -21,6 +21,7 @@ from penstock.sync.difference import plan_layer
 from penstock.sync.plan import LayerPlan
 from penstock.sync.ports import Run
 from penstock.sync.runs import RETRY, Settlement
+from penstock.sync.shapes import Shapes
 from penstock.sync.state import Fence, LayerState
 from penstock.sync.verbs import Verbs
 
@@ -119,7 +120,8 @@ def opened(definition: SyncDefinition, subject: Subject) -> Iterator[Run]:
 def layer_states(store: Store, definition: SyncDefinition, subject: Subject,
                  fence: Fence | None = None) -> dict[str, LayerState]:
     """The state of every layer in the scope that this subject gives it."""
-    return {layer.name: LayerState(store, layer.table, layer.scope(subject.key, subject.account), fence)
+    return {layer.name: LayerState(store, layer.table, layer.scope(subject.key, subject.account), fence,
+                                   Shapes(store, layer.table) if layer.field_digests else None)
             for layer in definition.layers}
 
 

@@ -243,7 +243,21 @@ create table penstock.sync_reads (
     scope        text not null,
     subject      text not null,
     began_at     bigint not null,
-    renderer     text,
+    primary key (layer_table, scope, subject)
+);
+
+create table penstock.layer_shapes (
+    number       bigint generated always as identity primary key,
+    layer_table  text not null,
+    names        text not null,
+    unique (layer_table, names)
+);
+
+create table penstock.renderers (
+    layer_table  text not null,
+    scope        text not null,
+    subject      text not null,
+    renderer     text not null,
     primary key (layer_table, scope, subject)
 );
 

@@ -206,7 +206,21 @@ create table penstock_sync_reads (
     scope        text not null,
     subject      text not null,
     began_at     integer not null,
-    renderer     text,
+    primary key (layer_table, scope, subject)
+);
+
+create table penstock_layer_shapes (
+    number       integer primary key,
+    layer_table  text not null,
+    names        text not null,
+    unique (layer_table, names)
+);
+
+create table penstock_renderers (
+    layer_table  text not null,
+    scope        text not null,
+    subject      text not null,
+    renderer     text not null,
     primary key (layer_table, scope, subject)
 );
 

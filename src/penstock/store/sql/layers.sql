@@ -180,32 +180,34 @@ from penstock.layer where scope = :scope and key > :after order by key limit :co
 -- name: state_settle
 -- dialect: postgres
 -- differs: each dialect takes many rows in its own way
-insert into penstock.layer as held (scope, key, parent_key, remote_id, version, digest, status, error_class, error,
+insert into penstock.layer as held (scope, key, parent_key, remote_id, version, digest, fields, status, error_class, error,
                                     changed_at, run_id)
-select scope, key, parent_key, remote_id, version, digest, status, error_class, error, penstock.now(), run_id
+select scope, key, parent_key, remote_id, version, digest, fields, status, error_class, error, penstock.now(), run_id
 from unnest(:scope::text[], :key::text[], :parent_key::text[], :remote_id::text[], :version::text[],
-            :digest::bytea[], :status::text[], :error_class::text[], :error::text[], :run_id::bigint[])
-     as s (scope, key, parent_key, remote_id, version, digest, status, error_class, error, run_id)
+            :digest::bytea[], :fields::bytea[], :status::text[], :error_class::text[], :error::text[], :run_id::bigint[])
+     as s (scope, key, parent_key, remote_id, version, digest, fields, status, error_class, error, run_id)
 on conflict (scope, key) do update
 set parent_key = coalesce(excluded.parent_key, held.parent_key),
     remote_id = coalesce(excluded.remote_id, held.remote_id),
     version = case when excluded.status = 'synced' then excluded.version else held.version end,
     digest = case when excluded.status in ('blocked', 'failed') then held.digest else excluded.digest end,
+    fields = case when excluded.status in ('blocked', 'failed') then held.fields else excluded.fields end,
     status = excluded.status, error_class = excluded.error_class, error = excluded.error,
     changed_at = excluded.changed_at, run_id = excluded.run_id;
 
 -- name: state_settle
 -- dialect: sqlite
 -- differs: each dialect takes many rows in its own way
-insert into penstock.layer as held (scope, key, parent_key, remote_id, version, digest, status, error_class, error,
+insert into penstock.layer as held (scope, key, parent_key, remote_id, version, digest, fields, status, error_class, error,
                                     changed_at, run_id)
-values (:scope, :key, :parent_key, :remote_id, :version, :digest, :status, :error_class, :error, penstock.now(),
+values (:scope, :key, :parent_key, :remote_id, :version, :digest, :fields, :status, :error_class, :error, penstock.now(),
         :run_id)
 on conflict (scope, key) do update
 set parent_key = coalesce(excluded.parent_key, held.parent_key),
     remote_id = coalesce(excluded.remote_id, held.remote_id),
     version = case when excluded.status = 'synced' then excluded.version else held.version end,
     digest = case when excluded.status in ('blocked', 'failed') then held.digest else excluded.digest end,
+    fields = case when excluded.status in ('blocked', 'failed') then held.fields else excluded.fields end,
     status = excluded.status, error_class = excluded.error_class, error = excluded.error,
     changed_at = excluded.changed_at, run_id = excluded.run_id;
 

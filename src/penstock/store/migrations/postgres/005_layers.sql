@@ -1,5 +1,19 @@
--- `version` is of the statements that made a layer's tables. `renderer` is what `render` was when a subject's records were
--- last all held against it.
+-- `version` is of the statements that made a layer's tables. A shape is the names of the fields of a payload, to which the
+-- field digests of a row belong. `renderers` say which `render` a subject's records were last all held against.
 
 alter table penstock.layers add column version integer not null default 1;
-alter table penstock.sync_reads add column renderer text;
+
+create table penstock.layer_shapes (
+    number       bigint generated always as identity primary key,
+    layer_table  text not null,
+    names        text not null,
+    unique (layer_table, names)
+);
+
+create table penstock.renderers (
+    layer_table  text not null,
+    scope        text not null,
+    subject      text not null,
+    renderer     text not null,
+    primary key (layer_table, scope, subject)
+);
