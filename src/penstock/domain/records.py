@@ -60,7 +60,8 @@ class Change:
     `payload` is what `render` gave (None for a delete, and for a layer without `render`), `match` the value of
     the layer's `match` field, `parent_id` and `reference_ids` the remote ids of the parent and of the
     references in the order of their declaration, `version` what the destination last called this record's
-    version (an ETag), if it told one.
+    version (an ETag), if it told one. `fields` are the names of the payload's fields that an update is about, also of
+    those that it lacks now; None where that is not known, so that all are to be sent.
     """
 
     kind: ChangeKind
@@ -71,6 +72,7 @@ class Change:
     reference_ids: tuple[str, ...] = ()
     match: str | None = None
     version: str | None = None
+    fields: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

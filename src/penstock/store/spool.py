@@ -54,6 +54,11 @@ class Spool:
             after = rows[-1][0]
             yield [(key, item) for _, key, item in rows]
 
+    def change_kind(self, keys: Iterable[str], kind: str) -> None:
+        """Give the entries of some keys another kind."""
+        if self._connection is not None:
+            self._connection.executemany("update entries set kind = ? where key = ?", ((kind, key) for key in keys))
+
     def counts(self) -> dict[str, int]:
         """How many entries of each kind there are."""
         if self._connection is None:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from penstock.domain.records import ChangeKind, Counts, RecordState
 from penstock.sync.doubt import Doubts
+from penstock.sync.dropped import REBASE
 from penstock.sync.plan import Item, LayerPlan, decode_item
 from penstock.sync.ports import Run
 from penstock.sync.sending import Sender
@@ -32,6 +33,12 @@ class Applier:
             self._create(batch)
         for batch in self._batches("update"):
             self._sender.send(ChangeKind.UPDATE, "update", batch)
+        for batch in self._batches(REBASE):
+            marks = [Mark(item.key, RecordState.SYNCED, item.parent_key, item.remote_id, item.version, item.digest,
+                          canonical=item.canonical) for item in batch]
+            self._plan.state.save(marks, Counts(skipped=len(batch)))
+        if self._plan.complete and self._plan.renderer != self._plan.renderer_kept and self._layer.field_digests:
+            self._plan.state.save_renderer(self._run.subject.key, self._plan.renderer)
 
     def deletes(self) -> None:
         """Remove (or disable) what the source proved to be absent."""

@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from penstock.domain.records import RecordState
-from penstock.store.spool import Entry
 from penstock.sync.links import Linked
-from penstock.sync.plan import Item, LayerPlan, entry
+from penstock.sync.plan import Item, LayerPlan
 
 
 @dataclass(slots=True)
@@ -21,8 +20,8 @@ class Differing:
     link: Linked
 
 
-def changes(plan: LayerPlan, differing: Sequence[Differing]) -> list[Entry]:
-    """What each differing record needs, told from its whole state row."""
+def changes(plan: LayerPlan, differing: Sequence[Differing]) -> list[tuple[str, Item]]:
+    """The kind of change that each differing record needs, told from its whole state row, and the change."""
     if not differing:
         return []
     held = plan.state.look_up([each.key for each in differing])
@@ -40,5 +39,5 @@ def changes(plan: LayerPlan, differing: Sequence[Differing]) -> list[Entry]:
         kind = "create" if item.remote_id is None else "update"
         if link.blocked_class is not None:
             kind, item.error_class, item.error = "blocked", link.blocked_class, link.blocked_by
-        entries.append(entry(kind, item))
+        entries.append((kind, item))
     return entries

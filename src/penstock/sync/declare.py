@@ -28,8 +28,8 @@ class Layer(Generic[R]):
     `(changes, run)` and giving one outcome per change; `create_one` and the like take a single change.
 
     `mode` is `mirror`, or one that does less: `upsert` deletes nothing, `create_only` also changes nothing,
-    `update_only` neither creates nor deletes. `field_digests` keeps 4 bytes a field, which tell the fields that a change is about;
-    without them a field that `render` no longer gives is a change like any other.
+    `update_only` neither creates nor deletes. `field_digests` keeps 4 bytes a field, which tell the fields that a
+    change is about; without them a field that `render` no longer gives is a change like any other.
     """
 
     scope: ClassVar[str] = "subject"

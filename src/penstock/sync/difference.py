@@ -9,6 +9,7 @@ from penstock.domain.digest import DIGEST_BYTES, encode
 from penstock.store.spool import Entry, Spool
 from penstock.sync.changes import Differing, changes
 from penstock.sync.define import LayerDefinition
+from penstock.sync.dropped import Dropped
 from penstock.sync.links import UNLINKED, Linked, Links
 from penstock.sync.plan import Item, LayerPlan, entry
 from penstock.sync.ports import Run
@@ -24,14 +25,14 @@ def plan_layer(layer: LayerDefinition, run: Run, state: LayerState, states: Mapp
     """Read the layer's source to its end and lay what differs from its state on a spool. The caller closes it."""
     plan = LayerPlan(layer, state)
     try:
-        _read(plan, run, Links(layer, states, planned))
+        _read(plan, run, Links(layer, states, planned), Dropped(plan, run.subject.key))
     except BaseException:
         plan.spool.close()
         raise
     return plan
 
 
-def _read(plan: LayerPlan, run: Run, links: Links) -> None:
+def _read(plan: LayerPlan, run: Run, links: Links, dropped: Dropped) -> None:
     stream = pages(plan.layer, run)
     while True:
         try:
@@ -40,14 +41,15 @@ def _read(plan: LayerPlan, run: Run, links: Links) -> None:
             plan.complete = stop.value is not None
             break
         plan.counts.read += len(page)
-        _difference(plan, run, links, page)
+        _difference(plan, run, links, dropped, page)
+    dropped.settle()
     if plan.counts.failed:
         plan.complete = False  # a record without a key may be the very one that looks absent
     if plan.complete and plan.counts.read and plan.layer.on_delete != "keep" and not plan.layer.account_scoped:
         lay_absent(plan)
 
 
-def _difference(plan: LayerPlan, run: Run, links: Links, page: Sequence[Any]) -> None:
+def _difference(plan: LayerPlan, run: Run, links: Links, dropped: Dropped, page: Sequence[Any]) -> None:
     """Hold one page against state. This loop is the price of every unchanged record: keep it bare."""
     records, keys = _keyed(plan, page)
     rows = plan.state.digests(keys)
@@ -66,13 +68,19 @@ def _difference(plan: LayerPlan, run: Run, links: Links, page: Sequence[Any]) ->
             entries.append(entry("failed", Item(key, parent_key=link.parent_key, error_class="render",
                                                  error=f"{type(error).__name__}: {error}")))
             continue
+        if dropped.watching:
+            dropped.saw(canonical)
         sent = blake2b(canonical, digest_size=DIGEST_BYTES).digest()
         if row[2] != sent or link.blocked_class is not None:
             differing.append(Differing(record, key, canonical, sent, link))
     plan.counts.skipped += len(records) - len(differing) - len(entries)
     again = plan.seen.add([row[1] for row in rows] if aligned else [row[1] for row in rows if row is not _NO_ROW])
     entries += [entry("duplicate", Item(row[0])) for row in rows if row[1] in again] if again else []
-    entries += changes(plan, differing)
+    for kind, item in dropped.sorted(changes(plan, differing)):
+        if kind == "update" and plan.layer.mode == "create_only":
+            plan.counts.skipped += 1
+        else:
+            entries.append(entry(kind, item))
     if entries:
         plan.spool.lay(entries)
 

@@ -4,6 +4,7 @@ A plan is inert: making one writes nothing to the store and calls nobody. Memory
 disk, what is seen costs a bit, what is unchanged costs nothing.
 """
 
+from collections import Counter
 from dataclasses import dataclass, field
 
 import msgspec
@@ -18,7 +19,11 @@ _MOST_PROBLEMS = 5
 
 
 class Item(msgspec.Struct, array_like=True):
-    """One change as it lies on the spool. `canonical` is what was digested: payload, parent's and references' ids."""
+    """One change as it lies on the spool. `canonical` is what was digested: payload, parent's and references' ids.
+
+    `changed` are the names of the fields that an update is about, where the state knows, and `dropped` those that the
+    payload had before.
+    """
 
     key: str
     canonical: bytes = b""
@@ -33,12 +38,15 @@ class Item(msgspec.Struct, array_like=True):
     in_doubt: bool = False
     error_class: str | None = None
     error: str | None = None
+    changed: tuple[str, ...] | None = None
+    dropped: tuple[str, ...] = ()
 
     def change(self, kind: ChangeKind) -> Change:
         """This item as a verb gets it. The payload is made of plain JSON values, exactly those that were digested."""
         payload = msgspec.json.decode(self.canonical)[0] if self.canonical else None
+        fields = None if self.changed is None else (*self.changed, *self.dropped)
         return Change(kind, self.key, payload, self.remote_id, self.parent_id, self.reference_ids, self.match,
-                      self.version)
+                      self.version, fields)
 
 
 encode_item = msgspec.msgpack.Encoder().encode
@@ -47,7 +55,11 @@ decode_item = msgspec.msgpack.Decoder(Item).decode
 
 @dataclass(slots=True)
 class LayerPlan:
-    """What would change in one layer. Kinds on the spool: create, update, delete, blocked, duplicate, failed."""
+    """What would change in one layer.
+
+    Kinds on the spool: create, update, delete, blocked, duplicate, failed; and rebase: only its digest is saved.
+    `fields` counts updates by the name of a field and whether it is `changed` or `added`.
+    """
 
     layer: LayerDefinition
     state: LayerState
@@ -56,6 +68,9 @@ class LayerPlan:
     complete: bool = False
     seen: Bits = field(default_factory=Bits)
     problems: list[str] = field(default_factory=list)
+    fields: Counter[tuple[str, str]] = field(default_factory=Counter)
+    renderer: str = ""
+    renderer_kept: str | None = None
 
     def problem(self, text: str) -> None:
         """Keep the first few things that are wrong with the source, for the run's message."""
@@ -66,7 +81,7 @@ class LayerPlan:
         """How many records there are of each kind of change."""
         kinds = self.spool.counts()
         return {"create": kinds.get("create", 0), "update": kinds.get("update", 0),
-                "delete": kinds.get("delete", 0), "skip": self.counts.skipped,
+                "delete": kinds.get("delete", 0), "skip": self.counts.skipped + kinds.get("rebase", 0),
                 "blocked": kinds.get("blocked", 0),
                 "failed": self.counts.failed + kinds.get("failed", 0) + kinds.get("duplicate", 0)}
 

@@ -90,4 +90,5 @@ class Sender:
             counts.created += 1
         else:
             counts.updated += 1
-        marks.append(Mark(item.key, RecordState.SYNCED, item.parent_key, remote_id, outcome.version, item.digest))
+        marks.append(Mark(item.key, RecordState.SYNCED, item.parent_key, remote_id, outcome.version, item.digest,
+                          canonical=item.canonical))

@@ -95,6 +95,23 @@ class LayerState:
         rows = self._store.read(lambda tx: tx.rows("state_fields", params, layer=self._table))
         return {key: self._shapes.decoded(bytes(kept)) for key, kept in rows}
 
+    def renderer(self, subject: str) -> str | None:
+        """What `render` was when all records of a subject were last held against this state."""
+        params = {"layer_table": self._table, "scope": self._scope, "subject": subject}
+        row = self._store.read(lambda tx: tx.row("renderer", params))
+        return row[0] if row else None
+
+    def save_renderer(self, subject: str, renderer: str) -> None:
+        """Note that all records of a subject are held against this state as `renderer` gives them."""
+        params = {"layer_table": self._table, "scope": self._scope, "subject": subject, "renderer": renderer}
+
+        def work(tx: Transaction) -> None:
+            if self._fence is not None:
+                add_counts(tx, self._fence, Counts())
+            tx.execute("renderer_save", params)
+
+        self._store.write(work)
+
     def held(self, remote_ids: Sequence[str]) -> set[str]:
         """Those of the remote ids that some row of this layer, of any scope, holds."""
         params = {"remote_ids": list(remote_ids)}
