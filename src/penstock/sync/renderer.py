@@ -2,14 +2,14 @@
 
 from collections.abc import Callable, Iterator
 from hashlib import blake2b
-from types import CodeType
+from types import CellType, CodeType
 from typing import Any
 
 _BYTES = 16
 
 
 def fingerprint(render: Callable[..., Any] | None) -> str:
-    """A text that stays the same while the code of `render` does; functions that it calls are not looked into.
+    """A text that stays the same while the code of `render` does; functions elsewhere that it calls do not count.
 
     Line numbers and comments do not count. Another version of Python may give another text.
     """
@@ -31,12 +31,25 @@ def words(render: Callable[..., Any] | None) -> frozenset[str]:
 
 
 def _codes(render: Callable[..., Any] | None) -> Iterator[CodeType]:
-    code = getattr(getattr(render, "__func__", render), "__code__", None)
-    waiting = [code] if code is not None else []
+    """The code of a function, of those within it, and of those that it encloses (as a decorator does)."""
+    waiting: list[Any] = [getattr(render, "__func__", render)]
+    seen: set[int] = set()
     while waiting:
-        each = waiting.pop()
-        yield each
-        waiting += [constant for constant in each.co_consts if isinstance(constant, CodeType)]
+        each = waiting.pop(0)
+        code = each if isinstance(each, CodeType) else getattr(each, "__code__", None)
+        if code is None or id(code) in seen:
+            continue
+        seen.add(id(code))
+        yield code
+        waiting += [constant for constant in code.co_consts if isinstance(constant, CodeType)]
+        waiting += [cell.cell_contents for cell in getattr(each, "__closure__", None) or () if _filled(cell)]
+
+
+def _filled(cell: CellType) -> bool:
+    try:
+        return callable(cell.cell_contents)
+    except ValueError:  # it is yet to be given a value
+        return False
 
 
 def _texts(constants: tuple[Any, ...]) -> Iterator[str]:
