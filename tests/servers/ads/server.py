@@ -12,7 +12,7 @@ from tests.servers.ads.api import Api
 from tests.servers.ads.faults import Fault, FaultKind
 from tests.servers.ads.log import Call, Operated
 from tests.servers.ads.quotas import Quota, Unit
-from tests.servers.ads.records import Record
+from tests.servers.ads.records import KINDS, Record
 from tests.servers.ads.wire import Wire
 
 
@@ -47,9 +47,8 @@ class Ads:
     def counts(self, customer: str | None = None) -> dict[str, int]:
         """How many records there are of each kind."""
         with self._api.lock:
-            accounts = [account for name, account in self._api.state.accounts.items() if customer in (None, name)]
-            kinds = [item for account in accounts for item in account.kinds.items()]
-            return {kind: sum(len(held.records) for name, held in kinds if name == kind) for kind, _ in kinds}
+            held = [account.kinds for name, account in self._api.state.accounts.items() if customer in (None, name)]
+            return {kind: sum(len(kinds[kind].records) for kinds in held) for kind in KINDS}
 
     def calls(self, route: str | None = None) -> list[Call]:
         """The calls so far, oldest first; `route` is `operations`, `search` or `page`."""
