@@ -7,13 +7,14 @@ from typing import Any, cast
 
 from penstock.domain.digest import DIGEST_BYTES, encode
 from penstock.store.spool import Entry, Spool
+from penstock.sync.buckets import Buckets, find_buckets
 from penstock.sync.changes import Differing, changes
 from penstock.sync.define import LayerDefinition
 from penstock.sync.dropped import Dropped
 from penstock.sync.links import UNLINKED, Linked, Links
 from penstock.sync.plan import Item, LayerPlan, entry
 from penstock.sync.ports import Run
-from penstock.sync.read import Unreadable, pages
+from penstock.sync.read import Unreadable, bucket_pages, pages
 from penstock.sync.removal import lay_absent
 from penstock.sync.state import LayerState
 
@@ -33,23 +34,48 @@ def plan_layer(layer: LayerDefinition, run: Run, state: LayerState, states: Mapp
 
 
 def _read(plan: LayerPlan, run: Run, links: Links, dropped: Dropped) -> None:
-    stream = pages(plan.layer, run)
-    while True:
-        try:
-            page = next(stream)
-        except StopIteration as stop:
-            plan.complete = stop.value is not None
-            break
-        plan.counts.read += len(page)
-        _difference(plan, run, links, dropped, page)
+    buckets = find_buckets(plan.layer, plan.state, run, dropped.renderer)
+    whole = True
+    if buckets is None:
+        stream = pages(plan.layer, run)
+        while True:
+            try:
+                page = next(stream)
+            except StopIteration as stop:
+                plan.complete = stop.value is not None
+                break
+            plan.counts.read += len(page)
+            _difference(plan, run, links, dropped, page)
+    else:
+        plan.complete = True
+        whole = _read_buckets(plan, run, links, dropped, buckets)
+        plan.after_upserts.append(lambda: buckets.settle(plan))
     dropped.settle()
     if plan.counts.failed:
         plan.complete = False  # a record without a key may be the very one that looks absent
-    if plan.complete and plan.counts.read and plan.layer.on_delete != "keep" and not plan.layer.account_scoped:
+    if not (plan.complete and whole and plan.counts.read):
+        return
+    if plan.layer.on_delete != "keep" and not plan.layer.account_scoped:
         lay_absent(plan)
 
 
-def _difference(plan: LayerPlan, run: Run, links: Links, dropped: Dropped, page: Sequence[Any]) -> None:
+def _read_buckets(plan: LayerPlan, run: Run, links: Links, dropped: Dropped, buckets: Buckets) -> bool:
+    """Read what changed; and the rest as well, which it tells, where the state has rows that the source has no more."""
+    def read(numbers: Sequence[int]) -> None:
+        for number, page in bucket_pages(plan.layer, run, buckets.bounds, numbers):
+            plan.counts.read += len(page)
+            _difference(plan, run, links, dropped, page, number)
+
+    read(buckets.changed)
+    if buckets.unread and len(plan.seen) + buckets.unread == plan.state.live_count():
+        plan.counts.skipped += buckets.unread
+        return False
+    read(buckets.others)
+    return True
+
+
+def _difference(plan: LayerPlan, run: Run, links: Links, dropped: Dropped, page: Sequence[Any],
+                bucket: int = -1) -> None:
     """Hold one page against state. This loop is the price of every unchanged record: keep it bare."""
     records, keys = _keyed(plan, page)
     rows = plan.state.digests(keys)
@@ -65,8 +91,8 @@ def _difference(plan: LayerPlan, run: Run, links: Links, dropped: Dropped, page:
         try:
             canonical = encode((render(record, run), link.parent_id, link.reference_ids))
         except Exception as error:
-            entries.append(entry("failed", Item(key, parent_key=link.parent_key, error_class="render",
-                                                 error=f"{type(error).__name__}: {error}")))
+            entries.append(entry("failed", Item(key, parent_key=link.parent_key, error_class="render", bucket=bucket,
+                                                error=f"{type(error).__name__}: {error}")))
             continue
         if dropped.watching:
             dropped.saw(canonical)
@@ -75,11 +101,12 @@ def _difference(plan: LayerPlan, run: Run, links: Links, dropped: Dropped, page:
             differing.append(Differing(record, key, canonical, sent, link))
     plan.counts.skipped += len(records) - len(differing) - len(entries)
     again = plan.seen.add([row[1] for row in rows] if aligned else [row[1] for row in rows if row is not _NO_ROW])
-    entries += [entry("duplicate", Item(row[0])) for row in rows if row[1] in again] if again else []
+    entries += [entry("duplicate", Item(row[0], bucket=bucket)) for row in rows if row[1] in again] if again else []
     for kind, item in dropped.sorted(changes(plan, differing)):
         if kind == "update" and plan.layer.mode == "create_only":
             plan.counts.skipped += 1
         else:
+            item.bucket = bucket
             entries.append(entry(kind, item))
     if entries:
         plan.spool.lay(entries)

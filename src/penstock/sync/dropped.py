@@ -23,9 +23,10 @@ class Dropped:
         self._render = plan.layer.render
         self._carried: set[str] = set()
         kept = plan.state.renderer(subject) if plan.layer.field_digests else None
-        plan.renderer = fingerprint(self._render)
-        plan.renderer_kept = kept
-        self.watching = kept not in (None, plan.renderer)
+        self.renderer = fingerprint(self._render)
+        self._save = plan.layer.field_digests and kept != self.renderer
+        self._subject = subject
+        self.watching = kept not in (None, self.renderer)
         """Whether every payload has to be shown to `saw`."""
 
     def saw(self, canonical: bytes) -> None:
@@ -48,6 +49,8 @@ class Dropped:
 
     def settle(self) -> None:
         """After the read: tell those that are to be sent from those whose digest is only to be saved anew."""
+        if self._save and self._plan.complete:
+            self._plan.after_upserts.append(lambda: self._plan.state.save_renderer(self._subject, self.renderer))
         given = self._carried | words(self._render)
         for entries in self._plan.spool.take(_FEWER):
             kinds: dict[str, list[str]] = {"update": [], REBASE: []}

@@ -47,6 +47,18 @@ def pages(layer: LayerDefinition, run: Run, size: int = PAGE) -> Generator[Page,
         raw.close()
 
 
+def bucket_pages(layer: LayerDefinition, run: Run, bounds: list[str], numbers: Sequence[int],
+                 size: int = PAGE) -> Generator[tuple[int, Page], None, None]:
+    """The records of some buckets of a layer's source, each page with its bucket's number."""
+    raw = layer.layer.source.bucket_pages(run, size, bounds, numbers)
+    try:
+        for number, page in raw:
+            run.check()
+            yield number, _typed(page, layer.record_type)
+    finally:
+        raw.close()
+
+
 def _proof(layer: LayerDefinition, value: Any, count: int) -> Complete | None:
     if value is None:
         return None

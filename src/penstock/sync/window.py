@@ -121,7 +121,9 @@ def layer_states(store: Store, definition: SyncDefinition, subject: Subject,
                  fence: Fence | None = None) -> dict[str, LayerState]:
     """The state of every layer in the scope that this subject gives it."""
     return {layer.name: LayerState(store, layer.table, layer.scope(subject.key, subject.account), fence,
-                                   Shapes(store, layer.table) if layer.field_digests else None)
+                                   Shapes(store, layer.table) if layer.field_digests else None,
+                                   {each.table: None if layer.account_scoped else subject.key
+                                    for each in definition.layers if layer.name in each.targets})
             for layer in definition.layers}
 
 

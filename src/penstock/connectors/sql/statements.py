@@ -35,26 +35,35 @@ def compose(query: Query, dialect: Dialect, *, bare: bool = False) -> Statements
     `bare` hides the key column from SQLite's type conversion, and with that from its indices: needed where several
     queries are put together, as SQLite would there compare a key with a converted copy of itself.
     """
-    name = '"' + query.key.replace('"', '""') + '"'
-    rows = f"(\n{query.text}\n) as penstock_query"
     # Qualified, or SQLite takes a quoted name that it does not know for a string.
-    key = f"penstock_query.{name}"
+    key = f"penstock_query.{quoted(query.key)}"
     compared = f"+{key}" if bare else key
 
     def filled(template: str, where: str = "") -> str:
-        return _placeholders(template.format(rows=rows, key=key, name=name, where=where), dialect)
+        return wrapped(query, template, where, dialect)
 
     return Statements(
         columns=filled("select * from {rows} limit 0"),
-        first=filled(_PAGE[dialect]),
-        next=filled(_PAGE[dialect], f"where {compared} > :after"),
+        first=filled(PAGE[dialect]),
+        next=filled(PAGE[dialect], f"where {compared} > :after"),
         same=filled("select * from {rows} {where}", f"where {compared} = :after"),
         without_key=filled("select * from {rows} {where}", f"where {key} is null"),
     )
 
 
+def wrapped(query: Query, template: str, where: str = "", dialect: Dialect = "postgres") -> str:
+    """A template with the query in it, and with its parameters as the dialect's driver takes them."""
+    name = quoted(query.key)
+    rows = f"(\n{query.text}\n) as penstock_query"
+    return _placeholders(template.format(rows=rows, key=f"penstock_query.{name}", name=name, where=where), dialect)
+
+
+def quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
 # No common table expression on SQLite: it would be stored, and stored values are converted.
-_PAGE: dict[Dialect, str] = {
+PAGE: dict[Dialect, str] = {
     "sqlite": "select penstock_query.*, {key} from {rows} {where} order by {key} nulls last limit :limit",
     # The key as text, since PostgreSQL reads back all that it writes, where Python's float, timedelta or datetime
     # would not be the key itself (float4, months).

@@ -261,6 +261,18 @@ create table penstock.renderers (
     primary key (layer_table, scope, subject)
 );
 
+create table penstock.buckets (
+    layer_table  text not null,
+    scope        text not null,
+    subject      text not null,
+    number       integer not null,
+    lower        text,
+    row_count    bigint not null,
+    digest       bytea,
+    version      text not null,
+    primary key (layer_table, scope, subject, number)
+);
+
 create table penstock.periodic (
     name        text primary key,
     spec        text not null,

@@ -224,6 +224,18 @@ create table penstock_renderers (
     primary key (layer_table, scope, subject)
 );
 
+create table penstock_buckets (
+    layer_table  text not null,
+    scope        text not null,
+    subject      text not null,
+    number       integer not null,
+    lower        text,
+    row_count    integer not null,
+    digest       blob,
+    version      text not null,
+    primary key (layer_table, scope, subject, number)
+);
+
 create table penstock_periodic (
     name        text primary key,
     spec        text not null,

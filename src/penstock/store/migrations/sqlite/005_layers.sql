@@ -1,5 +1,6 @@
 -- `version` is of the statements that made a layer's tables. A shape is the names of the fields of a payload, to which the
--- field digests of a row belong. `renderers` say which `render` a subject's records were last all held against.
+-- field digests of a row belong. `renderers` say which `render` a subject's records were last all held against, and
+-- `buckets` what its source said of ranges of its rows when all of them were in step.
 
 alter table penstock_layers add column version integer not null default 1;
 
@@ -16,4 +17,16 @@ create table penstock_renderers (
     subject      text not null,
     renderer     text not null,
     primary key (layer_table, scope, subject)
+);
+
+create table penstock_buckets (
+    layer_table  text not null,
+    scope        text not null,
+    subject      text not null,
+    number       integer not null,
+    lower        text,
+    row_count    integer not null,
+    digest       blob,
+    version      text not null,
+    primary key (layer_table, scope, subject, number)
 );

@@ -1,0 +1,88 @@
+"""Digests of ranges of a query's rows, computed by PostgreSQL: ranges in which nothing changed need not be read.
+
+A bucket is the rows from one key up to the next bound. Its digest is the exclusive or of the MD5 of every row as text,
+so that it does not depend on their order; with the number of rows it tells any change. A session that shows dates or
+numbers in another way only has every bucket read again.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+
+from penstock.connectors.sql.paging import Bindings, Reader, Row, walk
+from penstock.connectors.sql.query import Query
+from penstock.connectors.sql.statements import PAGE, Statements, compose, quoted, wrapped
+from penstock.domain.records import Bucket
+
+
+@dataclass(frozen=True, slots=True)
+class BucketStatements:
+    """All take :account and :subject."""
+
+    bounds: str  # :size; the first key of every bucket but the first
+    digests: str  # :bounds; number (null where rows have no key), rows, digest as bits
+    pages: tuple[Statements, Statements, Statements, Statements]
+    """Of a bucket without bounds, with an upper one (:until), with a lower one (:from), and with both."""
+
+
+@lru_cache(maxsize=256)
+def compose_buckets(query: Query) -> BucketStatements:
+    """The statements for `query` on PostgreSQL."""
+    key = f"penstock_query.{quoted(query.key)}"
+
+    def pages(where: str) -> Statements:
+        both = " and ".join(part for part in (where, f"{key} > :after") if part)
+        return Statements(
+            columns=wrapped(query, "select * from {rows} limit 0"),
+            first=wrapped(query, PAGE["postgres"], f"where {where}" if where else f"where {key} is not null"),
+            next=wrapped(query, PAGE["postgres"], f"where {both}"),
+            same=wrapped(query, "select * from {rows} {where}", f"where {key} = :after"),
+            without_key=wrapped(query, "select * from {rows} limit 0"),
+        )
+
+    return BucketStatements(
+        bounds=wrapped(query, _BOUNDS), digests=wrapped(query, _DIGESTS),
+        pages=(pages(""), pages(f"{key} < :until"), pages(f"{key} >= :from"),
+               pages(f"{key} >= :from and {key} < :until")),
+    )
+
+
+def read_bounds(reader: Reader, query: Query, bindings: Bindings, size: int) -> list[str]:
+    """Where to divide the query's rows so that about `size` lie between two bounds; keys as text."""
+    return [row[0] for row in reader.rows(compose_buckets(query).bounds, {**bindings, "size": size})]
+
+
+def read_buckets(reader: Reader, query: Query, bindings: Bindings, bounds: list[str]) -> list[Bucket]:
+    """Every bucket as it is now, one after the other, and last that of the rows without a key."""
+    statement = compose_buckets(query).digests
+    if not bounds:
+        statement = statement.replace(_WIDTH, "0 +", 1)
+    array = "{" + ",".join('"' + bound.replace("\\", "\\\\").replace('"', '\\"') + '"' for bound in bounds) + "}"
+    found = {number: Bucket(rows, int(bits, 2).to_bytes(16, "big"))
+             for number, rows, bits in reader.rows(statement, {**bindings, "bounds": array})}
+    return [found.get(number, Bucket(0, b"")) for number in [*range(len(bounds) + 1), None]]
+
+
+def read_rows(reader: Reader, query: Query, bindings: Bindings, bounds: list[str], number: int,
+              size: int) -> Iterator[list[Row]]:
+    """The rows of one bucket, at most `size` at a time; of the one behind the last bound's, those without a key."""
+    if number > len(bounds):
+        yield from reader.stream(compose(query, "postgres").without_key, bindings, size)
+        return
+    lower = {"from": bounds[number - 1]} if number else {}
+    upper = {"until": bounds[number]} if number < len(bounds) else {}
+    statements = compose_buckets(query).pages[2 * bool(lower) + bool(upper)]
+    yield from walk(reader, statements, {**bindings, **lower, **upper}, size)
+
+
+_WIDTH = "width_bucket("
+_BOUNDS = """\
+select cast(penstock_place.key as text) from (
+  select {key} as key, row_number() over (order by {key}) as place from {rows} where {key} is not null
+) as penstock_place
+where place > 1 and place % :size = 1 % :size
+group by penstock_place.key order by penstock_place.key"""
+_DIGESTS = """\
+select width_bucket({key}, :bounds), count(*),
+       cast(bit_xor(cast('x' || md5(cast(penstock_query as text)) as bit(128))) as text)
+from {rows} group by 1"""

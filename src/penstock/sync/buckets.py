@@ -1,0 +1,85 @@
+"""Buckets: ranges of a source's rows that need not be read, since the source says that nothing in them changed.
+
+A bucket's digest is taken before its rows are read, and saved when each of its records is in step with the destination:
+what fails, is blocked or in doubt keeps its bucket among those that are read. It counts for one query and one renderer.
+Where a parent's row goes, so do the buckets of the layers that refer to it: its children may get another remote id.
+"""
+
+from collections.abc import Sequence
+from hashlib import blake2b
+from typing import Any, Protocol
+
+from penstock.domain.records import Bucket
+from penstock.sync.define import LayerDefinition
+from penstock.sync.plan import LayerPlan, decode_item
+from penstock.sync.ports import Run
+from penstock.sync.state import KeptBucket, LayerState
+
+_GROWN = 4
+"""So many times its size makes a bucket one to divide again."""
+
+
+class Bucketed(Protocol):
+    """A source that can tell whether ranges of its rows changed; `buckets` is for how many rows, None if it cannot."""
+
+    buckets: int | None
+    version: str
+
+    def bounds(self, run: Run) -> list[str]: ...
+
+    def bucket_digests(self, run: Run, bounds: list[str]) -> list[Bucket]: ...
+
+    def bucket_pages(self, run: Run, size: int, bounds: list[str], numbers: Sequence[int]) -> Any: ...
+
+
+class Buckets:
+    """Those of one layer's source for one subject, in one run."""
+
+    def __init__(self, source: Bucketed, state: LayerState, run: Run, renderer: str) -> None:
+        self._state = state
+        self._subject = run.subject.key
+        self._version = blake2b(f"{source.version}\0{renderer}".encode(), digest_size=16).hexdigest()
+        kept = {each.number: each for each in state.buckets(self._subject)}
+        self._anew = not kept or kept[0].version != self._version
+        if not self._anew:
+            self.bounds = [kept[number].lower or "" for number in range(1, len(kept) - 1)]
+            self.now = source.bucket_digests(run, self.bounds)
+            self._anew = max(bucket.rows for bucket in self.now) > _GROWN * (source.buckets or 1)
+        if self._anew:
+            kept = {}
+            self.bounds = source.bounds(run)
+            self.now = source.bucket_digests(run, self.bounds)
+        self.changed = [number for number, bucket in enumerate(self.now)
+                        if number not in kept or (kept[number].rows, kept[number].digest) != bucket]
+        again = set(self.changed)
+        self.others = [number for number in range(len(self.now)) if number not in again]
+        self.unread = sum(self.now[number].rows for number in self.others)
+
+    def settle(self, plan: LayerPlan) -> None:
+        """Save the digests of the buckets that were read and whose records are all in step."""
+        bad = set(self.changed) if plan.counts.failed else self._unsettled(plan)
+        numbers = range(len(self.now)) if self._anew else self.changed
+        rows = [KeptBucket(number, self.bounds[number - 1] if 0 < number <= len(self.bounds) else None,
+                           self.now[number].rows, None if number in bad else self.now[number].digest, self._version)
+                for number in numbers]
+        if rows:
+            self._state.save_buckets(self._subject, rows, anew=self._anew)
+
+    def _unsettled(self, plan: LayerPlan) -> set[int]:
+        """The buckets with a record that differs from what the destination surely has."""
+        found: set[int] = set()
+        for kind in plan.spool.counts().keys() - {"delete"}:
+            for entries in plan.spool.take(kind):
+                held = {key: digest for key, _, digest in self._state.digests([key for key, _ in entries])}
+                for item in (decode_item(encoded) for _, encoded in entries):
+                    if item.digest is None or held.get(item.key) != item.digest:
+                        found.add(item.bucket)
+        return found
+
+
+def find_buckets(layer: LayerDefinition, state: LayerState, run: Run, renderer: str) -> Buckets | None:
+    """The buckets of a layer's source, if it has any. Subjects that share rows claim each, so there all are read."""
+    source: Any = layer.layer.source
+    if layer.account_scoped or not getattr(source, "buckets", None):
+        return None
+    return Buckets(source, state, run, renderer)
