@@ -1,12 +1,14 @@
 """Real sources and destinations: where the records of a layer come from, and where they go.
 
     SQLSource   a source: any query of SQLite or PostgreSQL
+    CSVSource, JSONLinesSource   sources: files, which prove that they are whole (Manifest, Trailer)
     scim        destinations of a SCIM 2.0 server: users, groups, memberships
     Console     a destination that prints, for trying a sync without credentials
 """
 
 from penstock.connectors import scim
 from penstock.connectors.console import Console
+from penstock.connectors.files import CSVSource, JSONLinesSource, Manifest, Trailer
 from penstock.connectors.sql import SQLSource
 
-__all__ = ["Console", "SQLSource", "scim"]
+__all__ = ["CSVSource", "Console", "JSONLinesSource", "Manifest", "SQLSource", "Trailer", "scim"]
