@@ -39,6 +39,7 @@ class RunRow(msgspec.Struct, frozen=True):
     write_calls: int
     error_class: str | None
     error: str | None
+    withheld: int = 0
 
 
 class Requests:

@@ -223,7 +223,8 @@ create table penstock.sync_runs (
     write_calls   bigint not null default 0,
     cursor        text,
     error_class   text,
-    error         text
+    error         text,
+    withheld      bigint not null default 0
 );
 create unique index sync_runs_live on penstock.sync_runs (sync, subject) where status in ('pending', 'running');
 create index sync_runs_pending on penstock.sync_runs (sync, account, priority desc, id) where status = 'pending';
@@ -271,6 +272,43 @@ create table penstock.buckets (
     digest       bytea,
     version      text not null,
     primary key (layer_table, scope, subject, number)
+);
+
+create table penstock.removals (
+    layer_table  text not null,
+    run_id       bigint not null,
+    account      text not null,
+    lease        bigint not null,
+    removed      bigint not null,
+    about_to     bigint not null,
+    removed_at   bigint not null,
+    primary key (layer_table, run_id)
+);
+
+create table penstock.approvals (
+    id           bigint generated always as identity primary key,
+    layer_table  text not null,
+    scope        text not null,
+    sync         text not null,
+    layer        text not null,
+    subject      text not null,
+    account      text not null,
+    status       text not null check (status in ('noted', 'asked', 'approved', 'refused')),
+    reason       text not null,
+    records      bigint not null,
+    run_id       bigint not null,
+    asked_at     bigint not null,
+    expires_at   bigint not null,
+    decided_at   bigint,
+    decided_by   text
+);
+create index approvals_scope on penstock.approvals (layer_table, scope);
+create index approvals_expires on penstock.approvals (expires_at);
+
+create table penstock.approval_keys (
+    approval_id  bigint not null,
+    key          text collate "C" not null,
+    primary key (approval_id, key)
 );
 
 create table penstock.periodic (

@@ -135,11 +135,14 @@ set status = 'pending', lease = null, job_id = null, run_at = penstock.now() + :
     attempt = attempt - :given_back, error_class = :error_class, error = :error
 where id = :id and lease = :lease and status = 'running';
 
+-- name: run_withheld
+update penstock.sync_runs set withheld = :withheld where id = :id and lease = :lease and status = 'running';
+
 -- name: runs_latest
 -- dialect: postgres
 -- differs: each dialect takes an array in its own way
 select id, sync, subject, account, status, priority, reasons, requested_at, started_at, finished_at, attempt,
-       read, created, updated, deleted, skipped, failed, blocked, read_calls, write_calls, error_class, error
+       read, created, updated, deleted, skipped, failed, blocked, read_calls, write_calls, error_class, error, withheld
 from penstock.sync_runs
 where id in (
     select (select max(id) from penstock.sync_runs u where u.sync = :sync and u.subject = s.subject)
@@ -150,7 +153,7 @@ where id in (
 -- dialect: sqlite
 -- differs: each dialect takes an array in its own way
 select id, sync, subject, account, status, priority, reasons, requested_at, started_at, finished_at, attempt,
-       read, created, updated, deleted, skipped, failed, blocked, read_calls, write_calls, error_class, error
+       read, created, updated, deleted, skipped, failed, blocked, read_calls, write_calls, error_class, error, withheld
 from penstock.sync_runs
 where id in (
     select (select max(id) from penstock.sync_runs u where u.sync = :sync and u.subject = s.value)
