@@ -21,6 +21,7 @@ class BucketStatements:
 
     bounds: str  # :size; the first key of every bucket but the first
     digests: str  # :bounds; number (null where rows have no key), rows, digest as bits
+    undivided: str  # the same where there are no bounds
     pages: tuple[Statements, Statements, Statements, Statements]
     """Of a bucket without bounds, with an upper one (:until), with a lower one (:from), and with both."""
 
@@ -41,7 +42,9 @@ def compose_buckets(query: Query) -> BucketStatements:
         )
 
     return BucketStatements(
-        bounds=wrapped(query, _BOUNDS), digests=wrapped(query, _DIGESTS),
+        bounds=wrapped(query, _BOUNDS),
+        digests=wrapped(query, _DIGESTS.replace("$number", "width_bucket({key}, :bounds)")),
+        undivided=wrapped(query, _DIGESTS.replace("$number", "case when {key} is not null then 0 end")),
         pages=(pages(""), pages(f"{key} < :until"), pages(f"{key} >= :from"),
                pages(f"{key} >= :from and {key} < :until")),
     )
@@ -54,12 +57,11 @@ def read_bounds(reader: Reader, query: Query, bindings: Bindings, size: int) -> 
 
 def read_buckets(reader: Reader, query: Query, bindings: Bindings, bounds: list[str]) -> list[Bucket]:
     """Every bucket as it is now, one after the other, and last that of the rows without a key."""
-    statement = compose_buckets(query).digests
-    if not bounds:
-        statement = statement.replace(_WIDTH, "0 +", 1)
+    statements = compose_buckets(query)
     array = "{" + ",".join('"' + bound.replace("\\", "\\\\").replace('"', '\\"') + '"' for bound in bounds) + "}"
     found = {number: Bucket(rows, int(bits, 2).to_bytes(16, "big"))
-             for number, rows, bits in reader.rows(statement, {**bindings, "bounds": array})}
+             for number, rows, bits in reader.rows(
+                 statements.digests if bounds else statements.undivided, {**bindings, "bounds": array})}
     return [found.get(number, Bucket(0, b"")) for number in [*range(len(bounds) + 1), None]]
 
 
@@ -75,7 +77,6 @@ def read_rows(reader: Reader, query: Query, bindings: Bindings, bounds: list[str
     yield from walk(reader, statements, {**bindings, **lower, **upper}, size)
 
 
-_WIDTH = "width_bucket("
 _BOUNDS = """\
 select cast(penstock_place.key as text) from (
   select {key} as key, row_number() over (order by {key}) as place from {rows} where {key} is not null
@@ -83,6 +84,6 @@ select cast(penstock_place.key as text) from (
 where place > 1 and place % :size = 1 % :size
 group by penstock_place.key order by penstock_place.key"""
 _DIGESTS = """\
-select width_bucket({key}, :bounds), count(*),
+select $number, count(*),
        cast(bit_xor(cast('x' || md5(cast(penstock_query as text)) as bit(128))) as text)
 from {rows} group by 1"""
