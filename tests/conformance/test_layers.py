@@ -30,6 +30,7 @@ def test_children_of_a_failed_parent_are_blocked_until_it_succeeds(engine: Engin
     assert (run.created, run.failed, run.blocked) == (13, 1, 1)
     assert engine.state("Members")['["g1","p2"]'] == ("blocked", None, "parent_failed")
     directory.people.refused.clear()
+    engine.clock.advance(60)
     [run] = engine.sync("directory", "g1")
     assert (run.created, run.blocked) == (2, 0)
 

@@ -89,6 +89,7 @@ def test_a_refused_record_fails_alone_and_is_sent_again(engine: Engine, director
     assert (run.status, run.created, run.failed) == ("succeeded", 6, 1)
     assert engine.state("People")["p2"] == ("failed", None, "too_long")
     directory.people.refused.clear()
+    engine.clock.advance(60)
     [run] = engine.sync("people", "g1")
     assert (run.created, run.skipped) == (1, 6)
 
@@ -99,6 +100,7 @@ def test_the_digest_of_a_refused_update_is_not_saved(engine: Engine, directory: 
     directory.groups["g1"]["p2"] = "changed"
     engine.sync("people", "g1")
     directory.people.refused.clear()
+    engine.clock.advance(60)
     [run] = engine.sync("people", "g1")
     assert run.updated == 1
 

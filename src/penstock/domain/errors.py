@@ -24,8 +24,10 @@
     │   ├── UnknownSubject            a request names a subject that `subjects()` does not give
     │   ├── SourceError               the source could not be read
     │   └── DestinationError          a whole call failed; raised by verbs
+    │       ├── Refused               it was refused for what is in it; it is split until the bad record is alone
     │       ├── Throttled             it was refused for its rate; nothing was carried out
     │       └── Unavailable           it could not be made, or its answer was lost
+    │           └── StillInDoubt      creates were not found, and it is too early to believe that they are absent
     ├── Stopping                      the worker was asked to stop; the work goes on elsewhere
     └── StaleLease                    somebody else owns this work now; what it would have written is dropped
 
@@ -142,6 +144,18 @@ class DestinationError(SyncError):
     outcomes: Sequence[object] = ()
 
 
+class Refused(DestinationError):
+    """The destination refused a call as a whole, for something in it; nothing beyond `outcomes` was carried out.
+
+    The changes are sent again in two halves, and so on, until the bad record is alone: that one fails with `code` and
+    `message`, as by `Rejected`, and the others are carried out.
+    """
+
+    def __init__(self, code: str, message: str = "") -> None:
+        self.code = code
+        super().__init__(message or f"the destination refused the call as a whole ({code})")
+
+
 class Throttled(DestinationError):
     """The destination refused a call for its rate; nothing of it was carried out.
 
@@ -166,6 +180,13 @@ class Unavailable(DestinationError):
         self.sent = sent
         self.retry_after = retry_after
         super().__init__(message)
+
+
+class StillInDoubt(Unavailable):
+    """Creates whose answer was lost were not found, and the layer's `in_doubt_delay` is not over: look again later."""
+
+    def __init__(self, message: str, retry_after: float) -> None:
+        super().__init__(message, sent=False, retry_after=retry_after)
 
 
 class Stopping(PenstockError):

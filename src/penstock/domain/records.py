@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 
 class ChangeKind(StrEnum):
@@ -53,6 +53,13 @@ class Complete:
     count: int
 
 
+class Bucket(NamedTuple):
+    """A range of a source's rows: how many there are, and a digest of their columns, in no order."""
+
+    rows: int
+    digest: bytes
+
+
 @dataclass(frozen=True, slots=True)
 class Change:
     """One record's difference between source and destination, as a verb receives it.
@@ -61,7 +68,9 @@ class Change:
     the layer's `match` field, `parent_id` and `reference_ids` the remote ids of the parent and of the
     references in the order of their declaration, `version` what the destination last called this record's
     version (an ETag), if it told one. `fields` are the names of the payload's fields that an update is about, also of
-    those that it lacks now; None where that is not known, so that all are to be sent.
+    those that it lacks now; None where that is not known, so that all are to be sent. `idempotency_key` is of a create
+    whose layer or destination declares `idempotency_keys`: the same whenever this create is sent again since its answer
+    was lost, and another one for another payload or after a refusal.
     """
 
     kind: ChangeKind
@@ -73,6 +82,7 @@ class Change:
     match: str | None = None
     version: str | None = None
     fields: tuple[str, ...] | None = None
+    idempotency_key: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +94,11 @@ class Done:
 
 
 GONE = "gone"
+CONFLICTS = frozenset({"conflict", "409", "already_exists"})
+"""Codes of a `Rejected` create that say: there is such a record already. It is looked up, and adopted if surely it."""
+RATES = frozenset({"throttled", "429", "rate_limited", "rate_limit", "rate_limit_exceeded", "too_many_requests",
+                   "quota_exceeded", "resource_exhausted"})
+"""Codes of a `Rejected` that say nothing of the record: the destination has had enough for now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +106,8 @@ class Rejected:
     """The destination refused this one record; the others of the call are not concerned.
 
     The code `gone` says that the destination has no such record any more: its state is forgotten, so that the next
-    run creates it anew.
+    run creates it anew. Codes in `CONFLICTS` say of a create that the record exists already, those in `RATES` (and in
+    the layer's `rate_codes`) that it was refused for its rate: the run ends for a later try, at no record's cost.
     """
 
     code: str

@@ -1,6 +1,6 @@
 """Syncs: declared by people, planned as inert data, applied with outcomes per record."""
 
-from penstock.domain.errors import Throttled, Unavailable
+from penstock.domain.errors import Refused, Throttled, Unavailable
 from penstock.domain.records import Change, ChangeKind, Complete, Done, Rejected, Subject
 from penstock.sync.declare import Layer, Sync
 from penstock.sync.ports import Run
@@ -11,6 +11,7 @@ __all__ = [
     "Complete",
     "Done",
     "Layer",
+    "Refused",
     "Rejected",
     "Run",
     "Subject",

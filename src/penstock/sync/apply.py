@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from penstock.domain.records import ChangeKind, Counts, RecordState
 from penstock.sync.doubt import Doubts
 from penstock.sync.dropped import REBASE
-from penstock.sync.plan import Item, LayerPlan, decode_item
+from penstock.sync.plan import WAITING, Item, LayerPlan, decode_item
 from penstock.sync.ports import Run
 from penstock.sync.sending import Sender
 from penstock.sync.state import Mark
@@ -29,32 +29,46 @@ class Applier:
         self._note("blocked", RecordState.BLOCKED)
         self._note("failed", RecordState.FAILED)
         self._note("duplicate", RecordState.FAILED)
-        for batch in self._batches("create"):
-            self._create(batch)
-        for batch in self._batches("update"):
-            self._sender.send(ChangeKind.UPDATE, "update", batch)
+        if waiting := self._plan.spool.counts().get(WAITING, 0):
+            self._plan.state.save([], Counts(failed=waiting))
+        for retried in (True, False) if self._plan.retried else (None,):  # what failed before goes first
+            for batch in self._batches("create", retried):
+                self._create(batch)
+            for batch in self._batches("update", retried):
+                self._sender.send(ChangeKind.UPDATE, "update", batch)
         for batch in self._batches(REBASE):
             marks = [Mark(item.key, RecordState.SYNCED, item.parent_key, item.remote_id, item.version, item.digest,
                           canonical=item.canonical) for item in batch]
             self._plan.state.save(marks, Counts(skipped=len(batch)))
-        if self._plan.complete and self._plan.renderer != self._plan.renderer_kept and self._layer.field_digests:
-            self._plan.state.save_renderer(self._run.subject.key, self._plan.renderer)
+        for save in self._plan.after_upserts:
+            save()
 
     def deletes(self) -> None:
         """Remove (or disable) what the source proved to be absent."""
         for batch in self._batches("delete"):
             unsent = [item for item in batch if item.remote_id is None and not item.in_doubt]
             self._plan.state.save([], Counts(deleted=len(unsent)), gone=[item.key for item in unsent])
-            doubted = self._doubts.look_up([item for item in batch if item.in_doubt])
+            doubted = self._doubts.look_up_absent([item for item in batch if item.in_doubt])
             self._plan.state.save([], Counts(deleted=len(doubted)), gone=[item.key for item in doubted])
             there = [item for item in batch if item.remote_id is not None]
             if there:
                 self._sender.send(ChangeKind.DELETE, self._layer.on_delete, there)
 
-    def _batches(self, kind: str) -> Iterator[list[Item]]:
+    def _batches(self, kind: str, retried: bool | None = None) -> Iterator[list[Item]]:
+        """Batches of one kind; only of those that failed or were lost before, or only of the others, if asked for."""
+        batch: list[Item] = []
         for entries in self._plan.spool.take(kind, self._layer.batch_size):
+            for _, encoded in entries:
+                item = decode_item(encoded)
+                if retried is None or retried == bool(item.attempts or item.in_doubt):
+                    batch.append(item)
+                if len(batch) == self._layer.batch_size:
+                    self._run.check()
+                    yield batch
+                    batch = []
+        if batch:
             self._run.check()
-            yield [decode_item(item) for _, item in entries]
+            yield batch
 
     def _note(self, kind: str, status: RecordState) -> None:
         for entries in self._plan.spool.take(kind):
@@ -63,17 +77,29 @@ class Applier:
                 for item in items:
                     item.error_class, item.error = "duplicate_key", "the source has several records with this key"
                     self._plan.problem(f"several records with the key {item.key!r}; none of them is sent")
+            in_doubt = self._in_doubt(items) if status is RecordState.FAILED else set()
             marks = [Mark(item.key, status, item.parent_key, error_class=item.error_class, error=item.error)
-                     for item in items]
+                     for item in items if not item.noted and item.key not in in_doubt]
             counts = Counts(blocked=len(items)) if status is RecordState.BLOCKED else Counts(failed=len(items))
             self._plan.state.save(marks, counts)
+
+    def _in_doubt(self, items: list[Item]) -> set[str]:
+        """Those that are to be looked up before they are sent again, whatever is wrong with them now."""
+        rows = self._plan.state.look_up([item.key for item in items])
+        return {key for key, row in rows.items() if row.status == RecordState.IN_DOUBT and row.remote_id is None}
 
     def _create(self, batch: list[Item]) -> None:
         doubted = [item for item in batch if item.in_doubt]
         fresh = [item for item in batch if not item.in_doubt] + self._doubts.look_up(doubted)
-        adopted = [item for item in doubted if item.remote_id is not None]
-        if adopted:
-            self._sender.send(ChangeKind.UPDATE, "update", adopted)
+        self._adopt([item for item in doubted if item.remote_id is not None])
         if fresh:
-            self._plan.state.save([self._doubts.intent(item) for item in fresh], Counts())
-            self._sender.send(ChangeKind.CREATE, "create", fresh)
+            self._doubts.record(fresh)
+            self._adopt(self._doubts.existing(self._sender.send(ChangeKind.CREATE, "create", fresh)))
+
+    def _adopt(self, found: list[Item]) -> None:
+        """Make records that the destination has already what the source says, unless the layer changes nothing."""
+        if found and self._layer.mode != "create_only":
+            self._sender.send(ChangeKind.UPDATE, "update", found)
+        elif found:
+            marks = [Mark(item.key, RecordState.SYNCED, item.parent_key, item.remote_id) for item in found]
+            self._plan.state.save(marks, Counts(skipped=len(found)))

@@ -6,7 +6,8 @@ from typing import Any
 
 from penstock.domain.records import RecordState
 from penstock.sync.links import Linked
-from penstock.sync.plan import Item, LayerPlan
+from penstock.sync.plan import WAITING, Item, LayerPlan
+from penstock.sync.state import Held
 
 
 @dataclass(slots=True)
@@ -33,11 +34,27 @@ def changes(plan: LayerPlan, differing: Sequence[Differing]) -> list[tuple[str, 
         item = Item(each.key, each.canonical, each.digest, match=None if value is None else str(value),
                     parent_key=link.parent_key, parent_id=link.parent_id, reference_ids=link.reference_ids)
         if row := held.get(each.key):
-            _, item.remote_id, status, item.version = row
-            item.known = True
-            item.in_doubt = status == RecordState.IN_DOUBT and item.remote_id is None
+            remember(item, row)
         kind = "create" if item.remote_id is None else "update"
         if link.blocked_class is not None:
-            kind, item.error_class, item.error = "blocked", link.blocked_class, link.blocked_by
+            kind = "blocked"
+            # Who is in doubt stays so whatever becomes of the parent: it is to be looked up before it is sent again.
+            item.noted = item.in_doubt or (item.was, item.error_class, item.error) == (
+                RecordState.BLOCKED, link.blocked_class, link.blocked_by)
+            item.error_class, item.error = link.blocked_class, link.blocked_by
+        elif item.was == RecordState.FAILED and item.wait_ms > 0 and item.unchanged:
+            kind = WAITING
+        elif item.attempts or item.in_doubt:
+            plan.retried += 1
         entries.append((kind, item))
     return entries
+
+
+def remember(item: Item, row: Held) -> None:
+    """Give an item what is known of its record."""
+    item.known, item.was = True, row.status
+    item.remote_id, item.version = row.remote_id, row.version
+    item.in_doubt = row.status == RecordState.IN_DOUBT and row.remote_id is None
+    item.error_class, item.error = row.error_class, row.error
+    item.attempts, item.wait_ms = row.attempts or 0, row.wait_ms or 0
+    item.tried = None if row.tried is None else bytes(row.tried)

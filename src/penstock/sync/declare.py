@@ -1,6 +1,6 @@
 """Declaring syncs: the classes that people write, and what becomes of them when the app is built."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, ClassVar, Generic, Protocol, TypeVar, get_args
@@ -30,6 +30,12 @@ class Layer(Generic[R]):
     `mode` is `mirror`, or one that does less: `upsert` deletes nothing, `create_only` also changes nothing,
     `update_only` neither creates nor deletes. `field_digests` keeps 4 bytes a field, which tell the fields that a
     change is about; without them a field that `render` no longer gives is a change like any other.
+
+    What becomes of a create whose answer was lost is in docs/outcomes.md. The layer, or its destination, may declare
+    `enforces_key` (a second create of a record is refused as a conflict), `idempotent` (it makes no second record) or
+    `idempotency_keys` (`change.idempotency_key` is sent along). Where it declares none of them, a look-up that finds
+    nothing is believed once `in_doubt_delay` is over; and where there is no `find` either, the record waits for a
+    person, unless `duplicates_possible`. `rate_codes` are codes of `Rejected`, besides the usual, that say "too often".
     """
 
     scope: ClassVar[str] = "subject"
@@ -39,6 +45,12 @@ class Layer(Generic[R]):
     mode: ClassVar[str] = "mirror"
     batch_size: ClassVar[int | None] = None
     field_digests: ClassVar[bool] = True
+    enforces_key: ClassVar[bool] = False
+    idempotent: ClassVar[bool] = False
+    idempotency_keys: ClassVar[bool] = False
+    duplicates_possible: ClassVar[bool] = False
+    in_doubt_delay: ClassVar[timedelta] = timedelta(seconds=30)
+    rate_codes: ClassVar[Collection[str]] = ()
     parent: ClassVar[Reference | None] = None
     references: ClassVar[list[Reference]] = []
     source: Any = None

@@ -3,6 +3,7 @@
 import inspect
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields, is_dataclass
+from datetime import timedelta
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
@@ -11,7 +12,9 @@ import msgspec
 from penstock.domain.errors import DeclarationError
 from penstock.domain.keys import Reader, getter, key_reader
 from penstock.domain.names import did_you_mean, layer_table, name_fault
+from penstock.domain.records import RATES
 from penstock.sync.declare import Layer, Reference, Sync, SyncDefinition, SyncOptions
+from penstock.sync.single import singly
 
 _SCOPES = ("subject", "account")
 _MODES = ("mirror", "upsert", "create_only", "update_only")
@@ -45,14 +48,25 @@ class LayerDefinition:
     batch_size: int
     mode: str = "mirror"
     field_digests: bool = True
+    in_doubt_seconds: float = 0.0
+    rate_codes: frozenset[str] = RATES
 
     def verb(self, name: str) -> Callable[[Any, Any], Any] | None:
         """A verb for a batch: the layer's own, one made of its `…_one`, or the destination's."""
         if own := getattr(self.layer, name, None):
             return own  # type: ignore[no-any-return]
         if one := getattr(self.layer, f"{name}_one", None):
-            return lambda changes, run: [one(change, run) for change in changes]
+            return singly(one)
         return getattr(self.layer.destination, name, None)
+
+    def declares(self, capability: str) -> bool:
+        """Whether the layer or its destination declares a capability, such as `enforces_key`."""
+        return any(getattr(owner, capability, False) is True for owner in (self.layer, self.layer.destination))
+
+    @property
+    def targets(self) -> set[str]:
+        """The names of the layers to which this one refers."""
+        return {link.target for link in (self.parent, *self.references) if link is not None}
 
     def scope(self, subject: str, account: str) -> str:
         return account if self.account_scoped else subject
@@ -119,6 +133,10 @@ def _layer(sync: str, declared: type[Layer[Any]], names: Sequence[str], faults: 
     batch = declared.batch_size or getattr(layer.destination, "batch_size", None) or _DEFAULT_BATCH
     if batch < 1:
         faults.append(f"{where}: batch_size: expected at least 1, got {batch}")
+    delay = declared.in_doubt_delay
+    if not isinstance(delay, timedelta) or delay < timedelta(0):
+        faults.append(f"{where}: in_doubt_delay: expected a timedelta of 0 or more, got {delay!r}")
+        delay = timedelta(0)
     if len(faults) > found:  # what follows reads what was just refused
         keys, mapping = (), True
     return LayerDefinition(
@@ -130,6 +148,7 @@ def _layer(sync: str, declared: type[Layer[Any]], names: Sequence[str], faults: 
         references=tuple(_link(reference, mapping) for reference in declared.references),
         account_scoped=declared.scope == "account", batch_size=batch, mode=declared.mode,
         on_delete=declared.on_delete if declared.mode == "mirror" else "keep", field_digests=declared.field_digests,
+        in_doubt_seconds=delay.total_seconds(), rate_codes=RATES.union(declared.rate_codes),
     )
 
 

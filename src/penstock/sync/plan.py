@@ -5,16 +5,19 @@ disk, what is seen costs a bit, what is unchanged costs nothing.
 """
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import msgspec
 
 from penstock.domain.bits import Bits
+from penstock.domain.digest import DIGEST_BYTES
 from penstock.domain.records import Change, ChangeKind, Counts
 from penstock.store.spool import Entry, Spool
 from penstock.sync.define import LayerDefinition
 from penstock.sync.state import LayerState
 
+WAITING = "waiting"
 _MOST_PROBLEMS = 5
 
 
@@ -22,7 +25,9 @@ class Item(msgspec.Struct, array_like=True):
     """One change as it lies on the spool. `canonical` is what was digested: payload, parent's and references' ids.
 
     `changed` are the names of the fields that an update is about, where the state knows, and `dropped` those that the
-    payload had before.
+    payload had before. The state's row, if the record is `known`, said `was`, `attempts`, `wait_ms`, `tried` (see
+    `Mark`) and, unless the change has an error of its own, `error_class` and `error`. `noted`: the row is to stay as it
+    is; `absent`: its create, once in doubt, surely never happened.
     """
 
     key: str
@@ -40,13 +45,31 @@ class Item(msgspec.Struct, array_like=True):
     error: str | None = None
     changed: tuple[str, ...] | None = None
     dropped: tuple[str, ...] = ()
+    bucket: int = -1
+    was: str | None = None
+    attempts: int = 0
+    wait_ms: int = 0
+    tried: bytes | None = None
+    noted: bool = False
+    absent: bool = False
+    idempotency_key: str | None = None
+
+    @property
+    def unchanged(self) -> bool:
+        """Whether this very payload was tried last."""
+        return self.tried is not None and self.tried[:DIGEST_BYTES] == self.digest
+
+    @property
+    def tried_match(self) -> str | None:
+        """By which value of `match` the create that was tried last can be looked up."""
+        return (self.tried or b"")[DIGEST_BYTES:].decode("utf-8", "surrogatepass") or None
 
     def change(self, kind: ChangeKind) -> Change:
         """This item as a verb gets it. The payload is made of plain JSON values, exactly those that were digested."""
         payload = msgspec.json.decode(self.canonical)[0] if self.canonical else None
         fields = None if self.changed is None else (*self.changed, *self.dropped)
         return Change(kind, self.key, payload, self.remote_id, self.parent_id, self.reference_ids, self.match,
-                      self.version, fields)
+                      self.version, fields, self.idempotency_key)
 
 
 encode_item = msgspec.msgpack.Encoder().encode
@@ -57,8 +80,11 @@ decode_item = msgspec.msgpack.Decoder(Item).decode
 class LayerPlan:
     """What would change in one layer.
 
-    Kinds on the spool: create, update, delete, blocked, duplicate, failed; and rebase: only its digest is saved.
-    `fields` counts updates by the name of a field and whether it is `changed` or `added`.
+    Kinds on the spool: create, update, delete, blocked, duplicate, failed; waiting: it failed, and waits to be sent
+    again; and rebase: only its digest is saved. `retried` is how many creates and updates failed or were lost before,
+    `doubtful_ms` for how long it is yet too early to believe that creates in doubt are absent.
+    `fields` counts updates by the name of a field and whether it is `changed` or `added`. `after_upserts` is what is to
+    be saved once creates and updates have their outcomes.
     """
 
     layer: LayerDefinition
@@ -69,8 +95,9 @@ class LayerPlan:
     seen: Bits = field(default_factory=Bits)
     problems: list[str] = field(default_factory=list)
     fields: Counter[tuple[str, str]] = field(default_factory=Counter)
-    renderer: str = ""
-    renderer_kept: str | None = None
+    after_upserts: list[Callable[[], None]] = field(default_factory=list)
+    retried: int = 0
+    doubtful_ms: int = 0
 
     def problem(self, text: str) -> None:
         """Keep the first few things that are wrong with the source, for the run's message."""
@@ -83,7 +110,7 @@ class LayerPlan:
         return {"create": kinds.get("create", 0), "update": kinds.get("update", 0),
                 "delete": kinds.get("delete", 0), "skip": self.counts.skipped + kinds.get("rebase", 0),
                 "blocked": kinds.get("blocked", 0),
-                "failed": self.counts.failed + kinds.get("failed", 0) + kinds.get("duplicate", 0)}
+                "failed": self.counts.failed + sum(kinds.get(kind, 0) for kind in ("failed", "duplicate", WAITING))}
 
 
 def entry(kind: str, item: Item) -> Entry:

@@ -1,8 +1,9 @@
 """The seams of a sync: what a source and a destination offer, and what they are given.
 
-Verbs take a batch of changes and give one outcome per change, in the same order. A verb raises `Throttled` or
-`Unavailable` where the whole call failed. Everything but `create`, `update` and `delete` is optional, and a
-layer asks only for the verbs that its mode needs.
+Verbs take a batch of changes and give one outcome per change, in the same order; or a mapping from the changes' keys
+to their outcomes, where the destination answers in an order of its own. What is missing is in doubt. A verb raises
+`Refused`, `Throttled` or `Unavailable` where the whole call failed. Everything but `create`, `update` and `delete` is
+optional, and a layer asks only for the verbs that its mode needs.
 """
 
 import math
@@ -63,21 +64,26 @@ class Source(Protocol):
     def pages(self, run: Run, size: int) -> Generator[Sequence[Mapping[str, Any]], None, Complete | None]: ...
 
 
+Outcomes = Sequence[Outcome | None] | Mapping[str, Outcome | None]
+
+
 class Destination(Protocol):
     """What one kind of entity looks like at a destination.
 
     Optional beside these: `disable(changes, run)` for layers that disable instead of deleting;
     `find(values, run)`, which maps values of the layer's `match` field (else its keys) to a remote id, or to a
     list of several; `batch_size`, the most changes that one call should carry; `counts_calls = True` where it
-    counts its own requests in `run.calls`; `idempotent = True` where creating a record twice makes one;
-    `identify(change)`, which tells the remote id that a create will give, where that is known beforehand.
+    counts its own requests in `run.calls`; `idempotent = True` where creating a record twice makes one,
+    `enforces_key = True` where the second create is refused as a conflict, `idempotency_keys = True` where it is known
+    by `change.idempotency_key`; `identify(change)`, which tells the remote id that a create will give, where that is
+    known beforehand.
     """
 
-    def create(self, changes: Sequence[Change], run: Run) -> Sequence[Outcome | None]: ...
+    def create(self, changes: Sequence[Change], run: Run) -> Outcomes: ...
 
-    def update(self, changes: Sequence[Change], run: Run) -> Sequence[Outcome | None]: ...
+    def update(self, changes: Sequence[Change], run: Run) -> Outcomes: ...
 
-    def delete(self, changes: Sequence[Change], run: Run) -> Sequence[Outcome | None]: ...
+    def delete(self, changes: Sequence[Change], run: Run) -> Outcomes: ...
 
 
 Found = Mapping[str, str | Sequence[str]]

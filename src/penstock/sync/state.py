@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import islice
 from operator import lt
-from typing import Any
+from typing import Any, NamedTuple
 
 from penstock.domain.errors import StaleLease
 from penstock.domain.records import Counts, RecordState
@@ -26,12 +26,39 @@ class Fence:
     lease: int
 
 
+class Held(NamedTuple):
+    """What the state says of one record that differs. `wait_ms` is for how long it is yet to wait; see `Mark`."""
+
+    id: int
+    key: str
+    remote_id: str | None
+    status: str
+    version: str | None
+    error_class: str | None
+    error: str | None
+    attempts: int | None
+    wait_ms: int | None
+    tried: bytes | None
+
+
+class KeptBucket(NamedTuple):
+    """A bucket as it was when `digest` was saved; None where not all of its records were in step."""
+
+    number: int
+    lower: str | None
+    rows: int
+    digest: bytes | None
+    version: str
+
+
 @dataclass(slots=True)
 class Mark:
     """What a layer's state is to say of one record.
 
     `digest` is that of what the destination surely has now, and `canonical` is that itself, where the layer keeps the
-    digests of its fields.
+    digests of its fields. Of a record that failed, `attempts` is how often, and `wait_ms` when it may be sent again,
+    counted from now; of one in doubt, when it may be believed to be absent. `tried` is the digest of what was sent
+    last, where it is not surely there; in doubt, with the value of the layer's `match` behind it.
     """
 
     key: str
@@ -43,20 +70,31 @@ class Mark:
     error_class: str | None = None
     error: str | None = None
     canonical: bytes | None = None
+    attempts: int | None = None
+    wait_ms: int | None = None
+    tried: bytes | None = None
 
 
-_COLUMNS = ("key", "parent_key", "remote_id", "version", "digest", "status", "error_class", "error")
+_COLUMNS = ("key", "parent_key", "remote_id", "version", "digest", "status", "error_class", "error",
+            "attempts", "wait_ms", "tried")
 
 
 class LayerState:
     """Reads and writes the rows of one layer's table in one scope."""
 
-    def __init__(self, store: Store, table: str, scope: str, fence: Fence | None, shapes: Shapes | None = None) -> None:
+    def __init__(self, store: Store, table: str, scope: str, fence: Fence | None, shapes: Shapes | None = None,
+                 dependents: Mapping[str, str | None] | None = None) -> None:
+        """`dependents` are the tables of layers that refer to this one, each with the scope to look at (None: all)."""
         self._store = store
         self._shapes = shapes
+        self._dependents = dependents or {}
         self._table = table
         self._scope = scope
         self._fence = fence
+
+    @property
+    def scope(self) -> str:
+        return self._scope
 
     def digests(self, keys: Sequence[str]) -> list[Row]:
         """(key, id, digest) of keys that have a row, the digest None unless the record is synced; maybe of others too.
@@ -75,11 +113,11 @@ class LayerState:
         params["keys"] = list(keys)
         return self._store.read(lambda tx: tx.rows("state_digests", params, layer=self._table))
 
-    def look_up(self, keys: Sequence[str]) -> dict[str, Row]:
-        """(key, remote id, status, version) by key, of the keys that have a row."""
+    def look_up(self, keys: Sequence[str]) -> dict[str, Held]:
+        """What is known of each of the keys that have a row."""
         params = {"scope": self._scope, "keys": list(keys)}
         rows = self._store.read(lambda tx: tx.rows("state_lookup", params, layer=self._table))
-        return {row[0]: row for row in rows}
+        return {row[1]: Held(*row) for row in rows}
 
     def remote_ids(self, keys: Sequence[str]) -> dict[str, tuple[str | None, str]]:
         """Remote id and status of the keys that have a row."""
@@ -111,6 +149,35 @@ class LayerState:
             tx.execute("renderer_save", params)
 
         self._store.write(work)
+
+    def buckets(self, subject: str) -> list[KeptBucket]:
+        """What is kept of the buckets of a subject's source, the first first."""
+        params = {"layer_table": self._table, "scope": self._scope, "subject": subject}
+        rows = self._store.read(lambda tx: tx.rows("buckets", params))
+        return sorted(KeptBucket(number, lower, count, None if digest is None else bytes(digest), version)
+                      for number, lower, count, digest, version in rows)
+
+    def save_buckets(self, subject: str, kept: Sequence[KeptBucket], *, anew: bool) -> None:
+        """Keep some buckets of a subject's source; `anew` forgets the others."""
+        place = {"layer_table": self._table, "scope": self._scope, "subject": subject}
+        columns: dict[str, list[Any]] = {name: [value] * len(kept) for name, value in place.items()}
+        columns |= {"number": [each.number for each in kept], "lower": [each.lower for each in kept],
+                    "row_count": [each.rows for each in kept], "digest": [each.digest for each in kept],
+                    "version": [each.version for each in kept]}
+
+        def work(tx: Transaction) -> None:
+            if self._fence is not None:
+                add_counts(tx, self._fence, Counts())
+            if anew:
+                tx.execute("buckets_remove", place)
+            tx.execute_many("bucket_save", columns)
+
+        self._store.write(work)
+
+    def live_count(self) -> int:
+        """How many rows are to be at the destination."""
+        row = self._store.read(lambda tx: tx.row("state_live_count", {"scope": self._scope}, layer=self._table))
+        return int(row[0]) if row else 0
 
     def held(self, remote_ids: Sequence[str]) -> set[str]:
         """Those of the remote ids that some row of this layer, of any scope, holds."""
@@ -151,6 +218,8 @@ class LayerState:
                 tx.execute_many("state_settle", columns, layer=self._table)
             if gone:
                 tx.execute("state_remove", {"scope": self._scope, "keys": list(gone)}, layer=self._table)
+                for table, scope in self._dependents.items():
+                    tx.execute("buckets_forget", {"layer_tables": [table], "scope": scope})
 
         self._store.write(work)
         if self._shapes:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from penstock.domain.errors import DestinationError
-from penstock.domain.records import Calls, Change, Outcome
+from penstock.domain.records import Calls, Change, Done, Outcome, Rejected
 from penstock.sync.define import LayerDefinition
 from penstock.sync.ports import Run
 
@@ -27,7 +27,11 @@ class Verbs:
         return new
 
     def call(self, layer: LayerDefinition, name: str, changes: Sequence[Change]) -> list[Outcome | None]:
-        """One outcome per change; None where the destination gave none. Raises what the verb raises."""
+        """One outcome per change; None where the destination gave none. Raises what the verb raises.
+
+        A verb may give them in the order of the changes, or in a mapping from their keys. Raises `DestinationError`
+        for what cannot be told to be the outcomes of these changes: they stay in doubt.
+        """
         verb = layer.verb(name)
         assert verb is not None, f"{layer.name} was declared without {name}"
         before = self._run.calls.write
@@ -36,11 +40,7 @@ class Verbs:
         finally:
             if self._run.calls.write == before and not _counts(layer):
                 self._run.calls.write += 1
-        outcomes: list[Outcome | None] = list(answer or ())
-        if len(outcomes) > len(changes):
-            raise DestinationError(f"{layer.name}.{name}: expected at most {len(changes)} outcomes, one for each change"
-                                   f" in order, got {len(outcomes)}")
-        return outcomes + [None] * (len(changes) - len(outcomes))
+        return _outcomes(f"{layer.name}.{name}", answer, changes)
 
     def find(self, layer: LayerDefinition, values: Sequence[str]) -> dict[str, list[str]]:
         """The remote ids that the destination has for values of the layer's `match`, else for its keys."""
@@ -63,6 +63,34 @@ class Verbs:
     def close(self) -> None:
         if self._runner is not None:
             self._runner.close()
+
+
+def _outcomes(verb: str, answer: Any, changes: Sequence[Change]) -> list[Outcome | None]:
+    """What a verb gave, one outcome per change. Raises `DestinationError` where that cannot be."""
+    if isinstance(answer, Mapping):
+        if strange := answer.keys() - {change.key for change in changes}:
+            raise DestinationError(f"{verb}: expected outcomes by the keys of the changes that it was given, got"
+                                   f" {sorted(map(repr, strange))[0]} among them")
+        answer = [answer.get(change.key) for change in changes]
+    outcomes: list[Outcome | None] = list(answer or ())
+    if len(outcomes) > len(changes):
+        raise DestinationError(f"{verb}: expected at most {len(changes)} outcomes, one for each change in order, got"
+                               f" {len(outcomes)}")
+    for outcome in outcomes:
+        if outcome is not None and not isinstance(outcome, Done | Rejected):
+            raise DestinationError(f"{verb}: expected Done, Rejected or None for each change, got {outcome!r:.100}")
+    if _out_of_order(outcomes, changes):
+        raise DestinationError(f"{verb}: expected outcomes in the order of the changes, got remote ids of the same"
+                               " changes in another order; give a mapping from key to outcome instead")
+    return outcomes + [None] * (len(changes) - len(outcomes))
+
+
+def _out_of_order(outcomes: Sequence[Outcome | None], changes: Sequence[Change]) -> bool:
+    """Whether the ids that came back for known records are those of the changes, but not each in its place."""
+    pairs = [(outcome.remote_id, change.remote_id) for outcome, change in zip(outcomes, changes, strict=False)
+             if isinstance(outcome, Done) and outcome.remote_id and change.remote_id]
+    given, known = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
+    return given != known and sorted(given) == sorted(known)
 
 
 def _counts(layer: LayerDefinition) -> bool:

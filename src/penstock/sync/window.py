@@ -18,6 +18,7 @@ from penstock.sync.apply import Applier
 from penstock.sync.claims import Claims
 from penstock.sync.declare import SyncDefinition
 from penstock.sync.difference import plan_layer
+from penstock.sync.doubt import wait_for_doubts
 from penstock.sync.plan import LayerPlan
 from penstock.sync.ports import Run
 from penstock.sync.runs import RETRY, Settlement
@@ -99,6 +100,7 @@ def _serve(store: Store, definition: SyncDefinition, subject: Subject, fence: Fe
             served.append((plan, applier))
         for _, applier in reversed(served):
             applier.deletes()
+        wait_for_doubts([plan for plan, _ in served])
         return [problem for plan, _ in served for problem in plan.problems]
 
 

@@ -80,7 +80,9 @@ class Resources:
 
 
 class UserResources(Resources):
-    """Users, who can be disabled as well."""
+    """Users, who can be disabled as well. No two of them may have one `userName` (RFC 7643 §4.1.1)."""
+
+    enforces_key = True
 
     def _revision(self, change: Change) -> Revision:
         """An update also enables: a record that is in the source again was perhaps disabled when it was not."""

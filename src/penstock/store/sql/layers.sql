@@ -1,6 +1,7 @@
 -- The state of a layer: one row per record, no payloads. `digest` is what the destination surely has; `fields` is the same
 -- field by field (see sync/fields.py), `answered` what the destination said that it has. A record that failed `attempts`
--- times goes again at `retry_at`.
+-- times goes again at `retry_at`; of one in doubt, it is from then on that "absent" is believed. `tried` is the digest of
+-- what was sent last where that is not what the destination surely has; in doubt, with the value of `match` behind it.
 -- The key is the only index of a layer that no other subject shares: what looks at ids walks the table by its key.
 
 -- name: create_layer
@@ -21,6 +22,7 @@ create table penstock.layer (
     error        text,
     attempts     smallint,
     retry_at     bigint,
+    tried        bytea,
     changed_at   bigint not null,
     run_id       bigint,
     unclaimed_at bigint,
@@ -46,6 +48,7 @@ create table penstock.layer (
     error        text,
     attempts     integer,
     retry_at     integer,
+    tried        blob,
     changed_at   integer not null,
     run_id       integer,
     unclaimed_at integer,
@@ -122,13 +125,13 @@ select layer_table, version from penstock.layers;
 -- name: state_lookup
 -- dialect: postgres
 -- differs: each dialect takes an array in its own way
-select key, remote_id, status, version
+select id, key, remote_id, status, version, error_class, error, attempts, retry_at - penstock.now() as wait_ms, tried
 from penstock.layer where scope = :scope and key = any (:keys);
 
 -- name: state_lookup
 -- dialect: sqlite
 -- differs: each dialect takes an array in its own way
-select key, remote_id, status, version
+select id, key, remote_id, status, version, error_class, error, attempts, retry_at - penstock.now() as wait_ms, tried
 from penstock.layer where scope = :scope and key in (select value from json_each(:keys));
 
 -- name: state_digests
@@ -181,11 +184,14 @@ from penstock.layer where scope = :scope and key > :after order by key limit :co
 -- dialect: postgres
 -- differs: each dialect takes many rows in its own way
 insert into penstock.layer as held (scope, key, parent_key, remote_id, version, digest, fields, status, error_class, error,
-                                    changed_at, run_id)
-select scope, key, parent_key, remote_id, version, digest, fields, status, error_class, error, penstock.now(), run_id
+                                    attempts, retry_at, tried, changed_at, run_id)
+select scope, key, parent_key, remote_id, version, digest, fields, status, error_class, error, attempts,
+       penstock.now() + wait_ms, tried, penstock.now(), run_id
 from unnest(:scope::text[], :key::text[], :parent_key::text[], :remote_id::text[], :version::text[],
-            :digest::bytea[], :fields::bytea[], :status::text[], :error_class::text[], :error::text[], :run_id::bigint[])
-     as s (scope, key, parent_key, remote_id, version, digest, fields, status, error_class, error, run_id)
+            :digest::bytea[], :fields::bytea[], :status::text[], :error_class::text[], :error::text[],
+            :attempts::smallint[], :wait_ms::bigint[], :tried::bytea[], :run_id::bigint[])
+     as s (scope, key, parent_key, remote_id, version, digest, fields, status, error_class, error, attempts,
+           wait_ms, tried, run_id)
 on conflict (scope, key) do update
 set parent_key = coalesce(excluded.parent_key, held.parent_key),
     remote_id = coalesce(excluded.remote_id, held.remote_id),
@@ -193,15 +199,16 @@ set parent_key = coalesce(excluded.parent_key, held.parent_key),
     digest = case when excluded.status in ('blocked', 'failed') then held.digest else excluded.digest end,
     fields = case when excluded.status in ('blocked', 'failed') then held.fields else excluded.fields end,
     status = excluded.status, error_class = excluded.error_class, error = excluded.error,
+    attempts = excluded.attempts, retry_at = excluded.retry_at, tried = excluded.tried,
     changed_at = excluded.changed_at, run_id = excluded.run_id;
 
 -- name: state_settle
 -- dialect: sqlite
 -- differs: each dialect takes many rows in its own way
 insert into penstock.layer as held (scope, key, parent_key, remote_id, version, digest, fields, status, error_class, error,
-                                    changed_at, run_id)
-values (:scope, :key, :parent_key, :remote_id, :version, :digest, :fields, :status, :error_class, :error, penstock.now(),
-        :run_id)
+                                    attempts, retry_at, tried, changed_at, run_id)
+values (:scope, :key, :parent_key, :remote_id, :version, :digest, :fields, :status, :error_class, :error, :attempts,
+        penstock.now() + :wait_ms, :tried, penstock.now(), :run_id)
 on conflict (scope, key) do update
 set parent_key = coalesce(excluded.parent_key, held.parent_key),
     remote_id = coalesce(excluded.remote_id, held.remote_id),
@@ -209,6 +216,7 @@ set parent_key = coalesce(excluded.parent_key, held.parent_key),
     digest = case when excluded.status in ('blocked', 'failed') then held.digest else excluded.digest end,
     fields = case when excluded.status in ('blocked', 'failed') then held.fields else excluded.fields end,
     status = excluded.status, error_class = excluded.error_class, error = excluded.error,
+    attempts = excluded.attempts, retry_at = excluded.retry_at, tried = excluded.tried,
     changed_at = excluded.changed_at, run_id = excluded.run_id;
 
 -- name: state_remove
