@@ -1,4 +1,4 @@
-"""Where a source's database is: a URL, checked without opening anything.
+"""Where a database is: a URL, checked without opening anything.
 
 A PostgreSQL URL may carry a password, so nothing in here ever repeats one in a message.
 """
@@ -25,22 +25,22 @@ class Address:
         return f"sqlite:///{self.target}" if self.dialect == "sqlite" else "postgresql://…"
 
 
-def parse_url(url: str) -> Address:
-    """The address that `url` means; ConfigurationError where it means none."""
+def parse_url(url: str, who: str = "SQLSource") -> Address:
+    """The address that `url` means; ConfigurationError, in the name of `who` was given it, where it means none."""
     scheme, separator, rest = url.partition("://") if isinstance(url, str) else ("", "", "")
     if not separator:
         # It could be a libpq string with a password in it: say nothing of it.
-        raise ConfigurationError(f"SQLSource expects a URL ({EXPECTED}), but got something without '://'.")
+        raise ConfigurationError(f"{who} expects a URL ({EXPECTED}), but got something without '://'.")
     dialect = SCHEMES.get(scheme)
     if dialect is None:
         raise ConfigurationError(
-            f"SQLSource expects a URL such as {EXPECTED}, but got the scheme {scheme!r}."
+            f"{who} expects a URL such as {EXPECTED}, but got the scheme {scheme!r}."
             + did_you_mean(scheme.partition("+")[0], SCHEMES)
         )
-    return Address(dialect, _sqlite_path(rest) if dialect == "sqlite" else url)
+    return Address(dialect, _sqlite_path(rest, who) if dialect == "sqlite" else url)
 
 
-def _sqlite_path(rest: str) -> str:
+def _sqlite_path(rest: str, who: str) -> str:
     """The path in `sqlite://` + `rest`."""
     path = rest.removeprefix("/")
     if not rest.startswith("/"):
@@ -50,9 +50,9 @@ def _sqlite_path(rest: str) -> str:
     elif path == ":memory:":
         fault = "a database in memory is seen only by the connection that made it"
     elif "?" in path:
-        fault = "a SQLite source takes no options after '?'"
+        fault = "it takes no options after '?'"
     else:
         return path
     raise ConfigurationError(
-        f"SQLSource expects sqlite:///relative/path or sqlite:////absolute/path, but got sqlite://{rest}: {fault}."
+        f"{who} expects sqlite:///relative/path or sqlite:////absolute/path, but got sqlite://{rest}: {fault}."
     )
