@@ -138,6 +138,23 @@ class RunSettled(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class DeletesWithheld(Event):
+    """A run left deletes out and asked for an approval (`approval_id`), which names their keys."""
+
+    run_id: int
+    sync: str
+    subject: str
+    layer: str
+    records: int
+    reason: str
+    approval_id: int
+
+    @property
+    def level(self) -> int:
+        return logging.WARNING
+
+
+@dataclass(frozen=True, slots=True)
 class LoopFailed(Event):
     """A step of the control plane failed; it is tried again on its next tick."""
 

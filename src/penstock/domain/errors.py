@@ -22,6 +22,7 @@
     ├── UnknownConnection             `using(connection=…)` was given something that Penstock cannot write through
     ├── SyncError
     │   ├── UnknownSubject            a request names a subject that `subjects()` does not give
+    │   ├── UnknownApproval           an answer to a question about withheld deletes that is not open
     │   ├── SourceError               the source could not be read
     │   └── DestinationError          a whole call failed; raised by verbs
     │       ├── Refused               it was refused for what is in it; it is split until the bad record is alone
@@ -127,6 +128,10 @@ class SyncError(PenstockError):
 
 class UnknownSubject(SyncError):
     """A request names a subject that the sync's `subjects()` does not give."""
+
+
+class UnknownApproval(SyncError):
+    """An answer names a question about withheld deletes that nobody asked, or that is not open any more."""
 
 
 class SourceError(SyncError):

@@ -84,7 +84,7 @@ class LayerPlan:
     again; and rebase: only its digest is saved. `retried` is how many creates and updates failed or were lost before,
     `doubtful_ms` for how long it is yet too early to believe that creates in doubt are absent.
     `fields` counts updates by the name of a field and whether it is `changed` or `added`. `after_upserts` is what is to
-    be saved once creates and updates have their outcomes.
+    be saved once creates and updates have their outcomes. `proven` says that what is absent from the source was told apart.
     """
 
     layer: LayerDefinition
@@ -97,6 +97,7 @@ class LayerPlan:
     fields: Counter[tuple[str, str]] = field(default_factory=Counter)
     after_upserts: list[Callable[[], None]] = field(default_factory=list)
     retried: int = 0
+    proven: bool = False
     doubtful_ms: int = 0
 
     def problem(self, text: str) -> None:
