@@ -4,12 +4,13 @@ import importlib.util
 import shutil
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
+from penstock.sync import Refused, Throttled, Unavailable
 from penstock.sync.runs import RunRow
 from tests.clock import Clock
 from tests.engine import Engine
@@ -97,42 +98,83 @@ def sent(ads: Ads) -> Counter[tuple[str, str]]:
     return Counter((each.verb, each.kind) for each in ads.operations() if each.code is None)
 
 
+def parents_first(ads: Ads) -> bool:
+    """Whether every record was made in a later call than its parent."""
+    made_in = {(each.kind, each.id): each.call for each in ads.operations() if each.verb == "create"}
+    return all(made_in[above, record.parent] < made_in[kind, record.id]
+               for kind, above in KINDS.items() if above is not None for record in ads.records(kind))
+
+
+def children_first(ads: Ads) -> bool:
+    """Whether nothing but removals was sent, and of each kind before that of its parents."""
+    kinds = list(dict.fromkeys(each.kind for each in ads.operations()))
+    return {each.verb for each in ads.operations()} == {"remove"} and set(kinds) == set(KINDS) and kinds[2:] == [
+        "ad_group", "campaign"]
+
+
+def close_a_campaign(shop: Shop) -> None:
+    """Take one out of the catalogue, with all below it: a sixth of everything."""
+    shop.run("delete from campaign where reference_id = 'c17-003'",
+             "delete from ad_group where campaign_id not in (select reference_id from campaign)",
+             "delete from ad where ad_group_id not in (select reference_id from ad_group)",
+             "delete from keyword where ad_group_id not in (select reference_id from ad_group)")
+
+
 def calls(ads: Ads) -> Counter[str | None]:
     """How many calls wrote, by kind."""
     return Counter(call.kind for call in ads.calls("operations"))
 
 
-def test_its_commands_do_what_its_docstring_says(
-        shop: Shop, folder: Path, environment: dict[str, str], ads: Ads, size: Size):
-    def penstock_says(*arguments: str, code: int = 0) -> list[str]:
+PenstockSays = Callable[..., str]
+
+
+@pytest.fixture
+def penstock_says(folder: Path, environment: dict[str, str]) -> PenstockSays:
+    """Runs a command in the application's folder and gives what it printed."""
+
+    def run(*arguments: str) -> str:
         with command(*arguments, folder=folder, **environment) as child:
             lines = child.rest()
-            assert child.wait() == code, lines
-        return lines
+            assert child.wait() == 0, lines
+        return "\n".join(lines)
 
+    return run
+
+
+def test_its_commands_do_what_its_docstring_says(penstock_says: PenstockSays, shop: Shop, ads: Ads, size: Size):
+    about = ("google-ads", "--subject", PRODUCT)
     penstock_says("migrate")
-    planned = "\n".join(penstock_says("plan", "google-ads", "--subject", PRODUCT))
+    planned = penstock_says("plan", *about)
     for layer, count in zip(LAYERS, size, strict=True):
         assert layer in planned
         assert f"{count} to create" in planned
     assert ads.calls() == [], "a plan asks the destination nothing"
 
-    penstock_says("sync", "google-ads", "--subject", PRODUCT)
+    penstock_says("sync", *about)
     assert advertised(ads) == shop.wanted()
+    assert parents_first(ads)
+    assert calls(ads) == dict.fromkeys(KINDS, 1)
+
     ads.forget()
-    planned = "\n".join(penstock_says("plan", "google-ads", "--subject", PRODUCT))
-    assert "1 to" not in planned
-    penstock_says("sync", "google-ads", "--subject", PRODUCT)
+    penstock_says("sync", *about)
     assert ads.calls() == [], "nothing has changed"
 
+    shop.run("update ad set headline = 'Buy more' where headline = 'Buy number 7'")
+    penstock_says("sync", *about)
+    assert sent(ads) == {("update", "ad"): 1}
+    assert advertised(ads) == shop.wanted()
 
-def test_a_refused_rate_is_waited_for_within_the_command(
-        shop: Shop, folder: Path, environment: dict[str, str], ads: Ads):
+    ads.forget()
+    close_a_campaign(shop)
+    penstock_says("sync", *about)
+    assert children_first(ads)
+    assert advertised(ads) == shop.wanted()
+
+
+def test_a_refused_rate_is_waited_for_within_the_command(penstock_says: PenstockSays, shop: Shop, ads: Ads):
     ads.fault("throttle", nth=3, retry_after=1)
-    for arguments in (("migrate",), ("sync", "google-ads", "--subject", PRODUCT)):
-        with command(*arguments, folder=folder, **environment) as child:
-            lines = child.rest()
-            assert child.wait() == 0, lines
+    penstock_says("migrate")
+    penstock_says("sync", "google-ads", "--subject", PRODUCT)
     assert [call.status for call in ads.calls("operations")] == [200, 200, 429, 200, 200]
     assert advertised(ads) == shop.wanted()
 
@@ -141,10 +183,7 @@ def test_the_first_sync_creates_parents_before_children(engine: Engine, shop: Sh
     run = sync(engine)
     assert (run.status, run.created, run.failed) == ("succeeded", sum(size), 0)
     assert advertised(ads) == shop.wanted()
-    made_in = {(each.kind, each.id): each.call for each in ads.operations()}
-    for kind, above in KINDS.items():
-        if above is not None:
-            assert all(made_in[above, record.parent] < made_in[kind, record.id] for record in ads.records(kind))
+    assert parents_first(ads)
     assert all(each.code is None for each in ads.operations())
 
 
@@ -179,16 +218,11 @@ def test_of_a_change_just_that_is_sent_in_the_fewest_calls(engine: Engine, shop:
 def test_deletes_go_in_reverse(engine: Engine, shop: Shop, ads: Ads):
     sync(engine)
     ads.forget()
-    shop.run("delete from campaign where reference_id = 'c17-003'",
-             "delete from ad_group where campaign_id not in (select reference_id from campaign)",
-             "delete from ad where ad_group_id not in (select reference_id from ad_group)",
-             "delete from keyword where ad_group_id not in (select reference_id from ad_group)")
+    close_a_campaign(shop)
     run = sync(engine)
     assert (run.status, run.deleted) == ("succeeded", 1 + 5 + 10 + 25)
     assert advertised(ads) == shop.wanted()
-    kinds = list(dict.fromkeys(each.kind for each in ads.operations()))
-    assert kinds[2:] == ["ad_group", "campaign"]
-    assert set(kinds[:2]) == {"ad", "keyword"}
+    assert children_first(ads)
     assert calls(ads) == dict.fromkeys(KINDS, 1)
 
 
@@ -269,6 +303,16 @@ def test_what_the_api_refuses_blocks_what_is_below_it_and_nothing_else(engine: E
     settle(engine, shop, ads)
 
 
+def test_a_record_that_the_api_cannot_bear_keeps_no_other_from_being_sent(
+        engine: Engine, shop: Shop, ads: Ads, size: Size):
+    ads.fault("refuse", having="[g17-00004]", times=None)
+    run = sync(engine)
+    assert (run.created, run.failed, run.blocked) == (sum(size) - 8, 1, 2 + 5)
+    assert engine.state("AdGroups")["g17-00004"] == ("failed", None, "INVALID_REQUEST")
+    ads.behave()
+    settle(engine, shop, ads)
+
+
 def test_a_record_that_somebody_removed_there_is_made_anew(engine: Engine, shop: Shop, ads: Ads):
     sync(engine)
     removed = ads.records("keyword")[3]
@@ -290,3 +334,54 @@ def test_products_of_one_customer_and_of_others_are_kept_apart(engine: Engine, s
     assert len(advertised(ads, "customer-9")) == 2 * sum(size)
     assert advertised(ads, "customer-8") == shop.wanted("product-19")
 
+
+def test_the_client_finds_what_is_there_and_nothing_else(modules: dict[str, ModuleType], ads: Ads):
+    """Else a create whose answer was lost would be done twice, or somebody else's record taken for it."""
+    with modules["ads_client"].AdsClient(ads.url(), CUSTOMER) as client:
+        def made(kind: str, parent: str | None = None, **fields: object) -> str:
+            [result] = client.mutate(kind, [{"create": fields, "id": None, "parent": parent}]).results
+            return str(result.id)
+
+        campaign = made("campaign", name="Sale [50 %] [c1]", budget=5)
+        first, second = (made("ad_group", campaign, name="All [g1]", bid=number) for number in (1, 2))
+        ad = made("ad", first, headline="Buy", url="https://shop.example/things/1?colour=red&ref=a1")
+        keyword = made("keyword", second, text="cheap/new things", match_type="exact")
+        made("keyword", first, text="cheap", match_type="exact")
+
+        assert client.search("campaign", ["c1", "c2"]) == {"c1": campaign}
+        assert client.search("ad_group", ["g1"]) == {"g1": [first, second]}, "one that is there twice"
+        assert client.search("ad", ["a1", "a"]) == {"a1": ad}
+        assert client.search("keyword", [
+            "g1/exact/cheap/new things", "g1/phrase/cheap/new things", "g2/exact/cheap/new things", "g1/exact/new",
+        ]) == {"g1/exact/cheap/new things": keyword}
+
+        client.mutate("campaign", [{"update": {"name": "Over [c1]", "budget": 5}, "id": campaign, "parent": None}])
+        assert client.search("campaign", ["c1"]) == {"c1": campaign}
+        assert client.search("campaign", []) == {}
+
+
+def test_the_client_says_what_kept_a_call_from_being_carried_out(modules: dict[str, ModuleType], ads: Ads):
+    remove = {"remove": None, "id": "5", "parent": None}
+    with modules["ads_client"].AdsClient(ads.url(), CUSTOMER) as client:
+        [result] = client.mutate("campaign", [remove]).results
+        assert result.ok, "what is gone is removed"
+        [result] = client.mutate("campaign", [{**remove, "update": {"name": "[c1]"}}]).results
+        assert result.code == "BAD_OPERATION"
+        [result] = client.mutate("campaign", [{"update": {"name": "[c1]"}, "id": "5", "parent": None}]).results
+        assert (result.ok, result.code) == (False, "gone")
+        for _ in range(2):
+            ads.fault("throttle", route=None, retry_after=7)
+        ads.fault("throttle", retry_after=None)
+        assert client.mutate("campaign", [remove]).retry_after == 7
+        with pytest.raises(Throttled) as throttled:
+            client.search("campaign", ["c1"])
+        assert throttled.value.retry_after == 7
+        answer = client.mutate("campaign", [remove])
+        assert (answer.throttled, answer.retry_after) == (True, None)
+        for status, sent in ((500, True), (503, True), (403, False)):
+            ads.fault("error_before", status=status)
+            with pytest.raises(Unavailable) as unavailable:
+                client.mutate("campaign", [remove])
+            assert unavailable.value.sent is sent
+        with pytest.raises(Refused, match="expected at most 10000 operations"):
+            client.mutate("campaign", [remove] * 10_001)

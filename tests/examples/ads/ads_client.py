@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 import httpx2
 import msgspec
 
-from penstock.sync import Throttled, Unavailable
+from penstock.sync import Refused, Throttled, Unavailable
 
 MOST_REFERENCES = 10_000
 NEVER_SENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout)
@@ -53,7 +53,7 @@ class AdsClient:
         """Carry out operations, each in its own right; results are in their order.
 
         The results end before the first that the API left out: what lies behind a gap cannot be told by its place.
-        Raises `Unavailable` where there is no answer, or one that says nothing.
+        Raises `Refused` where something in the call had it refused as a whole, and `Unavailable` without an answer.
         """
         named = [{**operation, "reference": reference_of(kind, operation)} for operation in operations]
         response = self._post("operations", {"kind": kind, "operations": named})
@@ -136,10 +136,16 @@ def _settled(result: Result, operation: dict[str, Any]) -> Result:
 
 
 def _body(response: httpx2.Response, name: str) -> msgspec.Raw:
-    """What an answer carries under a name. An error of the API leaves open whether the call was carried out."""
-    if response.status_code != 200:
-        raise Unavailable(f"the ads API answered {response.status_code}: {response.text[:300]}",
-                          sent=response.status_code >= 500)
-    parts = msgspec.json.decode(response.content, type=dict[str, msgspec.Raw])
-    return parts[name]
+    """What an answer carries under a name.
 
+    Raises `Refused` where the API cannot bear what the call holds; `Unavailable` for all else, and that an error of
+    the API's own leaves open whether the call was carried out.
+    """
+    if response.status_code == 200:
+        parts = msgspec.json.decode(response.content, type=dict[str, msgspec.Raw])
+        return parts[name]
+    if response.status_code in (400, 413):
+        error = response.json()["error"]
+        raise Refused(error["code"], error["message"])
+    raise Unavailable(f"the ads API answered {response.status_code}: {response.text[:300]}",
+                      sent=response.status_code >= 500)
