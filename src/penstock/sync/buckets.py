@@ -11,8 +11,9 @@ from typing import Any, Protocol
 
 from penstock.domain.records import Bucket
 from penstock.sync.define import LayerDefinition
-from penstock.sync.plan import LayerPlan, decode_item
+from penstock.sync.plan import LayerPlan
 from penstock.sync.ports import Run
+from penstock.sync.settled import unsettled
 from penstock.sync.state import KeptBucket, LayerState
 
 _GROWN = 4
@@ -57,24 +58,13 @@ class Buckets:
 
     def settle(self, plan: LayerPlan) -> None:
         """Save the digests of the buckets that were read and whose records are all in step."""
-        bad = set(self.changed) if plan.counts.failed else self._unsettled(plan)
+        bad = set(self.changed) if plan.counts.failed else {item.bucket for item in unsettled(plan)}
         numbers = range(len(self.now)) if self._anew else self.changed
         rows = [KeptBucket(number, self.bounds[number - 1] if 0 < number <= len(self.bounds) else None,
                            self.now[number].rows, None if number in bad else self.now[number].digest, self._version)
                 for number in numbers]
         if rows:
             self._state.save_buckets(self._subject, rows, anew=self._anew)
-
-    def _unsettled(self, plan: LayerPlan) -> set[int]:
-        """The buckets with a record that differs from what the destination surely has."""
-        found: set[int] = set()
-        for kind in plan.spool.counts().keys() - {"delete"}:
-            for entries in plan.spool.take(kind):
-                held = {key: digest for key, _, digest in self._state.digests([key for key, _ in entries])}
-                for item in (decode_item(encoded) for _, encoded in entries):
-                    if item.digest is None or held.get(item.key) != item.digest:
-                        found.add(item.bucket)
-        return found
 
 
 def find_buckets(layer: LayerDefinition, state: LayerState, run: Run, renderer: str) -> Buckets | None:

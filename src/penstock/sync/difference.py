@@ -1,6 +1,6 @@
 """Planning a layer: its source's pages held against its state. Unchanged records cost a rendering and a digest."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from hashlib import blake2b
 from itertools import repeat
 from typing import Any, cast
@@ -11,10 +11,11 @@ from penstock.sync.buckets import Buckets, find_buckets
 from penstock.sync.changes import Differing, changes
 from penstock.sync.define import LayerDefinition
 from penstock.sync.dropped import Dropped
+from penstock.sync.incremental import find_increment
 from penstock.sync.links import UNLINKED, Linked, Links
 from penstock.sync.plan import Item, LayerPlan, entry
 from penstock.sync.ports import Run
-from penstock.sync.read import Unreadable, bucket_pages, pages
+from penstock.sync.read import Page, Unreadable, bucket_pages, changed_pages, pages
 from penstock.sync.removal import lay_absent
 from penstock.sync.state import LayerState
 
@@ -34,22 +35,19 @@ def plan_layer(layer: LayerDefinition, run: Run, state: LayerState, states: Mapp
 
 
 def _read(plan: LayerPlan, run: Run, links: Links, dropped: Dropped) -> None:
-    buckets = find_buckets(plan.layer, plan.state, run, dropped.renderer)
+    increment = find_increment(plan.layer, plan.state, run)
+    buckets = None if increment else find_buckets(plan.layer, plan.state, run, dropped.renderer)
     whole = True
-    if buckets is None:
-        stream = pages(plan.layer, run)
-        while True:
-            try:
-                page = next(stream)
-            except StopIteration as stop:
-                plan.complete = stop.value is not None
-                break
-            plan.counts.read += len(page)
-            _difference(plan, run, links, dropped, page)
-    else:
+    if buckets is not None:
         plan.complete = True
         whole = _read_buckets(plan, run, links, dropped, buckets)
         plan.after_upserts.append(lambda: buckets.settle(plan))
+    elif increment is not None and increment.since is not None:
+        increment.next = _read_pages(plan, run, links, dropped, changed_pages(plan.layer, run, increment.since))
+    else:
+        plan.complete = _read_pages(plan, run, links, dropped, pages(plan.layer, run)) is not None
+    if increment is not None:
+        plan.after_upserts.append(lambda: increment.settle(plan))
     dropped.settle()
     if plan.counts.failed:
         plan.complete = False  # a record without a key may be the very one that looks absent
@@ -57,6 +55,17 @@ def _read(plan: LayerPlan, run: Run, links: Links, dropped: Dropped) -> None:
         return
     if plan.layer.on_delete != "keep" and not plan.layer.account_scoped:
         lay_absent(plan)
+
+
+def _read_pages(plan: LayerPlan, run: Run, links: Links, dropped: Dropped, stream: Generator[Page, None, Any]) -> Any:
+    """Hold every page against state; return what the stream returned."""
+    while True:
+        try:
+            page = next(stream)
+        except StopIteration as stop:
+            return stop.value
+        plan.counts.read += len(page)
+        _difference(plan, run, links, dropped, page)
 
 
 def _read_buckets(plan: LayerPlan, run: Run, links: Links, dropped: Dropped, buckets: Buckets) -> bool:

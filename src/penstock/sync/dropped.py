@@ -22,7 +22,8 @@ class Dropped:
         self._plan = plan
         self._render = plan.layer.render
         self._carried: set[str] = set()
-        kept = plan.state.renderer(subject) if plan.layer.field_digests else None
+        rows = plan.state.ask("renderer", {"subject": subject}) if plan.layer.field_digests else []
+        kept = rows[0][0] if rows else None
         self.renderer = fingerprint(self._render)
         self._save = plan.layer.field_digests and kept != self.renderer
         self._subject = subject
@@ -50,7 +51,8 @@ class Dropped:
     def settle(self) -> None:
         """After the read: tell those that are to be sent from those whose digest is only to be saved anew."""
         if self._save and self._plan.complete:
-            self._plan.after_upserts.append(lambda: self._plan.state.save_renderer(self._subject, self.renderer))
+            self._plan.after_upserts.append(lambda: self._plan.state.note(
+                "renderer_save", {"subject": self._subject, "renderer": self.renderer}))
         given = self._carried | words(self._render)
         for entries in self._plan.spool.take(_FEWER):
             kinds: dict[str, list[str]] = {"update": [], REBASE: []}

@@ -47,6 +47,24 @@ def pages(layer: LayerDefinition, run: Run, size: int = PAGE) -> Generator[Page,
         raw.close()
 
 
+def changed_pages(layer: LayerDefinition, run: Run, since: Any, size: int = PAGE) -> Generator[Page, None, Any]:
+    """The records that a layer says have changed since a cursor; returns the next cursor."""
+    raw = _paged(layer.layer.changed_since(since, run), size)  # type: ignore[attr-defined]
+    try:
+        while True:
+            run.check()
+            try:
+                page = next(raw)
+            except StopIteration as stop:
+                if stop.value is None or isinstance(stop.value, Complete):
+                    raise SourceError(f"{layer.name}: expected changed_since to return the next cursor, got"
+                                      f" {stop.value!r}: return what the next call is to begin from") from None
+                return stop.value
+            yield _typed(page, layer.record_type)
+    finally:
+        raw.close()
+
+
 def bucket_pages(layer: LayerDefinition, run: Run, bounds: list[str], numbers: Sequence[int],
                  size: int = PAGE) -> Generator[tuple[int, Page], None, None]:
     """The records of some buckets of a layer's source, each page with its bucket's number."""
@@ -70,10 +88,10 @@ def _proof(layer: LayerDefinition, value: Any, count: int) -> Complete | None:
     return value
 
 
-def _paged(records: Any, size: int) -> Generator[Page, None, Complete | None]:
+def _paged(records: Any, size: int) -> Generator[Page, None, Any]:
     """Cut what a generator method yields into pages, keeping its return value."""
     iterator: Iterator[Any] = iter(records)
-    proof: Complete | None = None
+    proof: Any = None
     page: Page = []
     try:
         while True:

@@ -1,6 +1,7 @@
 -- `version` is of the statements that made a layer's tables. A shape is the names of the fields of a payload, to which the
 -- field digests of a row belong. `renderers` say which `render` a subject's records were last all held against, and
--- `buckets` what its source said of ranges of its rows when all of them were in step.
+-- `buckets` what its source said of ranges of its rows when all of them were in step;
+-- `cursors` how far an incremental source has been read.
 
 alter table penstock_layers add column version integer not null default 1;
 
@@ -29,4 +30,13 @@ create table penstock_buckets (
     digest       blob,
     version      text not null,
     primary key (layer_table, scope, subject, number)
+);
+
+create table penstock_cursors (
+    layer_table  text not null,
+    scope        text not null,
+    subject      text not null,
+    cursor       text not null,
+    full_at      integer,
+    primary key (layer_table, scope, subject)
 );
