@@ -10,6 +10,7 @@ from penstock.sync.ports import Run
 from penstock.sync.sending import Sender
 from penstock.sync.state import Mark
 from penstock.sync.verbs import Verbs
+from penstock.sync.withhold import LayerRemoval
 
 
 class Applier:
@@ -43,16 +44,21 @@ class Applier:
         for save in self._plan.after_upserts:
             save()
 
-    def deletes(self) -> None:
-        """Remove (or disable) what the source proved to be absent."""
-        for batch in self._batches("delete"):
-            unsent = [item for item in batch if item.remote_id is None and not item.in_doubt]
+    def deletes(self, removal: LayerRemoval) -> None:
+        """Remove (or disable) what the source proved to be absent, as far as it may go."""
+        for unsent in removal.never_sent():
+            self._run.check()
             self._plan.state.save([], Counts(deleted=len(unsent)), gone=[item.key for item in unsent])
+        for batch, approved in removal.batches(self._layer.batch_size):
+            self._run.check()
             doubted = self._doubts.look_up_absent([item for item in batch if item.in_doubt])
-            self._plan.state.save([], Counts(deleted=len(doubted)), gone=[item.key for item in doubted])
+            if doubted:
+                self._plan.state.save([], Counts(deleted=len(doubted)), gone=[item.key for item in doubted])
             there = [item for item in batch if item.remote_id is not None]
             if there:
-                self._sender.send(ChangeKind.DELETE, self._layer.on_delete, there)
+                with removal.counted(approved):
+                    self._sender.send(ChangeKind.DELETE, self._layer.on_delete, there)
+        removal.carried_out()
 
     def _batches(self, kind: str, retried: bool | None = None) -> Iterator[list[Item]]:
         """Batches of one kind; only of those that failed or were lost before, or only of the others, if asked for."""

@@ -5,14 +5,14 @@ disabled) only after every subject of the account has completed a read that bega
 moved to a subject that was read too early to have it.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
 
 from penstock.domain.bits import Bits
 from penstock.domain.records import Counts
 from penstock.store.port import Row, Store, Transaction
 from penstock.sync.plan import LayerPlan
-from penstock.sync.removal import lay_deletes
+from penstock.sync.removal import lay_deletes, prunes_unmanaged
 from penstock.sync.state import Fence, add_counts
 
 _PAGE = 1000
@@ -49,23 +49,33 @@ class Claims:
             self._write([("claims_drop", ids), ("rows_unclaim", ids)])
         self._write([("read_completed", None)])
 
-    def absent(self, plan: LayerPlan, subjects: Iterable[str]) -> None:
-        """Lay deletes of the rows that nobody has claimed since before every subject's last complete read began."""
-        before = self._all_read_since(subjects)
+    def absent(self, plan: LayerPlan, subjects: Callable[[], Iterable[str]]) -> None:
+        """Lay deletes of the rows that nobody has claimed since before every subject's last complete read began.
+
+        A run whose own read proves nothing lays none: who left every subject may just have come to this one.
+        """
+        if not plan.complete or not plan.counts.read:
+            return
+        prunes = prunes_unmanaged(plan)
+        if not self._any_unclaimed(prunes):
+            plan.proven = True
+            return
+        before = self._all_read_since(subjects())
         if before is None:
             return
+        plan.proven = True
         after = ""
         while True:
-            params = {"scope": self._scope, "after": after, "before": before, "count": _PAGE}
+            params = {"scope": self._scope, "after": after, "before": before, "prunes": int(prunes), "count": _PAGE}
             rows = self._rows("rows_unclaimed", params)
             if not rows:
                 return
             after = rows[-1][1]
-            lay_deletes(plan, rows)
+            lay_deletes(plan, rows, prunes)
 
-    def any_unclaimed(self) -> bool:
+    def _any_unclaimed(self, prunes: bool) -> bool:
         """Whether any row of the account waits for its subjects to be read."""
-        return bool(self._rows("rows_unclaimed_any", {"scope": self._scope})[0][0])
+        return bool(self._rows("rows_unclaimed_any", {"scope": self._scope, "prunes": int(prunes)})[0][0])
 
     def _all_read_since(self, subjects: Iterable[str]) -> int | None:
         """The earliest beginning of the subjects' last complete reads; None where one has none."""

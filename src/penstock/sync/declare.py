@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Generic, Protocol, TypeVar, get_args
 from penstock.domain.errors import PenstockError
 from penstock.domain.limits import Limit, Window
 from penstock.domain.records import Subject
+from penstock.sync.guard import Guard
 
 R = TypeVar("R")
 S = TypeVar("S")
@@ -36,12 +37,17 @@ class Layer(Generic[R]):
     `idempotency_keys` (`change.idempotency_key` is sent along). Where it declares none of them, a look-up that finds
     nothing is believed once `in_doubt_delay` is over; and where there is no `find` either, the record waits for a
     person, unless `duplicates_possible`. `rate_codes` are codes of `Rejected`, besides the usual, that say "too often".
+
+    `guard` says from how many on deletes are withheld until a person approves them. `prune_unmanaged` deletes also what
+    was only ever observed at the destination, where the source does not have it. See docs/deleting.md.
     """
 
     scope: ClassVar[str] = "subject"
     key: ClassVar[str | tuple[str, ...]] = ""
     match: ClassVar[str | None] = None
     on_delete: ClassVar[str] = "delete"
+    guard: ClassVar[Guard] = Guard()
+    prune_unmanaged: ClassVar[bool] = False
     mode: ClassVar[str] = "mirror"
     batch_size: ClassVar[int | None] = None
     field_digests: ClassVar[bool] = True

@@ -14,6 +14,7 @@ from penstock.domain.keys import Reader, getter, key_reader
 from penstock.domain.names import did_you_mean, layer_table, name_fault
 from penstock.domain.records import RATES
 from penstock.sync.declare import Layer, Reference, Sync, SyncDefinition, SyncOptions
+from penstock.sync.guard import Guard
 from penstock.sync.single import singly
 
 _SCOPES = ("subject", "account")
@@ -133,6 +134,9 @@ def _layer(sync: str, declared: type[Layer[Any]], names: Sequence[str], faults: 
     batch = declared.batch_size or getattr(layer.destination, "batch_size", None) or _DEFAULT_BATCH
     if batch < 1:
         faults.append(f"{where}: batch_size: expected at least 1, got {batch}")
+    guard: Any = declared.guard
+    if not isinstance(guard, Guard):
+        faults.append(f"{where}: guard: expected a Guard(…), got {guard!r}")
     delay = declared.in_doubt_delay
     if not isinstance(delay, timedelta) or delay < timedelta(0):
         faults.append(f"{where}: in_doubt_delay: expected a timedelta of 0 or more, got {delay!r}")

@@ -51,9 +51,11 @@ def _read(plan: LayerPlan, run: Run, links: Links, dropped: Dropped) -> None:
     dropped.settle()
     if plan.counts.failed:
         plan.complete = False  # a record without a key may be the very one that looks absent
-    if not (plan.complete and whole and plan.counts.read):
+    if not plan.complete or plan.layer.on_delete == "keep" or plan.layer.account_scoped:
         return
-    if plan.layer.on_delete != "keep" and not plan.layer.account_scoped:
+    if not whole:
+        plan.proven = True  # there are as many rows as records, so nothing is absent
+    elif plan.counts.read:
         lay_absent(plan)
 
 

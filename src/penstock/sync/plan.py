@@ -84,7 +84,8 @@ class LayerPlan:
     again; and rebase: only its digest is saved. `retried` is how many creates and updates failed or were lost before,
     `doubtful_ms` for how long it is yet too early to believe that creates in doubt are absent.
     `fields` counts updates by the name of a field and whether it is `changed` or `added`. `after_upserts` is what is to
-    be saved once creates and updates have their outcomes. `proven` says that what is absent from the source was told apart.
+    be saved once creates and updates have their outcomes. `proven` says that what is absent from the source was told
+    apart, be it nothing.
     """
 
     layer: LayerDefinition

@@ -6,20 +6,30 @@ from penstock.domain.records import RecordState
 from penstock.store.port import Row
 from penstock.sync.plan import Item, LayerPlan, entry
 
+DELETE = "delete"
+
 
 def lay_absent(plan: LayerPlan) -> None:
     """Lay a delete for every row that a complete read did not meet. An empty source proves nothing."""
+    plan.proven = True
     if len(plan.seen) == plan.state.count():
         return
+    prunes = prunes_unmanaged(plan)
     for rows in plan.state.pages():
-        lay_deletes(plan, [row for row in rows if row[0] not in plan.seen])
+        lay_deletes(plan, [row for row in rows if row[0] not in plan.seen], prunes)
 
 
-def lay_deletes(plan: LayerPlan, rows: Sequence[Row]) -> None:
-    """Lay deletes of rows given as (id, key, parent key, remote id, version, status)."""
+def prunes_unmanaged(plan: LayerPlan) -> bool:
+    """Whether records that were only observed go as well. Not in a first run: its state may have been lost."""
+    return plan.layer.layer.prune_unmanaged and plan.state.managed_before()
+
+
+def lay_deletes(plan: LayerPlan, rows: Sequence[Row], prunes: bool = False) -> None:
+    """Lay deletes of rows given as (id, key, parent key, remote id, version, status); where it `prunes`, of any row."""
+    spared = (RecordState.DISABLED,) if prunes else (RecordState.DISABLED, RecordState.OBSERVED)
     plan.spool.lay([
-        entry("delete", Item(key, remote_id=remote_id, version=version, parent_key=parent_key, known=True,
-                              in_doubt=status == RecordState.IN_DOUBT and remote_id is None))
+        entry(DELETE, Item(key, remote_id=remote_id, version=version, parent_key=parent_key, known=True,
+                           in_doubt=status == RecordState.IN_DOUBT and remote_id is None))
         for _, key, parent_key, remote_id, version, status in rows
-        if status not in (RecordState.DISABLED, RecordState.OBSERVED)
+        if status not in spared
     ])

@@ -3,7 +3,7 @@
 A write is one transaction that first proves the run's lease: a window that lost its lease can save nothing.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import islice
 from operator import lt
@@ -91,6 +91,8 @@ class LayerState:
         self._table = table
         self._scope = scope
         self._fence = fence
+        self.tally: Callable[[Transaction, int], None] | None = None
+        """Called in the transaction that saves deletes, with how many: see sync/withhold.py."""
 
     @property
     def scope(self) -> str:
@@ -188,6 +190,12 @@ class LayerState:
         row = self._store.read(lambda tx: tx.row("state_count", {"scope": self._scope}, layer=self._table))
         return int(row[0]) if row else 0
 
+    def managed_before(self) -> bool:
+        """Whether an earlier run sent, or adopted, anything here."""
+        params = {"scope": self._scope, "run_id": self._fence.run_id if self._fence else 0}
+        row = self._store.read(lambda tx: tx.row("managed_before", params, layer=self._table))
+        return bool(row and row[0])
+
     def pages(self) -> Iterator[list[Row]]:
         """Every row as (id, key, parent key, remote id, version, status), by key, a page at a time."""
         after = ""
@@ -212,6 +220,8 @@ class LayerState:
         def work(tx: Transaction) -> None:
             if self._fence is not None:
                 add_counts(tx, self._fence, counts)
+            if self.tally is not None and counts.deleted:
+                self.tally(tx, counts.deleted)
             if marks:
                 canonicals = [mark.canonical for mark in marks]
                 columns["fields"] = self._shapes.encoded(tx, canonicals) if self._shapes else [None] * len(marks)

@@ -25,6 +25,7 @@ from penstock.sync.runs import RETRY, Settlement
 from penstock.sync.shapes import Shapes
 from penstock.sync.state import Fence, LayerState
 from penstock.sync.verbs import Verbs
+from penstock.sync.withhold import Withholding
 
 _ELSEWHERE_SECONDS = 10.0
 
@@ -47,10 +48,10 @@ def serve(store: Store, syncs: dict[str, SyncDefinition], events: Events, *, run
         if definition is None:
             settlement.release(delay_seconds=_ELSEWHERE_SECONDS, give_back=True)
             return  # a worker of another version of the app serves it
-        problems = _serve(store, definition, Subject(key, account, size), fence, check, remaining)
-        if problems:
-            message = storable("; ".join(problems))
-        settlement.finish(status, "SourceProblems" if problems else None, message)
+        problems, withheld = _serve(store, definition, Subject(key, account, size), fence, check, remaining, events)
+        if problems or withheld:
+            message = storable("; ".join([*problems, *withheld]))
+        settlement.finish(status, "SourceProblems" if problems else "DeletesWithheld" if withheld else None, message)
     except StaleLease:
         raise
     except Stopping:
@@ -75,14 +76,18 @@ def _failed(settlement: Settlement, error: Exception, attempt: int) -> tuple[str
 
 
 def _serve(store: Store, definition: SyncDefinition, subject: Subject, fence: Fence,
-           check: Callable[[], None], remaining: Callable[[], float]) -> list[str]:
-    """Plan and apply layer after layer, then delete in reverse; return what is wrong with the source, if anything."""
+           check: Callable[[], None], remaining: Callable[[], float], events: Events) -> tuple[list[str], list[str]]:
+    """Plan and apply layer after layer, then delete in reverse.
+
+    Return what is wrong with the source, if anything, and what was not deleted, and why.
+    """
     with ExitStack() as stack:
         run = stack.enter_context(opened(definition, subject))
         run.check, run.remaining = check, remaining
         verbs = Verbs(run)
         stack.callback(verbs.close)
         states = layer_states(store, definition, subject, fence)
+        withholding = Withholding(store, events, definition, subject, fence)
         served: list[tuple[LayerPlan, Applier]] = []
         for layer in definition.layers:
             claims = None
@@ -94,14 +99,15 @@ def _serve(store: Store, definition: SyncDefinition, subject: Subject, fence: Fe
             applier.upserts()
             if claims is not None:
                 claims.settle(plan)
-                if layer.on_delete != "keep" and claims.any_unclaimed():
-                    claims.absent(plan, [each.key for each in definition.sync.subjects()
-                                         if each.account == subject.account])
+                if layer.on_delete != "keep":
+                    claims.absent(plan, lambda: [each.key for each in definition.sync.subjects()
+                                                 if each.account == subject.account])
             served.append((plan, applier))
-        for _, applier in reversed(served):
-            applier.deletes()
+        removals = withholding.decide([plan for plan, _ in served])
+        for plan, applier in reversed(served):
+            applier.deletes(removals[plan.layer.name])
         wait_for_doubts([plan for plan, _ in served])
-        return [problem for plan, _ in served for problem in plan.problems]
+        return [problem for plan, _ in served for problem in plan.problems], withholding.messages()
 
 
 @contextmanager

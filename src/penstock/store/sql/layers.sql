@@ -296,14 +296,21 @@ select id from penstock.layer where scope = :scope and key in (select value from
 
 -- name: rows_unclaimed
 select id, key, parent_key, remote_id, version, status from penstock.layer
-where scope = :scope and key > :after and unclaimed_at < :before and status not in ('disabled', 'observed')
+where scope = :scope and key > :after and status <> 'disabled' and (
+    (unclaimed_at < :before and status <> 'observed')
+    or (:prunes = 1 and status = 'observed' and coalesce(unclaimed_at, changed_at) < :before and not exists (
+        select 1 from penstock.layer_claims where row_id = penstock.layer.id
+    ))
+)
 order by key
 limit :count;
 
 -- name: rows_unclaimed_any
 select exists (
     select 1 from penstock.layer
-    where scope = :scope and unclaimed_at is not null and status not in ('disabled', 'observed')
+    where scope = :scope and (
+        (unclaimed_at is not null and status not in ('disabled', 'observed')) or (:prunes = 1 and status = 'observed')
+    )
 );
 
 -- name: read_completed
