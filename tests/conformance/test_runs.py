@@ -128,7 +128,7 @@ def test_the_store_itself_allows_one_live_run_of_a_subject(engine: Engine, direc
     directory.sync.request("g1", account="acme")
     engine.dispatch()
     params = {"sync": "people", "subject": "g1", "account": "acme", "size": None, "priority": 0, "reasons": "[]",
-              "requested_at": 0}
+              "requested_at": 0, "options": ""}
     with pytest.raises(PenstockError, match="(?i)unique"):
         engine.app.store.write(lambda tx: tx.row("run_create", params))
 

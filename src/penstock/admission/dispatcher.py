@@ -1,7 +1,8 @@
 """The dispatcher: folds committed requests into runs, and admits runs by the policy. One acts at a time.
 
 A request is folded into the pending run of its subject, or into a new one; while a run is under way it stays where
-it is, and becomes the next run. So what arrives in the middle of a run is neither lost nor run twice.
+it is, and becomes the next run. So what arrives in the middle of a run is neither lost nor run twice. It stays as well
+behind a pending run of other options (see domain/folding.py), to which it lends its priority.
 """
 
 from collections.abc import Callable, Mapping
@@ -86,6 +87,10 @@ class Dispatcher:
         subject = known.get(key)
         account = folded.account or (subject.account if subject else None)
         pending = tx.row("run_pending", {"sync": folded.sync, "subject": folded.subject})
+        if pending is not None and pending[3] != folded.options:
+            if folded.priority > pending[1]:
+                tx.execute("run_fold", {"id": pending[0], "priority": folded.priority, "reasons": pending[2]})
+            return []
         if pending is not None:
             tx.execute("run_fold", {
                 "id": pending[0], "priority": max(pending[1], folded.priority),
@@ -122,7 +127,7 @@ class Dispatcher:
 
 def _asked(folded: Folded) -> dict[str, Any]:
     return {"sync": folded.sync, "subject": folded.subject, "priority": folded.priority,
-            "reasons": _encode(folded.reasons), "requested_at": folded.requested_at}
+            "reasons": _encode(folded.reasons), "requested_at": folded.requested_at, "options": folded.options}
 
 
 def _encode(reasons: list[str]) -> str:

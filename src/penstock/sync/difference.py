@@ -23,9 +23,13 @@ _NO_ROW = (None, -1, None)
 
 
 def plan_layer(layer: LayerDefinition, run: Run, state: LayerState, states: Mapping[str, LayerState],
-               planned: Mapping[str, Spool] | None = None) -> LayerPlan:
-    """Read the layer's source to its end and lay what differs from its state on a spool. The caller closes it."""
-    plan = LayerPlan(layer, state)
+               planned: Mapping[str, Spool] | None = None, spool: Spool | None = None,
+               whole: bool = False) -> LayerPlan:
+    """Read the layer's source to its end and lay what differs from its state on a spool. The caller closes it.
+
+    `whole`: read all that there is, also where the source could tell that it did not change.
+    """
+    plan = LayerPlan(layer, state, spool=spool or Spool(), whole=whole)
     try:
         _read(plan, run, Links(layer, states, planned), Dropped(plan, run.subject.key))
     except BaseException:
@@ -35,8 +39,8 @@ def plan_layer(layer: LayerDefinition, run: Run, state: LayerState, states: Mapp
 
 
 def _read(plan: LayerPlan, run: Run, links: Links, dropped: Dropped) -> None:
-    increment = find_increment(plan.layer, plan.state, run)
-    buckets = None if increment else find_buckets(plan.layer, plan.state, run, dropped.renderer)
+    increment = None if plan.whole else find_increment(plan.layer, plan.state, run)
+    buckets = None if increment or plan.whole else find_buckets(plan.layer, plan.state, run, dropped.renderer)
     whole = True
     if buckets is not None:
         plan.complete = True

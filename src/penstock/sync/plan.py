@@ -85,7 +85,7 @@ class LayerPlan:
     `doubtful_ms` for how long it is yet too early to believe that creates in doubt are absent.
     `fields` counts updates by the name of a field and whether it is `changed` or `added`. `after_upserts` is what is to
     be saved once creates and updates have their outcomes. `proven` says that what is absent from the source was told
-    apart, be it nothing.
+    apart, be it nothing. `whole`: all of the source is to be read, also where it could tell that it did not change.
     """
 
     layer: LayerDefinition
@@ -100,6 +100,7 @@ class LayerPlan:
     retried: int = 0
     proven: bool = False
     doubtful_ms: int = 0
+    whole: bool = False
 
     def problem(self, text: str) -> None:
         """Keep the first few things that are wrong with the source, for the run's message."""

@@ -10,6 +10,7 @@ from typing import Any
 
 from penstock.domain.errors import StaleLease, Stopping, Throttled, Unavailable, UnknownSubject
 from penstock.domain.jobs import storable
+from penstock.domain.options import RunOptions
 from penstock.domain.records import Subject
 from penstock.events import Events, RunSettled
 from penstock.store.port import Store
@@ -21,6 +22,7 @@ from penstock.sync.difference import plan_layer
 from penstock.sync.doubt import wait_for_doubts
 from penstock.sync.plan import LayerPlan
 from penstock.sync.ports import Run
+from penstock.sync.restrict import plan_restricted, restricted, state_type
 from penstock.sync.runs import RETRY, Settlement
 from penstock.sync.shapes import Shapes
 from penstock.sync.state import Fence, LayerState
@@ -39,7 +41,7 @@ def serve(store: Store, syncs: dict[str, SyncDefinition], events: Events, *, run
     row = store.write(lambda tx: tx.row("run_start", {"id": run_id, "job_id": job_id, "lease": lease}))
     if row is None:
         return
-    name, key, account, size, attempt = row
+    name, key, account, size, attempt, options = row
     fence = Fence(run_id, lease)
     settlement = Settlement(store, fence)
     status, message = "succeeded", None
@@ -48,7 +50,8 @@ def serve(store: Store, syncs: dict[str, SyncDefinition], events: Events, *, run
         if definition is None:
             settlement.release(delay_seconds=_ELSEWHERE_SECONDS, give_back=True)
             return  # a worker of another version of the app serves it
-        problems, withheld = _serve(store, definition, Subject(key, account, size), fence, check, remaining, events)
+        problems, withheld = _serve(store, definition, Subject(key, account, size), RunOptions.read(options), fence,
+                                    check, remaining, events)
         if problems or withheld:
             message = storable("; ".join([*problems, *withheld]))
         settlement.finish(status, "SourceProblems" if problems else "DeletesWithheld" if withheld else None, message)
@@ -75,7 +78,7 @@ def _failed(settlement: Settlement, error: Exception, attempt: int) -> tuple[str
     return "pending", message
 
 
-def _serve(store: Store, definition: SyncDefinition, subject: Subject, fence: Fence,
+def _serve(store: Store, definition: SyncDefinition, subject: Subject, options: RunOptions, fence: Fence,
            check: Callable[[], None], remaining: Callable[[], float], events: Events) -> tuple[list[str], list[str]]:
     """Plan and apply layer after layer, then delete in reverse.
 
@@ -86,14 +89,15 @@ def _serve(store: Store, definition: SyncDefinition, subject: Subject, fence: Fe
         run.check, run.remaining = check, remaining
         verbs = Verbs(run)
         stack.callback(verbs.close)
-        states = layer_states(store, definition, subject, fence)
+        states = layer_states(store, definition, subject, fence, options)
+        definition = restricted(definition, options)
         withholding = Withholding(store, events, definition, subject, fence)
         served: list[tuple[LayerPlan, Applier]] = []
         for layer in definition.layers:
             claims = None
-            if layer.account_scoped:
+            if layer.account_scoped and options.keys(layer.name) is None:
                 claims = Claims(store, layer.table, subject.account, subject.key, fence)
-            plan = plan_layer(layer, run, states[layer.name], states)
+            plan = plan_restricted(layer, run, states, options)
             stack.callback(plan.spool.close)
             applier = Applier(plan, run, verbs)
             applier.upserts()
@@ -126,12 +130,14 @@ def opened(definition: SyncDefinition, subject: Subject) -> Iterator[Run]:
 
 
 def layer_states(store: Store, definition: SyncDefinition, subject: Subject,
-                 fence: Fence | None = None) -> dict[str, LayerState]:
-    """The state of every layer in the scope that this subject gives it."""
-    return {layer.name: LayerState(store, layer.table, layer.scope(subject.key, subject.account), fence,
-                                   Shapes(store, layer.table) if layer.field_digests else None,
-                                   {each.table: None if layer.account_scoped else subject.key
-                                    for each in definition.layers if layer.name in each.targets})
+                 fence: Fence | None = None, options: RunOptions | None = None) -> dict[str, LayerState]:
+    """The state of every layer in the scope that this subject gives it, as a run with these options sees it."""
+    asked = options or RunOptions()
+    return {layer.name: state_type(asked, layer.name)(
+                store, layer.table, layer.scope(subject.key, subject.account), fence,
+                Shapes(store, layer.table) if layer.field_digests else None,
+                {each.table: None if layer.account_scoped else subject.key
+                 for each in definition.layers if layer.name in each.targets})
             for layer in definition.layers}
 
 

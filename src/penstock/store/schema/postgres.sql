@@ -193,7 +193,8 @@ create table penstock.sync_requests (
     account       text,
     priority      integer not null,
     reason        text not null,
-    requested_at  bigint not null
+    requested_at  bigint not null,
+    options       text not null default ''
 );
 
 create table penstock.sync_runs (
@@ -224,7 +225,8 @@ create table penstock.sync_runs (
     cursor        text,
     error_class   text,
     error         text,
-    withheld      bigint not null default 0
+    withheld      bigint not null default 0,
+    options       text not null default ''
 );
 create unique index sync_runs_live on penstock.sync_runs (sync, subject) where status in ('pending', 'running');
 create index sync_runs_pending on penstock.sync_runs (sync, account, priority desc, id) where status = 'pending';
@@ -272,6 +274,15 @@ create table penstock.buckets (
     digest       bytea,
     version      text not null,
     primary key (layer_table, scope, subject, number)
+);
+
+create table penstock.cursors (
+    layer_table  text not null,
+    scope        text not null,
+    subject      text not null,
+    cursor       text not null,
+    full_at      bigint,
+    primary key (layer_table, scope, subject)
 );
 
 create table penstock.removals (

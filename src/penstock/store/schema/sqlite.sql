@@ -156,7 +156,8 @@ create table penstock_sync_requests (
     account       text,
     priority      integer not null,
     reason        text not null,
-    requested_at  integer not null
+    requested_at  integer not null,
+    options       text not null default ''
 );
 
 create table penstock_sync_runs (
@@ -187,7 +188,8 @@ create table penstock_sync_runs (
     cursor        text,
     error_class   text,
     error         text,
-    withheld      integer not null default 0
+    withheld      integer not null default 0,
+    options       text not null default ''
 );
 create unique index penstock_sync_runs_live on penstock_sync_runs (sync, subject) where status in ('pending', 'running');
 create index penstock_sync_runs_pending on penstock_sync_runs (sync, account, priority desc, id) where status = 'pending';
@@ -235,6 +237,15 @@ create table penstock_buckets (
     digest       blob,
     version      text not null,
     primary key (layer_table, scope, subject, number)
+);
+
+create table penstock_cursors (
+    layer_table  text not null,
+    scope        text not null,
+    subject      text not null,
+    cursor       text not null,
+    full_at      integer,
+    primary key (layer_table, scope, subject)
 );
 
 create table penstock_removals (

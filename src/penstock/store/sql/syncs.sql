@@ -4,18 +4,18 @@
 -- name: request
 -- dialect: postgres
 -- differs: each dialect opens a JSON array of rows in its own way
-insert into penstock.sync_requests (sync, subject, account, priority, reason, requested_at)
-select r.sync, r.subject, r.account, r.priority, r.reason, penstock.now()
+insert into penstock.sync_requests (sync, subject, account, priority, reason, requested_at, options)
+select r.sync, r.subject, r.account, r.priority, r.reason, penstock.now(), coalesce(r.options, '')
 from json_to_recordset(:requests::json)
-     as r (sync text, subject text, account text, priority integer, reason text)
+     as r (sync text, subject text, account text, priority integer, reason text, options text)
 returning id;
 
 -- name: request
 -- dialect: sqlite
 -- differs: each dialect opens a JSON array of rows in its own way
-insert into penstock.sync_requests (sync, subject, account, priority, reason, requested_at)
+insert into penstock.sync_requests (sync, subject, account, priority, reason, requested_at, options)
 select value ->> 'sync', value ->> 'subject', value ->> 'account', value ->> 'priority', value ->> 'reason',
-       penstock.now()
+       penstock.now(), coalesce(value ->> 'options', '')
 from json_each(:requests)
 where true
 returning id;
@@ -30,14 +30,18 @@ select pg_try_advisory_xact_lock(7235441155545719656);
 -- differs: BEGIN IMMEDIATE has locked the file already
 select true;
 
+-- Requests with other options than the live run of their subject stay until it has ended; one that is more urgent is
+-- seen once, to make that run as urgent.
+
 -- name: requests_waiting
 -- dialect: postgres
 -- differs: each dialect takes an array in its own way
-select id, sync, subject, account, priority, reason, requested_at
+select id, sync, subject, account, priority, reason, requested_at, options
 from penstock.sync_requests r
 where sync = any (:syncs) and not exists (
     select 1 from penstock.sync_runs u
-    where u.sync = r.sync and u.subject = r.subject and u.status = 'running' and u.status in ('pending', 'running')
+    where u.sync = r.sync and u.subject = r.subject and u.status in ('pending', 'running')
+      and (u.status = 'running' or (u.options <> r.options and u.priority >= r.priority))
 )
 order by id
 limit :count;
@@ -45,11 +49,12 @@ limit :count;
 -- name: requests_waiting
 -- dialect: sqlite
 -- differs: each dialect takes an array in its own way
-select id, sync, subject, account, priority, reason, requested_at
+select id, sync, subject, account, priority, reason, requested_at, options
 from penstock.sync_requests r
 where sync in (select value from json_each(:syncs)) and not exists (
     select 1 from penstock.sync_runs u
-    where u.sync = r.sync and u.subject = r.subject and u.status = 'running' and u.status in ('pending', 'running')
+    where u.sync = r.sync and u.subject = r.subject and u.status in ('pending', 'running')
+      and (u.status = 'running' or (u.options <> r.options and u.priority >= r.priority))
 )
 order by id
 limit :count;
@@ -65,19 +70,19 @@ delete from penstock.sync_requests where id = any (:ids);
 delete from penstock.sync_requests where id in (select value from json_each(:ids));
 
 -- name: run_pending
-select id, priority, reasons from penstock.sync_runs
+select id, priority, reasons, options from penstock.sync_runs
 where sync = :sync and subject = :subject and status = 'pending' and status in ('pending', 'running');
 
 -- name: run_create
-insert into penstock.sync_runs (sync, subject, account, size, status, priority, reasons, requested_at, run_at)
-values (:sync, :subject, :account, :size, 'pending', :priority, :reasons, :requested_at, penstock.now())
+insert into penstock.sync_runs (sync, subject, account, size, status, priority, reasons, requested_at, run_at, options)
+values (:sync, :subject, :account, :size, 'pending', :priority, :reasons, :requested_at, penstock.now(), :options)
 returning id;
 
 -- name: run_refuse
 insert into penstock.sync_runs (sync, subject, account, status, priority, reasons, requested_at, run_at,
-                                finished_at, error_class, error)
+                                finished_at, error_class, error, options)
 values (:sync, :subject, '', 'failed', :priority, :reasons, :requested_at, penstock.now(), penstock.now(),
-        :error_class, :error)
+        :error_class, :error, :options)
 returning id;
 
 -- name: run_fold
@@ -115,7 +120,7 @@ returning id, sync, subject;
 update penstock.sync_runs
 set lease = :lease, started_at = coalesce(started_at, penstock.now()), attempt = attempt + 1
 where id = :id and status = 'running' and job_id = :job_id and (lease is null or lease < :lease)
-returning sync, subject, account, size, attempt;
+returning sync, subject, account, size, attempt, options;
 
 -- name: run_progress
 update penstock.sync_runs
