@@ -8,8 +8,10 @@ from importlib.metadata import version
 
 import click
 
+from penstock.cli.approve import approve
 from penstock.cli.demo import demo
 from penstock.cli.doctor import doctor
+from penstock.cli.failed import failed, retry
 from penstock.cli.init import init
 from penstock.cli.migrate import migrate
 from penstock.cli.periodic import periodic
@@ -28,7 +30,7 @@ def cli(context: click.Context, app: str | None) -> None:
     context.obj = app
 
 
-for command in (demo, doctor, init, migrate, periodic, plan, sync, worker):
+for command in (approve, demo, doctor, init, migrate, periodic, plan, sync, worker):
     cli.add_command(command)
 
 

@@ -142,13 +142,14 @@ class Doubts:
 
     def _stay(self, found: _Found, later: Sequence[Item], nobody_knows: Sequence[Item]) -> None:
         """Leave in doubt what cannot be decided."""
-        marks = [doubtful(item, AMBIGUOUS, f"its create was not answered; what matches it is several, or another"
-                                           f" record's; {self._advice()}") for item in found.unclear]
-        marks += [doubtful(item, NO_LOOKUP, f"its create was not answered, and {self._why_not()}; {self._advice()}")
-                  for item in nobody_knows]
+        several = f"its create was not answered; what matches it is several, or another record's; {self._advice()}"
+        unknown = f"its create was not answered, and {self._why_not()}; {self._advice()}"
+        marks = [doubtful(item, AMBIGUOUS, several) for item in found.unclear if item.error_class != AMBIGUOUS]
+        marks += [doubtful(item, NO_LOOKUP, unknown) for item in nobody_knows
+                  if item.error_class not in (AMBIGUOUS, NO_LOOKUP)]  # these rows say it already
         self._plan.doubtful_ms = max([self._plan.doubtful_ms, *(item.wait_ms for item in later)])
-        if marks or later:
-            self._plan.state.save(marks, Counts(failed=len(marks) + len(later)))
+        if failed := len(found.unclear) + len(nobody_knows) + len(later):
+            self._plan.state.save(marks, Counts(failed=failed))
 
     def _why_not(self) -> str:
         if self._layer.verb("find") is None:

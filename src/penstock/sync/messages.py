@@ -11,7 +11,7 @@ _LONGEST_PATTERN = 200
 _SECRETS = re.compile(
     r"""(?ix) \b(bearer|basic) \s+ [a-z0-9+/=._~-]{8,}
         | \b([\w-]*(?:token|password|passwd|secret|api[_-]?key|authorization)) (["']? \s* [:=] \s* ["']?)
-          [^\s"'&,;]+ """)
+          (?:(?:bearer|basic)\s+)? [^\s"'&,;]+ """)
 _SAME = (
     (re.compile(r"\s+"), " "),
     (re.compile(r'"[^"]*"|“[^”]*”|`[^`]*`|(?<!\w)\'[^\']*\'(?!\w)'), "…"),
