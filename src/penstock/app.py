@@ -31,6 +31,7 @@ from penstock.store import migrate
 from penstock.store.migrate import LayerTable
 from penstock.store.open import check_url, open_store
 from penstock.store.port import Store
+from penstock.sync.approvals import Approval, decided, withheld
 from penstock.sync.declare import Requesting, Sync, SyncDefinition, SyncOptions
 from penstock.sync.define import define
 from penstock.sync.runs import Requests
@@ -208,6 +209,14 @@ class Penstock:
 
     def request(self, requests: list[dict[str, Any]], connection: Any = None) -> None:
         Requests(self.store).request(requests, connection)
+
+    def approvals(self, sync: str) -> list[Approval]:
+        """The deletes of a sync that were withheld, and what was decided of them. Raises `ConfigurationError`."""
+        return withheld(self.store, self.definition(sync).name)
+
+    def approve(self, sync: str, *ids: int, by: str, refuse: bool = False) -> list[Approval]:
+        """Let the next run delete what was withheld, or (`refuse`) not. Raises `UnknownApproval`, deciding on none."""
+        return decided(self.store, self.definition(sync).name, ids, by=by, refuse=refuse)
 
     # The store
 

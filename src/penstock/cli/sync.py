@@ -54,7 +54,7 @@ def report(runs: list[RunRow], as_json: bool) -> None:
         click.echo(msgspec.json.encode({"runs": runs}).decode())
         return
     for run in runs:
-        parts = [f"{getattr(run, name)} {name}" for name in ("created", "updated", "deleted", "failed", "blocked")
-                 if getattr(run, name)]
+        parts = [f"{getattr(run, name)} {name}"
+                 for name in ("created", "updated", "deleted", "failed", "blocked", "withheld") if getattr(run, name)]
         click.echo(f"{run.subject}: {run.status}, {run.read} read, {', '.join(parts) or 'nothing to change'}"
                    + (f": {run.error}" if run.error else ""))

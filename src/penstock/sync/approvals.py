@@ -170,7 +170,7 @@ class ScopeApprovals:
         return self._store.read(lambda tx: tx.rows(name, params))
 
 
-def approvals(store: Store, sync: str) -> list[Approval]:
+def withheld(store: Store, sync: str) -> list[Approval]:
     """What is withheld of a sync, and what was decided of it and is not carried out yet, the oldest first."""
     def work(tx: Transaction) -> list[Approval]:
         found = []
@@ -182,7 +182,7 @@ def approvals(store: Store, sync: str) -> list[Approval]:
     return store.read(work)
 
 
-def decide(store: Store, sync: str, ids: Sequence[int], *, by: str, refuse: bool = False) -> list[Approval]:
+def decided(store: Store, sync: str, ids: Sequence[int], *, by: str, refuse: bool = False) -> list[Approval]:
     """Approve withheld deletes, or refuse them; return what was decided now. All or nothing.
 
     Raises `UnknownApproval` where one of the numbers is of no open question of this sync.
@@ -199,4 +199,4 @@ def decide(store: Store, sync: str, ids: Sequence[int], *, by: str, refuse: bool
 
     if wanted:
         store.write(work)
-    return [each for each in approvals(store, sync) if each.id in set(wanted)]
+    return [each for each in withheld(store, sync) if each.id in set(wanted)]
