@@ -3,12 +3,13 @@
     SQLSource   a source: any query of SQLite or PostgreSQL
     CSVSource, JSONLinesSource   sources: files, which prove that they are whole (Manifest, Trailer)
     scim        destinations of a SCIM 2.0 server: users, groups, memberships
+    http        a client for authors of connectors: pool, credentials, pages, faults told apart
     Console     a destination that prints, for trying a sync without credentials
 """
 
-from penstock.connectors import scim
+from penstock.connectors import http, scim
 from penstock.connectors.console import Console
 from penstock.connectors.files import CSVSource, JSONLinesSource, Manifest, Trailer
 from penstock.connectors.sql import SQLSource
 
-__all__ = ["CSVSource", "Console", "JSONLinesSource", "Manifest", "SQLSource", "Trailer", "scim"]
+__all__ = ["CSVSource", "Console", "JSONLinesSource", "Manifest", "SQLSource", "Trailer", "http", "scim"]
