@@ -30,7 +30,7 @@ def cli(context: click.Context, app: str | None) -> None:
     context.obj = app
 
 
-for command in (approve, demo, doctor, init, migrate, periodic, plan, sync, worker):
+for command in (approve, demo, doctor, failed, init, migrate, periodic, plan, retry, sync, worker):
     cli.add_command(command)
 
 
