@@ -1,4 +1,4 @@
-"""`penstock failed` and `penstock retry`: which records are not as they should be, by class of error; and those again."""
+"""`penstock failed` and `penstock retry`: which records are not in order, by class of error; and those again."""
 
 from datetime import UTC, datetime, timedelta
 

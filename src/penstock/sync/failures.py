@@ -1,7 +1,8 @@
 """Records that failed, are blocked or in doubt, gathered into classes of identical errors; and sending them again now.
 
-Two records are of one class if they are of one layer, in one state, and failed with the same code and with messages that
-differ in nothing but numbers, quoted names and addresses. Reading is by pages, and of what is in order nothing is read.
+Two records are of one class if they are of one layer, in one state, and failed with the same code and with messages
+that differ in nothing but numbers, quoted names and addresses. Reading is by pages, and of what is in order nothing is
+read.
 """
 
 from collections.abc import Collection, Iterator, Sequence
@@ -115,7 +116,8 @@ def retry(store: Store, definition: SyncDefinition, *, error_class: str | None =
     """
     if layer is not None and layer not in (names := [each.name for each in definition.layers]):
         raise ConfigurationError(f"{definition.name} has no layer {layer!r}{did_you_mean(layer, names)}")
-    retried, known = Retried(), set()
+    retried = Retried()
+    known: set[str] = set()
     for each in definition.layers:
         if layer not in (None, each.name):
             continue
@@ -128,8 +130,8 @@ def retry(store: Store, definition: SyncDefinition, *, error_class: str | None =
                 if chosen:
                     _due(store, definition, each, scope, chosen, retried)
     if not retried.count:
-        wanted = " and ".join(filter(None, (error_class and f"of class {error_class!r}", layer and f"in {layer}",
-                                            keys and f"with the keys {', '.join(sorted(keys))}")))
+        wanted = " ".join([*([f"of class {error_class!r}"] if error_class else []), *([f"in {layer}"] if layer else []),
+                           *([f"with the keys {', '.join(sorted(keys))}"] if keys else [])])
         raise ConfigurationError(f"no record {wanted or 'at all'} of {definition.name} failed"
                                  f"{did_you_mean(error_class or '', known)}; `penstock failed {definition.name}` lists"
                                  " what did")
