@@ -6,6 +6,7 @@ import re
 
 from penstock.domain.jobs import storable
 
+_LONGEST = 500
 _LONGEST_CLASS = 100
 _LONGEST_PATTERN = 200
 _SECRETS = re.compile(
@@ -18,14 +19,14 @@ _SAME = (
     (re.compile(r"(?i)\b[a-z][a-z0-9+.-]*://\S+"), "…"),
     (re.compile(r"[^\s@<>(),;:]+@[^\s@<>(),;:]+\.\w+"), "…"),
     (re.compile(r"(?i)\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b"), "…"),
-    (re.compile(r"\b[\w-]*\d[\w.:/-]*\w\b|\b\d\b"), "…"),
+    (re.compile(r"\b[\w-]*\d(?:[\w.:/-]*\w)?\b"), "…"),
     (re.compile(r"…(?:(?:, | ?(?:and|or) | )…)+"), "…"),
 )
 
 
 def kept(message: object) -> str:
     """A message as it may be stored: without NUL, of bounded length, and without what looks like a secret."""
-    return storable(_SECRETS.sub(_redacted, f"{message}"))
+    return storable(_SECRETS.sub(_redacted, f"{message}")[:_LONGEST])
 
 
 def kept_class(code: object) -> str:
