@@ -16,6 +16,7 @@ from penstock.cli.init import init
 from penstock.cli.migrate import migrate
 from penstock.cli.periodic import periodic
 from penstock.cli.plan import plan
+from penstock.cli.state import state
 from penstock.cli.sync import sync
 from penstock.cli.worker import worker
 from penstock.domain.errors import ConfigurationError, PenstockError
@@ -30,7 +31,7 @@ def cli(context: click.Context, app: str | None) -> None:
     context.obj = app
 
 
-for command in (approve, demo, doctor, failed, init, migrate, periodic, plan, retry, sync, worker):
+for command in (approve, demo, doctor, failed, init, migrate, periodic, plan, retry, state, sync, worker):
     cli.add_command(command)
 
 

@@ -9,7 +9,9 @@ from rich.console import Console
 from penstock.app import SYNC_QUEUE, Penstock
 from penstock.cli.finding import find_app
 from penstock.cli.progress import RunProgress
+from penstock.domain.options import RunOptions
 from penstock.domain.records import Subject
+from penstock.sync.address import target_of
 from penstock.sync.runs import RunRow
 
 _SLOTS = 4
@@ -18,14 +20,21 @@ _SLOTS = 4
 @click.command()
 @click.argument("name")
 @click.option("--subject", "keys", multiple=True, help="Which subject; may be repeated. Without it: all of them.")
+@click.option("--full", is_flag=True, help="Send every record again, whatever was sent before; delete nothing.")
+@click.option("--only", "only", multiple=True, metavar="LAYER[:KEY]",
+              help="Only a layer, or one record of it; may be repeated. What refers to it stays as it is.")
 @click.option("--json", "as_json", is_flag=True, help="Print the runs as JSON, on the last line.")
 @click.pass_context
-def sync(context: click.Context, name: str, keys: tuple[str, ...], as_json: bool) -> None:
+def sync(context: click.Context, name: str, keys: tuple[str, ...], full: bool, only: tuple[str, ...],
+         as_json: bool) -> None:
     """Bring subjects up to date now, and show how it goes. Works with or without other workers."""
     with find_app(context) as app:
         app.check()
+        definition = app.definition(name)
+        options = RunOptions.of(full, [target_of(definition, text) for text in only])
         subjects = chosen(app, name, keys)
-        request(app, name, subjects, reason="command line")
+        request(app, name, subjects, reason=f"command line: {options}" if options.text else "command line",
+                options=options)
         serving = app.worker({SYNC_QUEUE: _SLOTS})
         serving.start()
         try:
@@ -42,9 +51,12 @@ def chosen(app: Penstock, name: str, keys: tuple[str, ...]) -> list[Subject]:
     return [app.subject(name, key) for key in keys] if keys else list(definition.sync.subjects())
 
 
-def request(app: Penstock, name: str, subjects: list[Subject], reason: str) -> None:
+def request(app: Penstock, name: str, subjects: list[Subject], reason: str,
+            options: RunOptions | None = None) -> None:
     """Request a run of every subject, in one statement."""
-    app.request([{"sync": name, "subject": subject.key, "account": subject.account, "priority": 0, "reason": reason}
+    text = options.text if options is not None else ""
+    app.request([{"sync": name, "subject": subject.key, "account": subject.account, "priority": 0, "reason": reason,
+                  "options": text}
                  for subject in subjects])
 
 

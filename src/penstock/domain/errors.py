@@ -22,6 +22,8 @@
     ├── UnknownConnection             `using(connection=…)` was given something that Penstock cannot write through
     ├── SyncError
     │   ├── UnknownSubject            a request names a subject that `subjects()` does not give
+    │   ├── SurgeryRefused            a change of state by hand would contradict what is there
+    │   │   └── RunAtWork             a window is at work on that very state
     │   ├── UnknownApproval           an answer to a question about withheld deletes that is not open
     │   ├── SourceError               the source could not be read
     │   └── DestinationError          a whole call failed; raised by verbs
@@ -128,6 +130,14 @@ class SyncError(PenstockError):
 
 class UnknownSubject(SyncError):
     """A request names a subject that the sync's `subjects()` does not give."""
+
+
+class SurgeryRefused(SyncError):
+    """A change of a layer's state by hand would contradict what is there; nothing was changed."""
+
+
+class RunAtWork(SurgeryRefused):
+    """A window is at work on the state that was to be changed by hand, and would write over it."""
 
 
 class UnknownApproval(SyncError):

@@ -52,3 +52,21 @@ def key_reader(fields: str | Sequence[str], mapping: bool | None) -> Reader:
         return [key_text(value) for value in values]
 
     return read
+
+
+def typed_key(fields: str | Sequence[str], text: str) -> str:
+    """A key as people type it: of one field as it is, of several as a JSON array or with commas between.
+
+    Raises `ValueError` that says what was expected.
+    """
+    if isinstance(fields, str):
+        return text
+    try:
+        values = msgspec.json.decode(text, type=list[str | int]) if text.startswith("[") else text.split(",")
+        key = compound(values) if len(values) == len(fields) else None
+    except msgspec.DecodeError:
+        key = None
+    if key is None:
+        raise ValueError(f"expected the {len(fields)} values of {', '.join(fields)}, as a JSON array or with commas"
+                         f" between, got {text!r}")
+    return key

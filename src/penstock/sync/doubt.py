@@ -18,6 +18,8 @@ from penstock.sync.sending import Conflict, doubtful
 from penstock.sync.verbs import Verbs
 
 AMBIGUOUS, NO_LOOKUP = "ambiguous", "no_lookup"
+FORGOTTEN = "forgotten"
+"""By a person (see surgery.py): it is looked up as well, but was given up where the source has it no more."""
 _KEY_BYTES = 16
 
 
@@ -75,17 +77,20 @@ class Doubts:
         return again
 
     def look_up_absent(self, doubted: list[Item]) -> list[Item]:
-        """The same for records that the source has no more; return those that surely were never created."""
+        """The same for records that the source has no more; return those that surely were never created, or given up.
+        """
         if not doubted:
             return []
         rows = self._plan.state.look_up([item.key for item in doubted])
         for item in doubted:
             if row := rows.get(item.key):
                 remember(item, row)
+        given_up = [item for item in doubted if item.error_class == FORGOTTEN]
+        doubted = [item for item in doubted if item.error_class != FORGOTTEN]
         found = self._found(doubted)
         later = [item for item in found.absent if not self._is_old(item)]
         self._stay(found, later, self._unsearchable(doubted))
-        return [item for item in found.absent if self._is_old(item)]
+        return given_up + [item for item in found.absent if self._is_old(item)]
 
     def existing(self, conflicts: Sequence[Conflict]) -> list[Item]:
         """Look up creates that met an existing record; return those that are surely that record, with its remote id."""

@@ -10,12 +10,11 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from penstock.domain.errors import ConfigurationError
-from penstock.domain.names import did_you_mean
 from penstock.domain.options import RunOptions
 from penstock.domain.records import RecordState
 from penstock.store.port import Row
 from penstock.store.spool import Entry, Spool
+from penstock.sync.address import layer_of
 from penstock.sync.declare import SyncDefinition
 from penstock.sync.define import LayerDefinition
 from penstock.sync.difference import plan_layer
@@ -26,11 +25,8 @@ from penstock.sync.state import Held, LayerState
 
 def restricted(definition: SyncDefinition, options: RunOptions) -> SyncDefinition:
     """The sync as a run with these options knows it. Raises `ConfigurationError` for a layer that it does not have."""
-    names = [layer.name for layer in definition.layers]
     for target in options.only:
-        if target.layer not in names:
-            raise ConfigurationError(f"{definition.name}: expected one of its layers, {', '.join(names)}, got"
-                                     f" {target.layer!r}{did_you_mean(target.layer, names)}")
+        layer_of(definition, target.layer)
     left_out = {target for layer in definition.layers if not options.has(layer.name) for target in layer.targets}
     served = [layer for layer in definition.layers if options.has(layer.name)]
     kept = {layer.name for layer in served if options.full or options.keys(layer.name)} | left_out

@@ -72,7 +72,7 @@ order by scope, key;
 -- A forgotten row is in doubt: it is looked up before its record is created.
 update penstock.layer
 set status = 'in_doubt', remote_id = null, version = null, digest = null, fields = null, answered = null, tried = null,
-    error_class = 'forgotten', error = null, attempts = null, retry_at = null, changed_at = penstock.now(), run_id = null
+    error_class = :error_class, error = null, attempts = null, retry_at = null, changed_at = penstock.now(), run_id = null
 where id = :id;
 
 -- name: row_remove

@@ -1,0 +1,213 @@
+"""`penstock state`: what the state of a sync's layers says, and what a person says against it."""
+
+import itertools
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any
+
+import click
+import msgspec
+
+from penstock.app import Penstock
+from penstock.cli.finding import find_app
+from penstock.domain.errors import ConfigurationError, RunAtWork
+from penstock.domain.records import RecordState
+from penstock.sync.address import key_of, layer_of
+from penstock.sync.define import LayerDefinition
+from penstock.sync.surgery import StateRow, Surgery, show
+
+_AGAIN_SECONDS = 0.02
+_HEADINGS = ("LAYER", "SCOPE", "KEY", "STATUS", "REMOTE ID", "CHANGED", "RUN", "ERROR")
+
+
+@click.group()
+def state() -> None:
+    """Look at what is remembered of records, and put it right by hand."""
+
+
+def _place(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options that say whose record is meant, where its key alone does not."""
+    for option in (
+        click.option("--account", help="The account, for a layer whose scope is that."),
+        click.option("--subject", help="The subject whose record it is; needed where several have the key."),
+        click.option("--wait", "wait_seconds", type=float, default=0.0, metavar="SECONDS",
+                     help="Wait so long for a run that is at work there."),
+    ):
+        command = option(command)
+    return click.pass_context(command)
+
+
+@state.command("show")
+@click.argument("name")
+@click.option("--layer", "layer_name", help="Only of this layer.")
+@click.option("--subject", help="Only what is in the scope of this subject.")
+@click.option("--account", help="Only of this account, in layers whose scope is that.")
+@click.option("--status", type=click.Choice([each.value for each in RecordState]), help="Only rows in this state.")
+@click.option("--limit", type=click.IntRange(0), default=100, show_default=True, help="So many rows; 0: all.")
+@click.option("--after", metavar="JSON", help="Go on after this row: [layer, scope, key].")
+@click.option("--json", "as_json", is_flag=True, help="Print the rows as JSON; times are milliseconds since 1970, UTC.")
+@click.pass_context
+def show_rows(context: click.Context, name: str, layer_name: str | None, subject: str | None, account: str | None,
+              status: str | None, limit: int, after: str | None, as_json: bool) -> None:
+    """Show the rows of a sync's state, page by page."""
+    with find_app(context) as app:
+        app.check()
+        definition = app.definition(name)
+        layers = [layer_of(definition, layer_name)] if layer_name else list(definition.layers)
+        start = _start(after)
+        if start is not None:
+            layers = list(itertools.dropwhile(lambda layer: layer.name != start[0], layers))
+
+        def rows() -> Iterator[StateRow]:
+            for layer in layers:
+                place = start[1:] if start is not None and start[0] == layer.name else ("", "")
+                if account is not None and subject is None and not layer.account_scoped:
+                    continue
+                scope = _scope(app, name, layer, subject, account if layer.account_scoped else None)
+                for page in show(app.store, layer, scope=scope, status=status, after=place):
+                    yield from page
+
+        found = rows()
+        shown = found if limit == 0 else itertools.islice(found, limit)
+        last = _print_json(shown) if as_json else _print(shown)
+        following = last if last is not None and next(found, None) is not None else None
+        if as_json:
+            click.echo(f'],"after":{msgspec.json.encode(_cursor(following)).decode()}}}')
+        elif following is not None:
+            click.echo(f"there is more: --after '{msgspec.json.encode(_cursor(following)).decode()}'")
+
+
+@state.command()
+@click.argument("name")
+@click.argument("layer_name", metavar="LAYER")
+@click.argument("keys", metavar="KEY...", nargs=-1, required=True)
+@click.option("--anew", is_flag=True, help="They are surely not at the destination: create them without a look-up.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@_place
+def forget(context: click.Context, name: str, layer_name: str, keys: tuple[str, ...], anew: bool, yes: bool,
+           subject: str | None, account: str | None, wait_seconds: float) -> None:
+    """Forget which remote records these are: the next run looks them up, or creates them anew.
+
+    The destination is not asked, and keeps what it has.
+    """
+    with find_app(context) as app:
+        surgery, scope = _surgery(app, name, layer_name, subject, account)
+        found = surgery.find([key_of(surgery.layer, key) for key in keys], scope)
+        then = "looked up" if surgery.looks_up and not anew else "created anew"
+        for row in found:
+            click.echo(f"{layer_name} {row.key} of {row.scope}: {row.status}, remote id {row.remote_id or '-'}")
+        if not yes:
+            click.confirm(f"forget {len(found)} of {layer_name}, to be {then} by the next run?", abort=True)
+        for each in dict.fromkeys(row.scope for row in found):
+            own = [row.key for row in found if row.scope == each]
+            _patiently(wait_seconds, partial(surgery.forget, each, own, anew=anew))
+        click.echo(f"forgotten; what the source still has is {then} by the next run")
+
+
+@state.command()
+@click.argument("name")
+@click.argument("layer_name", metavar="LAYER")
+@click.argument("key")
+@click.argument("remote_id")
+@_place
+def adopt(context: click.Context, name: str, layer_name: str, key: str, remote_id: str, subject: str | None,
+          account: str | None, wait_seconds: float) -> None:
+    """Say that a record is REMOTE_ID at the destination: the next run updates it, and creates nothing."""
+    with find_app(context) as app:
+        surgery, scope = _surgery(app, name, layer_name, subject, account)
+        own = key_of(surgery.layer, key)
+        where = scope if scope is not None else surgery.find([own])[0].scope
+        _patiently(wait_seconds, lambda: surgery.adopt(where, own, remote_id))
+        click.echo(f"{layer_name} {own} of {where} is {remote_id}; the next run updates it")
+
+
+@state.command()
+@click.argument("name")
+@click.argument("layer_name", metavar="LAYER")
+@click.argument("key")
+@click.option("--to-key", help="The key that the source has for it now.")
+@click.option("--to-scope", metavar="SCOPE", help="The subject (or account) that it belongs to now.")
+@_place
+def move(context: click.Context, name: str, layer_name: str, key: str, to_key: str | None, to_scope: str | None,
+         subject: str | None, account: str | None, wait_seconds: float) -> None:
+    """Say that a record's key, or its scope, is another now: the remote record stays the same."""
+    if to_key is None and to_scope is None:
+        raise ConfigurationError("expected --to-key or --to-scope, got neither: say where the record is now")
+    with find_app(context) as app:
+        surgery, scope = _surgery(app, name, layer_name, subject, account)
+        [row] = surgery.find([key_of(surgery.layer, key)], scope)
+        new = key_of(surgery.layer, to_key) if to_key is not None else row.key
+        _patiently(wait_seconds, lambda: surgery.move(row.scope, row.key, to_key=new, to_scope=to_scope))
+        click.echo(f"{layer_name} {row.key} of {row.scope} is {new} of {to_scope or row.scope} now; remote id"
+                   f" {row.remote_id or '-'}")
+
+
+def _surgery(app: Penstock, name: str, layer_name: str, subject: str | None,
+             account: str | None) -> tuple[Surgery, str | None]:
+    """What changes the layer, and the scope that the options name, if they name one."""
+    app.check()
+    definition = app.definition(name)
+    layer = layer_of(definition, layer_name)
+    return Surgery(app.store, definition, layer), _scope(app, name, layer, subject, account)
+
+
+def _scope(app: Penstock, name: str, layer: LayerDefinition, subject: str | None, account: str | None) -> str | None:
+    if not layer.account_scoped:
+        if account is not None:
+            raise ConfigurationError(f"{layer.name}: expected --subject, since its scope is the subject, got --account")
+        return subject
+    return account if account is not None or subject is None else app.subject(name, subject).account
+
+
+def _patiently(seconds: float, change: Callable[[], None]) -> None:
+    """Make a change; while a run is at work there, try again for so long."""
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            return change()
+        except RunAtWork:
+            if time.monotonic() >= deadline:
+                raise
+            time.sleep(_AGAIN_SECONDS)
+
+
+def _start(after: str | None) -> tuple[str, str, str] | None:
+    if after is None:
+        return None
+    try:
+        return msgspec.json.decode(after, type=tuple[str, str, str])
+    except msgspec.DecodeError:
+        raise ConfigurationError(f"--after: expected [layer, scope, key] as the last page said, got"
+                                 f" {after!r}") from None
+
+
+def _cursor(row: StateRow | None) -> tuple[str, str, str] | None:
+    return None if row is None else (row.layer, row.scope, row.key)
+
+
+def _print(rows: Iterator[StateRow]) -> StateRow | None:
+    """A line for each; the last row."""
+    last = None
+    for row in rows:
+        if last is None:
+            click.echo("\t".join(_HEADINGS))
+        last = row
+        changed = datetime.fromtimestamp(row.changed_at / 1000, UTC).isoformat(" ", "seconds")
+        error = " ".join(part for part in (row.error_class and f"{row.error_class}:", row.error) if part)
+        click.echo("\t".join((row.layer, row.scope, row.key, row.status, row.remote_id or "-", changed,
+                              "by hand" if row.run_id is None else str(row.run_id), error or "-")))
+    if last is None:
+        click.echo("no rows")
+    return last
+
+
+def _print_json(rows: Iterator[StateRow]) -> StateRow | None:
+    """The beginning of one JSON object, written row by row; the last row."""
+    last = None
+    click.echo('{"rows":[', nl=False)
+    for row in rows:
+        click.echo(("," if last is not None else "") + msgspec.json.encode(row).decode(), nl=False)
+        last = row
+    return last
