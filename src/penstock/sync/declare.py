@@ -32,6 +32,10 @@ class Layer(Generic[R]):
     `update_only` neither creates nor deletes. `field_digests` keeps 4 bytes a field, which tell the fields that a
     change is about; without them a field that `render` no longer gives is a change like any other.
 
+    A layer that can tell what changed has two methods beside `source`: `cursor(run)`, which gives where it stands (any
+    JSON value), and `changed_since(cursor, run)`, a generator of the records that changed, which returns the next
+    cursor. It is then read whole every `full_every`, which alone shows what has left.
+
     What becomes of a create whose answer was lost is in docs/outcomes.md. The layer, or its destination, may declare
     `enforces_key` (a second create of a record is refused as a conflict), `idempotent` (it makes no second record) or
     `idempotency_keys` (`change.idempotency_key` is sent along). Where it declares none of them, a look-up that finds
@@ -51,6 +55,7 @@ class Layer(Generic[R]):
     mode: ClassVar[str] = "mirror"
     batch_size: ClassVar[int | None] = None
     field_digests: ClassVar[bool] = True
+    full_every: ClassVar[timedelta] = timedelta(days=1)
     enforces_key: ClassVar[bool] = False
     idempotent: ClassVar[bool] = False
     idempotency_keys: ClassVar[bool] = False

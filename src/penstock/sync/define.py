@@ -126,6 +126,9 @@ def _layer(sync: str, declared: type[Layer[Any]], names: Sequence[str], faults: 
     layer = declared()
     if not (callable(layer.source) or hasattr(layer.source, "pages")):
         faults.append(f"{where}: expected a source (a generator method, or an object such as SQLSource), got none")
+    for one, other in (("changed_since", "cursor"), ("cursor", "changed_since")):
+        if hasattr(layer, one) and not hasattr(layer, other):
+            faults.append(f"{where}: has {one} without {other}: what changed is told from a cursor, so write both")
     for verb in _verbs(declared.mode, declared.on_delete):
         if not any(hasattr(owner, name) for owner, name in
                             ((layer, verb), (layer, f"{verb}_one"), (layer.destination, verb))):

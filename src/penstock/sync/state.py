@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from penstock.domain.errors import StaleLease
 from penstock.domain.records import Counts, RecordState
-from penstock.store.port import Row, Store, Transaction
+from penstock.store.port import Params, Row, Store, Transaction
 from penstock.sync.shapes import Shapes
 
 _PAGE = 1000
@@ -135,22 +135,21 @@ class LayerState:
         rows = self._store.read(lambda tx: tx.rows("state_fields", params, layer=self._table))
         return {key: self._shapes.decoded(bytes(kept)) for key, kept in rows}
 
-    def renderer(self, subject: str) -> str | None:
-        """What `render` was when all records of a subject were last held against this state."""
-        params = {"layer_table": self._table, "scope": self._scope, "subject": subject}
-        row = self._store.read(lambda tx: tx.row("renderer", params))
-        return row[0] if row else None
+    def ask(self, name: str, params: Params) -> list[Row]:
+        """The rows of a statement about this layer in this scope."""
+        return self._store.read(lambda tx: tx.rows(name, self._placed(params), layer=self._table))
 
-    def save_renderer(self, subject: str, renderer: str) -> None:
-        """Note that all records of a subject are held against this state as `renderer` gives them."""
-        params = {"layer_table": self._table, "scope": self._scope, "subject": subject, "renderer": renderer}
-
+    def note(self, name: str, params: Params) -> None:
+        """Carry out a statement about this layer in this scope, under the run's lease."""
         def work(tx: Transaction) -> None:
             if self._fence is not None:
                 add_counts(tx, self._fence, Counts())
-            tx.execute("renderer_save", params)
+            tx.execute(name, self._placed(params), layer=self._table)
 
         self._store.write(work)
+
+    def _placed(self, params: Params) -> Params:
+        return {"layer_table": self._table, "scope": self._scope, **params}
 
     def buckets(self, subject: str) -> list[KeptBucket]:
         """What is kept of the buckets of a subject's source, the first first."""
