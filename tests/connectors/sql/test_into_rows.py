@@ -68,7 +68,8 @@ def test_an_update_of_such_a_record_makes_a_row_that_is_gone(keyed: Database) ->
     """As it must where a create was recorded with its remote id, and was never carried out."""
     destination = prices(keyed)
     created(destination, create("A1", {"cents": 5}))
-    outcomes = destination.update([update("A1", {"cents": 6}, key="A1"), update("B2", {"cents": 7}, key="B2")], run_of())
+    changes = [update("A1", {"cents": 6}, key="A1"), update("B2", {"cents": 7}, key="B2")]
+    outcomes = destination.update(changes, run_of())
     assert [done(outcome) for outcome in outcomes] == ["A1", "B2"]
     assert keyed.run("select sku, cents from price order by sku") == [("A1", 6), ("B2", 7)]
 
@@ -106,7 +107,8 @@ def test_an_update_empties_what_the_record_lacks_now_and_leaves_other_columns_al
 
 
 def test_parent_and_references_go_into_their_columns(database: Database) -> None:
-    database.run("create table member (team_id integer, person_id integer, since text, primary key (team_id, person_id))")
+    database.run("create table member (team_id integer, person_id integer, since text,"
+                 " primary key (team_id, person_id))")
     destination = SQLDestination(database.url, "member", key=("team_id", "person_id"), parent="team_id",
                                  references="person_id")
     links = {"parent_id": "3", "reference_ids": ("4",)}

@@ -56,6 +56,7 @@ class Layout:
 def lay_out(dialect: Dialect | None, table: Any, columns: dict[str, Any], faults: list[str]) -> Layout:
     """What was given to SQLDestination, with what is wrong about it added to `faults`."""
     schema, name = _table(dialect, table, faults)
+    unkeyed = columns["key"] is None
     key = _names("key", columns.pop("key"), faults)
     references = _names("references", columns.pop("references"), faults)
     singles = {role: name for role, name in columns.items() if _named(dialect, role, name, faults)}
@@ -63,7 +64,7 @@ def lay_out(dialect: Dialect | None, table: Any, columns: dict[str, Any], faults
     for role, column in (*(("key", name) for name in key), *(("references", name) for name in references)):
         _named(dialect, role, column, faults)
     faults += _repeated(layout)
-    if not key and layout.match is None:
+    if unkeyed and layout.match is None:
         faults.append(
             "SQLDestination expects key=, the column that holds a record's own key, or match=, the column by which a"
             " row that the database numbered is found again, but got neither."
