@@ -1,6 +1,7 @@
 """Real sources and destinations: where the records of a layer come from, and where they go.
 
     SQLSource   a source: any query of SQLite or PostgreSQL
+    SQLDestination   a destination: a table of SQLite or PostgreSQL
     CSVSource, JSONLinesSource   sources: files, which prove that they are whole (Manifest, Trailer)
     scim        destinations of a SCIM 2.0 server: users, groups, memberships
     http        a client for authors of connectors: pool, credentials, pages, faults told apart
@@ -10,6 +11,6 @@
 from penstock.connectors import http, scim
 from penstock.connectors.console import Console
 from penstock.connectors.files import CSVSource, JSONLinesSource, Manifest, Trailer
-from penstock.connectors.sql import SQLSource
+from penstock.connectors.sql import SQLDestination, SQLSource
 
-__all__ = ["CSVSource", "Console", "JSONLinesSource", "Manifest", "SQLSource", "Trailer", "http", "scim"]
+__all__ = ["CSVSource", "Console", "JSONLinesSource", "Manifest", "SQLDestination", "SQLSource", "Trailer", "http", "scim"]
