@@ -46,7 +46,7 @@ BROKEN = [
     ("writes beside its verbs", cases.WritingLookCase(), "unchanged_run", "something else in the connector writes"),
     ("tells no remote id", broken(book=cases.NamelessBook), "first_sync", "with 7 records failed"),
     ("claims to be whole", broken(source=cases.LyingSource), "page_cut_short", "'name 6' is not there"),
-    ("miscounts", broken(source=cases.MiscountingSource), "any_page_size", "says Complete(8)"),
+    ("miscounts", broken(source=cases.MiscountingSource), "any_page_size", "complete with 8 records, but gave 7"),
     ("does not update", broken(book=cases.LazyBook), "changes", "'name 7' is there as {"),
     ("does not delete", broken(book=cases.HoardingBook), "changes", "'name 3' is there, and the source has no such"),
 ]

@@ -12,9 +12,12 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
-from penstock.domain.errors import DeclarationError
+from penstock.domain.errors import DeclarationError, SourceError
 from penstock.domain.records import Complete, Subject
+from penstock.sync.define import LayerDefinition
 from penstock.sync.ports import Run
+from penstock.sync.read import Unreadable, pages
+from penstock.sync.verbs import Verbs
 from penstock.testing.connectors.case import ConnectorCase
 from penstock.testing.connectors.faults import (
     ANSWER_LOST,
@@ -29,7 +32,6 @@ from penstock.testing.connectors.faults import (
     Fault,
     FaultKind,
 )
-from penstock.testing.connectors.reading import ReadThrough
 from penstock.testing.connectors.verdict import ConnectorFault
 from penstock.testing.connectors.world import World
 
@@ -74,15 +76,16 @@ def any_page_size(case: ConnectorCase) -> None:
         for layer in world.layers:
             wanted = sorted(str(layer.keys([record])[0]) for record in case.first[layer.name])
             for size in (1, 2, 3, len(wanted), len(wanted) + 1):
-                found, proof = _read(layer, case, max(size, 1))
+                world.page_size = max(size, 1)
+                found, proof = _read(layer, case, world.page_size)
                 if sorted(found) != wanted:
                     lost, more = sorted(set(wanted) - set(found)), sorted(set(found) - set(wanted))
                     raise ConnectorFault(f"{layer.name}: in pages of {size} the source gives {len(found)} records,"
                                          f" expected {len(wanted)}; lacking {lost}, besides {more}, twice"
                                          f" {sorted({key for key in found if found.count(key) > 1})}")
-                if proof is not None and proof.count != len(found):
-                    raise ConnectorFault(f"{layer.name}: in pages of {size} the source gives {len(found)} records and"
-                                         f" says Complete({proof.count}); count what is given")
+                if proof is None and layer.on_delete != "keep":
+                    raise ConnectorFault(f"{layer.name}: in pages of {size} the source gives every record, and does not"
+                                         " say that it is whole: return Complete(count), or nothing is ever deleted")
 
 
 def look_up(case: ConnectorCase) -> None:
@@ -168,7 +171,7 @@ def page_cut_short(case: ConnectorCase) -> None:
 
 
 def seeded_faults(case: ConnectorCase, seeds: Sequence[int] = range(3)) -> None:
-    """Faults drawn by chance while the source changes, two a run, the second in the midst of coming back from the first.
+    """Faults drawn by chance while the source changes, two a run, the second while it comes back from the first.
 
     At the end all is as it should be.
     """
@@ -244,24 +247,27 @@ def _edits_enough(case: ConnectorCase, world: World) -> None:
                                f" one record of `first` each; it does not {', '.join(lacking)} any")
 
 
-def _read(layer: Any, case: ConnectorCase, size: int) -> tuple[list[str], Complete | None]:
-    source = layer.layer.source
-    assert isinstance(source, ReadThrough)
-    raw = source.pages_of(Run(Subject(case.subject, account=case.account)), size)
-    found: list[str] = []
-    while True:
-        try:
-            page = next(raw)
-        except StopIteration as stop:
-            return found, stop.value
-        if len(page) > size:
-            raise ConnectorFault(f"{layer.name}: expected pages of at most {size} records, got one of {len(page)}")
-        found += [str(key) for key in layer.keys(page)]
+def _read(layer: LayerDefinition, case: ConnectorCase, size: int) -> tuple[list[str], Complete | None]:
+    client = case.connect(case.account)
+    with client if hasattr(client, "__enter__") else nullcontext(client) as entered:
+        stream = pages(layer, Run(Subject(case.subject, account=case.account), client=entered))
+        found: list[str] = []
+        while True:
+            try:
+                page = next(stream)
+            except StopIteration as stop:
+                return found, stop.value
+            except SourceError as error:
+                raise ConnectorFault(f"in pages of {size}: {error}") from error
+            if unreadable := [record for record in page if isinstance(record, Unreadable)]:
+                raise ConnectorFault(f"{layer.name}: in pages of {size} the source gives a record that does not fit its"
+                                     f" layer's type: {unreadable[0].error}")
+            if len(page) > size:
+                raise ConnectorFault(f"{layer.name}: expected pages of at most {size} records, got one of {len(page)}")
+            found += [str(key) for key in layer.keys(page)]
 
 
-def _found(layer: Any, values: list[str], run: Run) -> Mapping[str, list[str]]:
-    from penstock.sync.verbs import Verbs
-
+def _found(layer: LayerDefinition, values: list[str], run: Run) -> Mapping[str, list[str]]:
     verbs = Verbs(run)
     try:
         return verbs.find(layer, values)

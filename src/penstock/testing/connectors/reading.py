@@ -14,11 +14,11 @@ class ReadThrough:
     """Stands in the place of a layer's source, and has all that it has.
 
     `given` is the layer's own source: an object with pages, a generator method of the layer, or None; then `kept` gives
-    the records.
+    the records. `size` is the most that a page may have.
     """
 
-    def __init__(self, given: Any, name: str, faults: Faults, size: int, kept: Callable[[], Sequence[Any]],
-                 layer: Any = None) -> None:
+    def __init__(self, given: Any, name: str, faults: Faults, size: Callable[[], int],
+                 kept: Callable[[], Sequence[Any]], layer: Any = None) -> None:
         self._given = given
         self._name = name
         self._faults = faults
@@ -43,7 +43,7 @@ class ReadThrough:
 
     def pages(self, run: Run, size: int) -> Pages:
         """The source's pages, unless a fault is armed; what it proves at its end is handed on."""
-        raw = self.pages_of(run, self._size)
+        raw = self._pages(run, self._size())
         try:
             while True:
                 self._before()
@@ -67,7 +67,7 @@ class ReadThrough:
     def _bucket_pages(self, run: Run, size: int, bounds: list[str],
                       numbers: Sequence[int]) -> Generator[tuple[int, Sequence[Any]], None, None]:
         """The pages of some buckets, which can only fail: what they prove are their digests."""
-        raw = self._given.bucket_pages(run, self._size, bounds, numbers)
+        raw = self._given.bucket_pages(run, self._size(), bounds, numbers)
         try:
             while True:
                 self._before()
@@ -88,8 +88,8 @@ class ReadThrough:
         if self._faults.reach("page", "before", self._what) is SOURCE_FAILED:
             raise OSError(f"{self._what}: the kit broke the source off")
 
-    def pages_of(self, run: Run, size: int) -> Pages:
-        """The source's own pages, of at most `size` records, with no fault around them."""
+    def _pages(self, run: Run, size: int) -> Pages:
+        """The source's own pages, of at most `size` records."""
         if self._given is None:
             return paged(kept_whole(self._kept()), size)
         if hasattr(self._given, "pages"):

@@ -44,6 +44,7 @@ class World:
         self._case = case
         self._url = url
         self._records: Records = {}
+        self.page_size = case.page_size
         self.faults = faults or Faults(requests=case.proxy is not None)
         self.log = Log()
         self.where = ""
@@ -238,7 +239,7 @@ def _through(layer: type[Layer[Any]], case: ConnectorCase, world: World) -> type
     verb = Verb(name, faults, world.log)
     members: dict[str, Any] = {
         "__module__": layer.__module__, "__doc__": layer.__doc__, **own_verbs(layer, verb),
-        "source": ReadThrough(layer.source, name, faults, case.page_size, lambda: world.kept(name)),
+        "source": ReadThrough(layer.source, name, faults, lambda: world.page_size, lambda: world.kept(name)),
     }
     if layer.destination is not None:
         members["destination"] = SendThrough(layer.destination, verb)
