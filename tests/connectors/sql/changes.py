@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from penstock.connectors.sql import SQLDestination
+from penstock.connectors import SQLDestination
 from penstock.domain.records import Change, ChangeKind, Done, Subject
 from penstock.sync.ports import Run
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from penstock import Penstock
-from penstock.connectors.sql import SQLDestination
+from penstock.connectors import SQLDestination
 from penstock.domain.errors import ConfigurationError, DeclarationError, Unavailable
 from penstock.sync import Layer, Sync
 from penstock.sync.declare import SyncOptions

@@ -2,7 +2,8 @@
 
 import pytest
 
-from penstock.connectors.sql import SQLDestination, reading
+from penstock.connectors import SQLDestination
+from penstock.connectors.sql import reading
 from penstock.domain.errors import Stopping, Unavailable
 from tests.connectors.sql.changes import create, created, run_of
 from tests.connectors.sql.database import Database

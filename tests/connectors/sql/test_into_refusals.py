@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from penstock.connectors.sql import SQLDestination
+from penstock.connectors import SQLDestination
 from penstock.domain.records import Done
 from tests.connectors.sql.changes import create, created, delete, refused, run_of, update
 from tests.connectors.sql.database import Database

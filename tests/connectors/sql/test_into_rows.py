@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from penstock.connectors.sql import SQLDestination
+from penstock.connectors import SQLDestination
 from penstock.domain.errors import Unavailable
 from penstock.domain.records import GONE, Done, Rejected
 from tests.connectors.sql.changes import create, created, delete, done, refused, run_of, update

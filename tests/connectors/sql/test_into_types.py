@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from penstock.connectors.sql import SQLDestination
+from penstock.connectors import SQLDestination
 from tests.connectors.sql.changes import create, created, run_of, update
 from tests.connectors.sql.database import Database
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from penstock.connectors.sql import SQLDestination
+from penstock.connectors import SQLDestination
 from penstock.domain.records import GONE, Change, Done
 from tests.connectors.sql.changes import create, delete, refused, run_of, update
 from tests.connectors.sql.database import Database
