@@ -112,9 +112,9 @@ def children_first(ads: Ads) -> bool:
         "ad_group", "campaign"]
 
 
-def close_a_campaign(shop: Shop) -> None:
-    """Take one out of the catalogue, with all below it: a sixth of everything."""
-    shop.run("delete from campaign where reference_id = 'c17-003'",
+def close_campaigns(shop: Shop, count: int = 1) -> None:
+    """Take some out of the catalogue, with all below them: of six, each has a sixth of everything."""
+    shop.run(f"delete from campaign where reference_id >= 'c17-{6 - count:03}'",
              "delete from ad_group where campaign_id not in (select reference_id from campaign)",
              "delete from ad where ad_group_id not in (select reference_id from ad_group)",
              "delete from keyword where ad_group_id not in (select reference_id from ad_group)")
@@ -165,7 +165,26 @@ def test_its_commands_do_what_its_docstring_says(penstock_says: PenstockSays, sh
     assert advertised(ads) == shop.wanted()
 
     ads.forget()
-    close_a_campaign(shop)
+    close_campaigns(shop)
+    penstock_says("sync", *about)
+    assert children_first(ads)
+    assert advertised(ads) == shop.wanted()
+
+
+def test_too_many_deletes_wait_until_somebody_approves_them(penstock_says: PenstockSays, shop: Shop, ads: Ads):
+    about = ("google-ads", "--subject", PRODUCT)
+    penstock_says("migrate")
+    penstock_says("sync", *about)
+    assert penstock_says("approve", "google-ads") == "nothing is withheld of google-ads"
+    before = advertised(ads)
+    ads.forget()
+    close_campaigns(shop, 2)
+    assert "withheld" in penstock_says("sync", *about)
+    assert advertised(ads) == before
+    listed = penstock_says("approve", "google-ads")
+    assert "20 deletes" in listed, "of 60 ads"
+    penstock_says("approve", "google-ads", "--all")
+    assert ads.calls() == [], "who approves sends nothing yet"
     penstock_says("sync", *about)
     assert children_first(ads)
     assert advertised(ads) == shop.wanted()
@@ -218,7 +237,7 @@ def test_of_a_change_just_that_is_sent_in_the_fewest_calls(engine: Engine, shop:
 def test_deletes_go_in_reverse(engine: Engine, shop: Shop, ads: Ads):
     sync(engine)
     ads.forget()
-    close_a_campaign(shop)
+    close_campaigns(shop)
     run = sync(engine)
     assert (run.status, run.deleted) == ("succeeded", 1 + 5 + 10 + 25)
     assert advertised(ads) == shop.wanted()
