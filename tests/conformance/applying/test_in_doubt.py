@@ -1,5 +1,6 @@
 """In doubt: whatever is lost on the way, no second record is made, and none is given up in silence."""
 
+import json
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import pytest
 
 from penstock.sync import Done, Rejected, Throttled
+from penstock.sync.state import LayerState
 from penstock.sync.window import serve
 from tests.conformance.applying.conftest import Opened, Post
 from tests.conformance.applying.depot import Depot, Parcel, Searchable
@@ -34,8 +36,11 @@ class TestTheIntent:
     def test_a_worker_that_is_killed_in_a_call_makes_no_second_record(self, post: Opened, when: str) -> None:
         engine = post(Searchable(**{when: {1: KeyboardInterrupt()}}), "p0", "p1")
         killed(engine)
-        assert {row[0] for row in engine.rows("status").values()} == {"in_doubt"}
+        assert engine.rows("status") == {}
+        [(entries,)] = engine.clock.fetch("select entries from penstock.intents")
+        assert [entry[0] for entry in json.loads(entries)] == ["p0", "p1"]
         engine.settle_all()
+        assert engine.clock.fetch("select * from penstock.intents") == []
         assert sorted(record["key"] for record in engine.depot.records.values()) == ["p0", "p1"]
         assert {row[0] for row in engine.rows("status").values()} == {"synced"}
         assert engine.run().write_calls == 0
@@ -51,15 +56,17 @@ class TestTheIntent:
 
     def test_it_is_one_write_for_each_call(self, post: Opened, monkeypatch: pytest.MonkeyPatch) -> None:
         engine = post(Searchable(), *(f"p{number}" for number in range(6)), batch_size=3)
-        written: list[set[str]] = []
-        state = "penstock.sync.state.LayerState.save"
-        from penstock.sync.state import LayerState
+        written: list[tuple[int, set[str]]] = []
+        write = LayerState._save
 
-        save = LayerState.save
-        monkeypatch.setattr(state, lambda self, marks, *rest, **more: (
-            written.append({str(mark.status) for mark in marks}), save(self, marks, *rest, **more))[1])
+        def noted(self: LayerState, marks: Any, counts: Any, gone: Any, also: Any) -> None:
+            write(self, marks, counts, gone, also)
+            written.append((len(self._intended), {str(mark.status) for mark in marks}))
+
+        monkeypatch.setattr(LayerState, "_save", noted)
         engine.run()
-        assert [statuses for statuses in written if statuses] == [{"in_doubt"}, {"synced"}] * 2
+        assert [each for each in written if each != (0, set())] == [(3, set()), (3, {"synced"})] * 2
+        assert engine.clock.fetch("select * from penstock.intents") == []
 
 
 class TestTheDelay:
