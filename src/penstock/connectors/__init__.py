@@ -13,4 +13,14 @@ from penstock.connectors.console import Console
 from penstock.connectors.files import CSVSource, JSONLinesSource, Manifest, Trailer
 from penstock.connectors.sql import SQLDestination, SQLSource
 
-__all__ = ["CSVSource", "Console", "JSONLinesSource", "Manifest", "SQLDestination", "SQLSource", "Trailer", "http", "scim"]
+__all__ = [
+    "CSVSource",
+    "Console",
+    "JSONLinesSource",
+    "Manifest",
+    "SQLDestination",
+    "SQLSource",
+    "Trailer",
+    "http",
+    "scim",
+]
