@@ -18,7 +18,7 @@ def classes(engine: Engine, name: str = "parcels", *subjects: Subject) -> list[E
 
 @pytest.fixture
 def failing(post: Opened) -> Post:
-    """30 parcels that are too heavy, each by another weight; one for nowhere, one that is lost, and one that is fine."""
+    """30 parcels that are too heavy, each by another weight; one for nowhere, one that is lost, one that is fine."""
     rejected = {f"p{n}": Rejected("too_heavy", f"parcel {n} weighs {n * 3} kg, 'p{n}' may weigh 2") for n in range(30)}
     depot = Depot(rejected={**rejected, "q": Rejected("bad_address", "nowhere"), "lost": None})
     depot.mislays = lambda outcomes: [None if outcome == Rejected("lost") else outcome for outcome in outcomes]
