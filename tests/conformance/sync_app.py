@@ -37,6 +37,7 @@ class Directory:
     proof: bool = True
     extra: list[Any] = field(default_factory=list)
     fail_after: int | None = None
+    batch_size: int = 3
 
     def app(self, url: str, now: str | None, **options: Any) -> Penstock:
         """An app with two syncs: `people` (one layer, of the subject) and `directory` (three layers)."""
@@ -51,7 +52,7 @@ class Directory:
             return Complete(len(records)) if kept.proof else None
 
         class People(Layer[Person]):
-            key, match, batch_size = "id", "name", 3
+            key, match, batch_size = "id", "name", kept.batch_size
             destination = kept.people
 
             def source(self, run: Run) -> Any:

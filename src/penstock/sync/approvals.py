@@ -70,13 +70,13 @@ class Kept:
 
 
 class ScopeApprovals:
-    """Those of one layer in one scope, as one run sees them. Its read of the source began at `began_at`, or later."""
+    """Those of one layer in one scope, as one run sees them: what was asked after `read_at` it cannot carry out yet."""
 
-    def __init__(self, store: Store, table: str, scope: str, fence: Fence, began_at: int) -> None:
+    def __init__(self, store: Store, table: str, scope: str, fence: Fence, read_at: int) -> None:
         self._store = store
         self._place = {"layer_table": table, "scope": scope}
         self._fence = fence
-        self._began_at = began_at
+        self._read_at = read_at
         rows = store.read(lambda tx: tx.rows("approvals_of_scope", self._place))
         self.kept = [Kept(id, self._standing(status, asked_at, bool(expired)), records)
                      for id, status, records, asked_at, expired in rows]
@@ -84,7 +84,7 @@ class ScopeApprovals:
     def _standing(self, status: str, asked_at: int, expired: bool) -> Standing:
         if expired:
             return Standing.EXPIRED
-        if status == "approved" and asked_at > self._began_at:
+        if status == "approved" and asked_at > self._read_at:
             return Standing.LATER
         return Standing(status)
 

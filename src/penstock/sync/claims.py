@@ -63,7 +63,7 @@ class Claims:
         before = self._all_read_since(subjects())
         if before is None:
             return
-        plan.proven = True
+        plan.proven, plan.read_since = True, before
         after = ""
         while True:
             params = {"scope": self._scope, "after": after, "before": before, "prunes": int(prunes), "count": _PAGE}

@@ -70,8 +70,7 @@ class Sum(NamedTuple):
 class Weighed:
     """What one run would delete in one layer: `deletes` that nobody has decided on, and whether a question is `open`.
 
-    `run` is of this run in its scope, `account` and `everywhere` of the last 24 hours. `targets` are the layers to which
-    this one refers.
+    `run` is of this run in its scope, `account` and `everywhere` of the last 24 hours. The layer refers to `targets`.
     """
 
     layer: str

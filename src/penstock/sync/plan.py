@@ -86,6 +86,7 @@ class LayerPlan:
     `fields` counts updates by the name of a field and whether it is `changed` or `added`. `after_upserts` is what is to
     be saved once creates and updates have their outcomes. `proven` says that what is absent from the source was told
     apart, be it nothing. `whole`: all of the source is to be read, also where it could tell that it did not change.
+    `read_since` is of a layer that subjects share: all of them were last read whole no earlier.
     """
 
     layer: LayerDefinition
@@ -99,6 +100,7 @@ class LayerPlan:
     after_upserts: list[Callable[[], None]] = field(default_factory=list)
     retried: int = 0
     proven: bool = False
+    read_since: int | None = None
     doubtful_ms: int = 0
     whole: bool = False
 

@@ -157,7 +157,8 @@ class Withholding:
         Raises `StaleLease` if the run belongs to somebody else by now.
         """
         for plan in plans:
-            approvals = ScopeApprovals(self._store, plan.layer.table, plan.state.scope, self._fence, self._began_at)
+            approvals = ScopeApprovals(self._store, plan.layer.table, plan.state.scope, self._fence,
+                                       self._read_at(plan))
             removal = LayerRemoval(plan, approvals, self._keep_unclaimed(plan) if plan.layer.account_scoped else None)
             removal.weigh()
             self._layers[plan.layer.name] = removal
@@ -171,6 +172,16 @@ class Withholding:
         if withheld or any(removal.approvals.kept for removal in self._layers.values()):
             self._note(withheld)
         return self._layers
+
+    def _read_at(self, plan: LayerPlan) -> int:
+        """What was asked at this time or before was asked before the reads that show what is absent.
+
+        Runs of one subject take turns, so this one began after any that asked, be it in the same millisecond. Of rows
+        that subjects share, each of them has to be read again.
+        """
+        if plan.layer.account_scoped:
+            return (plan.read_since or 0) - 1
+        return self._began_at
 
     def messages(self) -> list[str]:
         """What the run says of deletes that it left out."""
