@@ -65,8 +65,7 @@ class FromFile(AddressBook):
             self.file.write_text(whole)
 
 
-@pytest.mark.parametrize("counted", [True, False], ids=["with its count", "alone"])
-@pytest.mark.parametrize("kind", ["csv", "jsonl"])
+@pytest.mark.parametrize(("kind", "counted"), [("csv", True), ("jsonl", False)], ids=["CSV and count", "JSON Lines"])
 class TestFiles(ConnectorChecks):
     @pytest.fixture
     def connector_case(self, tmp_path: Path, kind: str, counted: bool) -> ConnectorCase:

@@ -66,8 +66,8 @@ class IntoTable(ConnectorCase):
         self.keyed = keyed
 
     def fresh(self) -> None:
-        number = "integer primary key" if self.database.is_sqlite else "integer generated always as identity primary key"
-        key = "text primary key" if self.keyed else number
+        numbered = "integer" if self.database.is_sqlite else "integer generated always as identity"
+        key = f"{'text' if self.keyed else numbered} primary key"
         self.database.run("drop table if exists entry", f"create table entry (id {key}, name text, city text)")
 
     def layers(self) -> list[type[Layer[Any]]]:

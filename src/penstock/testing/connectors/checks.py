@@ -4,6 +4,7 @@ A check of a fault tries it at every boundary in turn, each time in a new world:
 at the second, and so on until a run has ended unharmed.
 """
 
+import os
 import random
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -18,7 +19,7 @@ from penstock.sync.define import LayerDefinition
 from penstock.sync.ports import Run
 from penstock.sync.read import Unreadable, pages
 from penstock.sync.verbs import Verbs
-from penstock.testing.connectors.case import ConnectorCase
+from penstock.testing.connectors.case import ConnectorCase, Records
 from penstock.testing.connectors.faults import (
     ANSWER_LOST,
     ANSWER_TORN,
@@ -37,6 +38,7 @@ from penstock.testing.connectors.world import World
 
 FAULTS = (KILLED, ANSWER_LOST, ANSWER_TORN, REQUEST_LOST, THROTTLED, SOURCE_FAILED, PAGE_TWICE, PAGE_LAST, PAGE_HALVED)
 _MOST_PLACES = 1000
+_MEMORY = "/dev/shm"  # no process of a check outlives the machine, and a disk's answers would take most of the time
 _ROUNDS = 8
 _FURTHEST, _FEW = 15, 4
 
@@ -233,7 +235,7 @@ def _begun(case: ConnectorCase, world: World) -> None:
 
 def _edits_enough(case: ConnectorCase, world: World) -> None:
     """Raise `DeclarationError` unless the case's records let everything happen that a sync can do."""
-    first, then = world.expected(case.first), world.expected(case.then)
+    first, then = _by_key(case.first, world), _by_key(case.then, world)
     common = [(layer, each) for layer in first for each in first[layer].keys() & then[layer].keys()]
     happens = {
         "add": any(then[layer].keys() - first[layer].keys() for layer in first),
@@ -245,6 +247,12 @@ def _edits_enough(case: ConnectorCase, world: World) -> None:
     if lacking := [verb for verb, does in happens.items() if not does]:
         raise DeclarationError(f"{type(case).__name__}: expected `then` to add, change, remove and leave alone at least"
                                f" one record of `first` each; it does not {', '.join(lacking)} any")
+
+
+def _by_key(records: Records, world: World) -> dict[str, dict[str, Any]]:
+    """What is rendered of each record."""
+    return {layer.name: {str(layer.keys([record])[0]): world.rendered(layer, record) for record in records[layer.name]}
+            for layer in world.layers}
 
 
 def _read(layer: LayerDefinition, case: ConnectorCase, size: int) -> tuple[list[str], Complete | None]:
@@ -287,7 +295,8 @@ def _store(case: ConnectorCase) -> Iterator[str]:
     if case.store_url is not None:
         yield case.store_url
         return
-    with tempfile.TemporaryDirectory(prefix="penstock-kit-", ignore_cleanup_errors=True) as folder:
+    place = _MEMORY if os.path.isdir(_MEMORY) and os.access(_MEMORY, os.W_OK) else None
+    with tempfile.TemporaryDirectory(prefix="penstock-kit-", dir=place, ignore_cleanup_errors=True) as folder:
         yield f"sqlite:///{quote(folder)}/store.db"
 
 

@@ -83,18 +83,19 @@ class World:
 
     def expected(self, records: Records) -> Expected:
         """What the destination should hold for these records."""
-        expected = {layer.name: {self._case.identity(layer, record): self._rendered(layer, record)
+        expected = {layer.name: {self._case.identity(layer, record): self.rendered(layer, record)
                                  for record in records[layer.name]} for layer in self.layers}
         for layer in self.layers:
             for record in records[layer.name]:
                 identity = self._case.identity(layer, record)
-                once, again = expected[layer.name][identity], self._rendered(layer, record)
+                once, again = expected[layer.name][identity], self.rendered(layer, record)
                 if once != again:
                     raise ConnectorFault(f"{layer.name}: render gives something else each time for {identity!r}:"
                                          f" {once!r}, then {again!r}; so it would be sent in every run")
         return expected
 
-    def _rendered(self, layer: LayerDefinition, record: Any) -> Any:
+    def rendered(self, layer: LayerDefinition, record: Any) -> Any:
+        """What the layer would send of a record."""
         run = Run(Subject(self._case.subject, account=self._case.account))
         return layer.render(record, run) if layer.render else None
 
