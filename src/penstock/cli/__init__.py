@@ -18,6 +18,7 @@ from penstock.cli.periodic import periodic
 from penstock.cli.plan import plan
 from penstock.cli.state import state
 from penstock.cli.sync import sync
+from penstock.cli.why import why
 from penstock.cli.worker import worker
 from penstock.domain.errors import ConfigurationError, PenstockError
 
@@ -31,7 +32,7 @@ def cli(context: click.Context, app: str | None) -> None:
     context.obj = app
 
 
-for command in (approve, demo, doctor, failed, init, migrate, periodic, plan, retry, state, sync, worker):
+for command in (approve, demo, doctor, failed, init, migrate, periodic, plan, retry, state, sync, why, worker):
     cli.add_command(command)
 
 
