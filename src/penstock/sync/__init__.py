@@ -3,6 +3,7 @@
 from penstock.domain.errors import Refused, Throttled, Unavailable
 from penstock.domain.records import Change, ChangeKind, Complete, Done, Rejected, Subject
 from penstock.sync.declare import Layer, Sync
+from penstock.sync.guard import Guard
 from penstock.sync.ports import Run
 
 __all__ = [
@@ -10,6 +11,7 @@ __all__ = [
     "ChangeKind",
     "Complete",
     "Done",
+    "Guard",
     "Layer",
     "Refused",
     "Rejected",
