@@ -111,7 +111,7 @@ class Shop:
         wanted = {
             "team": self.source.run("select code, title from hr_team"),
             "person": self.source.run("select team, email, name, cast(born as text) from hr_person"),
-            "badge": self.source.run("select b.team, p.email, colour from hr_badge b join hr_person p on p.id = person"),
+            "badge": self.source.run("select b.team, email, colour from hr_badge b join hr_person p on p.id = person"),
         }
         found = {
             "team": self.target.run("select code, title from team"),
