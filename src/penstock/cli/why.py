@@ -12,6 +12,7 @@ from penstock.sync.told import Kept, Linked, RemoteSays, RunSays, Why
 from penstock.sync.why import why as look
 
 _WIDTH = 13
+_DIGITS = 12  # of a digest are enough to tell it from another
 
 
 @click.command()
@@ -53,7 +54,7 @@ def _lines(found: Why, values: bool) -> Iterator[tuple[str, str]]:
         yield link.role, _link(link)
     if found.payload is not None:
         shown = msgspec.json.encode(found.payload).decode() if values else ", ".join(found.payload)
-        yield "rendered", f"{found.rendered}: {shown}" + ("" if values else " (values: --show-values)")
+        yield "rendered", f"{_digest(found.rendered)}: {shown}" + ("" if values else " (values: --show-values)")
     if found.state is None:
         yield "state", "no row: it was never sent from here"
     else:
@@ -87,7 +88,7 @@ def _link(link: Linked) -> str:
 
 
 def _state(found: Why, state: Kept) -> Iterator[tuple[str, str]]:
-    sent = f"digest {state.digest}" if state.digest else "not known what the destination has"
+    sent = f"digest {_digest(state.digest)}" if state.digest else "not known what the destination has"
     yield "state", f"{state.status}, remote id {state.remote_id or '-'}, {sent}"
     by = "by hand" if state.run_id is None else f"by run {state.run_id}, which is no longer kept"
     yield "last change", f"{_time(state.changed_at)} " + (f"by {_run(found.run)}" if found.run is not None else by)
@@ -122,6 +123,10 @@ def _remote(found: Why, remote: RemoteSays, values: bool) -> str:
         if remote.differs is not None:
             parts.append(f"other than rendered: {', '.join(remote.differs) or 'nothing'}")
     return "; ".join(parts) or "the layer has no find or read that could tell"
+
+
+def _digest(text: str | None) -> str:
+    return (text or "-")[:_DIGITS]
 
 
 def _time(at: int) -> str:
