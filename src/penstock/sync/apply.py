@@ -54,11 +54,25 @@ class Applier:
             doubted = self._doubts.look_up_absent([item for item in batch if item.in_doubt])
             if doubted:
                 self._plan.state.save([], Counts(deleted=len(doubted)), gone=[item.key for item in doubted])
-            there = [item for item in batch if item.remote_id is not None]
+            there = self._due([item for item in batch if item.remote_id is not None])
             if there:
                 with removal.counted(approved):
                     self._sender.send(ChangeKind.DELETE, self._layer.on_delete, there)
         removal.carried_out()
+
+    def _due(self, batch: list[Item]) -> list[Item]:
+        """Without those whose delete was refused, until their time has come; the others with their attempts."""
+        rows = self._plan.state.look_up([item.key for item in batch]) if batch else {}
+        waiting = set()
+        for item in batch:
+            row = rows.get(item.key)
+            if row is not None and row.status == RecordState.FAILED and row.tried is None:  # its last change was this
+                item.attempts = row.attempts or 0
+                if (row.wait_ms or 0) > 0:
+                    waiting.add(item.key)
+        if waiting:
+            self._plan.state.save([], Counts(failed=len(waiting)))
+        return [item for item in batch if item.key not in waiting]
 
     def _batches(self, kind: str, retried: bool | None = None) -> Iterator[list[Item]]:
         """Batches of one kind; only of those that failed or were lost before, or only of the others, if asked for."""

@@ -12,6 +12,7 @@ from penstock.sync.changes import Differing, changes
 from penstock.sync.define import LayerDefinition
 from penstock.sync.dropped import Dropped
 from penstock.sync.incremental import find_increment
+from penstock.sync.intents import recover
 from penstock.sync.links import UNLINKED, Linked, Links
 from penstock.sync.plan import Item, LayerPlan, entry
 from penstock.sync.ports import Run
@@ -29,6 +30,8 @@ def plan_layer(layer: LayerDefinition, run: Run, state: LayerState, states: Mapp
 
     `whole`: read all that there is, also where the source could tell that it did not change.
     """
+    if state.fenced:
+        recover(state)
     plan = LayerPlan(layer, state, spool=spool or Spool(), whole=whole)
     try:
         _read(plan, run, Links(layer, states, planned), Dropped(plan, run.subject.key))

@@ -12,6 +12,7 @@ from hashlib import blake2b
 from penstock.domain.errors import StillInDoubt
 from penstock.domain.records import ChangeKind, Counts
 from penstock.sync.changes import remember
+from penstock.sync.intents import NO_ANSWER, encoded
 from penstock.sync.messages import kept
 from penstock.sync.plan import Item, LayerPlan
 from penstock.sync.sending import Conflict, doubtful
@@ -41,16 +42,25 @@ class Doubts:
         self._verbs = verbs
 
     def record(self, items: Sequence[Item]) -> None:
-        """Note that these are about to be created, in one write; and give them their idempotency keys, if any."""
+        """Note that these are about to be created, in one write; and give them their idempotency keys, if any.
+
+        Such a key is made of the number of a row, so there each has one before it is sent.
+        """
+        keyed = self._layer.declares("idempotency_keys")
         identify = getattr(self._layer.layer.destination, "identify", None)
         marks = []
         for item in items:
             item.tried = (item.digest or b"") + (item.match or "").encode("utf-8", "surrogatepass")
             item.wait_ms = round(self._layer.in_doubt_seconds * 1000)
-            remote_id = identify(item.change(ChangeKind.CREATE)) if identify is not None else None
-            marks.append(doubtful(item, "no_answer", "it was being sent, and no answer was noted", remote_id))
-        self._plan.state.save(marks, Counts())
-        if self._layer.declares("idempotency_keys"):
+            item.identified = identify(item.change(ChangeKind.CREATE)) if identify is not None else None
+            marks.append(doubtful(item, *NO_ANSWER))
+        new = [] if keyed else [mark for mark, item in zip(marks, items, strict=True) if not item.known]
+        if new:
+            known = [mark for mark, item in zip(marks, items, strict=True) if item.known]
+            self._plan.state.intend([mark.key for mark in new], encoded(new), items[0].wait_ms, known)
+        else:
+            self._plan.state.save(marks, Counts())
+        if keyed:
             rows = self._plan.state.look_up([item.key for item in items])
             for item in items:
                 item.idempotency_key = self._idempotency_key(item, rows[item.key].id)

@@ -46,6 +46,7 @@ class Item(msgspec.Struct, array_like=True):
     changed: tuple[str, ...] | None = None
     dropped: tuple[str, ...] = ()
     bucket: int = -1
+    identified: str | None = None  # the remote id that a create will give, where that is known beforehand
     was: str | None = None
     attempts: int = 0
     wait_ms: int = 0

@@ -164,9 +164,9 @@ class Sender:
                           canonical=item.canonical))
 
 
-def doubtful(item: Item, error_class: str, error: str, remote_id: str | None = None) -> Mark:
+def doubtful(item: Item, error_class: str, error: str) -> Mark:
     """That it is not known what became of a change. Of a create the row keeps by what it can be looked up, and when."""
-    remote_id = remote_id or item.remote_id
+    remote_id = item.remote_id or item.identified
     if remote_id is not None:
         return Mark(item.key, RecordState.IN_DOUBT, item.parent_key, remote_id, error_class=error_class, error=error,
                     attempts=item.attempts)

@@ -91,8 +91,15 @@ class LayerState:
         self._table = table
         self._scope = scope
         self._fence = fence
+        self._intent = 0
+        self._intended: set[str] = set()
         self.tally: Callable[[Transaction, int], None] | None = None
         """Called in the transaction that saves deletes, with how many: see sync/withhold.py."""
+
+    @property
+    def fenced(self) -> bool:
+        """Whether a run writes here, and not a plan that only looks."""
+        return self._fence is not None
 
     @property
     def scope(self) -> str:
@@ -206,11 +213,45 @@ class LayerState:
         params = {"scope": self._scope, "after": after, "count": _PAGE}
         return self._store.read(lambda tx: tx.rows("state_page", params, layer=self._table))
 
+    def intend(self, intended: Sequence[str], entries: str, wait_ms: int, marks: Sequence[Mark]) -> None:
+        """Note in one row that these keys, which have none, are about to be created; and save `marks` with it.
+
+        The note goes with the save that has the last of their outcomes.
+        """
+        params = {"run_id": self._fence.run_id if self._fence else 0, "entries": entries, "wait_ms": wait_ms}
+
+        def note(tx: Transaction) -> None:
+            row = tx.row("intend", self._placed(params))
+            assert row is not None
+            self._intent, self._intended = row[0], set(intended)
+
+        self._save(marks, Counts(), (), note)
+
+    def abandoned(self) -> list[Row]:
+        """Notes of attempts that are over: their id, entries, and for how long nobody may be believed to be absent."""
+        return self.ask("intents_abandoned", {"run_id": self._fence.run_id if self._fence else 0})
+
+    def give_up(self, intent: int, marks: Sequence[Mark]) -> None:
+        """Save marks in place of such a note."""
+        self._save(marks, Counts(), (), lambda tx: tx.execute("intent_remove", {"id": intent}))
+
     def save(self, marks: Sequence[Mark], counts: Counts, gone: Sequence[str] = ()) -> None:
         """Save marks, forget the keys in `gone`, and add `counts` to the run, all or nothing.
 
         Raises `StaleLease` if the run belongs to somebody else by now.
         """
+        left = self._intended.difference((mark.key for mark in marks), gone) if self._intended else self._intended
+        answered = self._intent if self._intended and not left else None
+
+        def last(tx: Transaction) -> None:
+            if answered is not None:
+                tx.execute("intent_remove", {"id": answered})
+
+        self._save(marks, counts, gone, last)
+        self._intended = left
+
+    def _save(self, marks: Sequence[Mark], counts: Counts, gone: Sequence[str],
+              also: Callable[[Transaction], object]) -> None:
         columns: dict[str, list[Any]] = {name: [getattr(mark, name) for mark in marks] for name in _COLUMNS}
         columns["error"] = [text and text[:_ERROR_LENGTH].replace("\0", "") for text in columns["error"]]
         columns["scope"] = [self._scope] * len(marks)
@@ -219,6 +260,7 @@ class LayerState:
         def work(tx: Transaction) -> None:
             if self._fence is not None:
                 add_counts(tx, self._fence, counts)
+            also(tx)
             if self.tally is not None and counts.deleted:
                 self.tally(tx, counts.deleted)
             if marks:

@@ -76,6 +76,33 @@ class TestBackoff:
         assert engine.rows("error_class")["p0"] == ("duplicate_key",)
 
 
+    def test_a_refused_delete_waits_as_well(self, post: Opened) -> None:
+        engine = post(Depot(), "p0", "p1")
+        engine.run()
+        engine.depot.rejected["p0"] = Rejected("in_use", "somebody needs it")
+        parcel = engine.parcels.parcels.pop("p0")
+        assert engine.run().failed == 1
+        assert attempts(engine, "p0") == (1, 60.0)
+        run = engine.run()
+        assert (run.failed, run.write_calls) == (1, 0)
+        engine.clock.advance(60)
+        assert engine.run().failed == 1
+        assert attempts(engine, "p0") == (2, 120.0)
+        engine.parcels.parcels["p0"] = parcel
+        engine.depot.rejected.clear()
+        assert engine.run().updated == 1  # it is there again, and is sent at once
+
+    def test_a_failed_update_does_not_hold_up_a_delete(self, post: Opened) -> None:
+        engine = post(Depot(), "p0", "p1")
+        engine.run()
+        engine.depot.rejected["p0"] = BAD
+        engine.parcels.put("p0", weight=2)
+        engine.run()
+        engine.depot.rejected.clear()
+        del engine.parcels.parcels["p0"]
+        assert engine.run().deleted == 1
+
+
 class TestFirst:
     def test_what_failed_goes_before_what_is_new_and_in_calls_of_its_own(self, post: Opened) -> None:
         bad = [f"p{number}" for number in range(5, 12)]

@@ -285,6 +285,16 @@ create table penstock.cursors (
     primary key (layer_table, scope, subject)
 );
 
+create table penstock.intents (
+    id           bigint generated always as identity primary key,
+    layer_table  text not null,
+    scope        text not null,
+    run_id       bigint not null,
+    entries      text not null,
+    believed_at  bigint not null
+);
+create index intents_layer on penstock.intents (layer_table, scope);
+
 create table penstock.removals (
     layer_table  text not null,
     run_id       bigint not null,

@@ -248,6 +248,16 @@ create table penstock_cursors (
     primary key (layer_table, scope, subject)
 );
 
+create table penstock_intents (
+    id           integer primary key autoincrement,
+    layer_table  text not null,
+    scope        text not null,
+    run_id       integer not null,
+    entries      text not null,
+    believed_at  integer not null
+);
+create index penstock_intents_layer on penstock_intents (layer_table, scope);
+
 create table penstock_removals (
     layer_table  text not null,
     run_id       integer not null,

@@ -1,7 +1,7 @@
 -- `version` is of the statements that made a layer's tables. A shape is the names of the fields of a payload, to which the
 -- field digests of a row belong. `renderers` say which `render` a subject's records were last all held against, and
 -- `buckets` what its source said of ranges of its rows when all of them were in step;
--- `cursors` how far an incremental source has been read.
+-- `cursors` how far an incremental source has been read; `intents` what calls are about to create.
 
 alter table penstock.layers add column version integer not null default 1;
 
@@ -40,3 +40,13 @@ create table penstock.cursors (
     full_at      bigint,
     primary key (layer_table, scope, subject)
 );
+
+create table penstock.intents (
+    id           bigint generated always as identity primary key,
+    layer_table  text not null,
+    scope        text not null,
+    run_id       bigint not null,
+    entries      text not null,
+    believed_at  bigint not null
+);
+create index intents_layer on penstock.intents (layer_table, scope);

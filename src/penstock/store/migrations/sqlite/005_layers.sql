@@ -1,7 +1,7 @@
 -- `version` is of the statements that made a layer's tables. A shape is the names of the fields of a payload, to which the
 -- field digests of a row belong. `renderers` say which `render` a subject's records were last all held against, and
 -- `buckets` what its source said of ranges of its rows when all of them were in step;
--- `cursors` how far an incremental source has been read.
+-- `cursors` how far an incremental source has been read; `intents` what calls are about to create.
 
 alter table penstock_layers add column version integer not null default 1;
 
@@ -40,3 +40,13 @@ create table penstock_cursors (
     full_at      integer,
     primary key (layer_table, scope, subject)
 );
+
+create table penstock_intents (
+    id           integer primary key autoincrement,
+    layer_table  text not null,
+    scope        text not null,
+    run_id       integer not null,
+    entries      text not null,
+    believed_at  integer not null
+);
+create index penstock_intents_layer on penstock_intents (layer_table, scope);
