@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from penstock.cli.state import patiently
+from penstock.domain.errors import RunAtWork
 from tests.cli.test_commands import run
 
 APP = '''
@@ -172,3 +174,21 @@ def test_what_is_wrong_is_said_with_what_to_do(penstock: Any, arguments: list[st
     ended, _, err = penstock(*arguments)
     assert ended == code
     assert message in err
+
+
+def test_a_change_waits_for_a_window_as_long_as_it_is_told(monkeypatch: pytest.MonkeyPatch):
+    time = [0.0]
+    monkeypatch.setattr("penstock.cli.state.time.monotonic", lambda: time[0])
+    monkeypatch.setattr("penstock.cli.state.time.sleep", lambda seconds: time.__setitem__(0, time[0] + seconds))
+    tried: list[float] = []
+
+    def change() -> None:
+        tried.append(time[0])
+        if time[0] < 1.0:
+            raise RunAtWork("run 1 is at work")
+
+    with pytest.raises(RunAtWork):
+        patiently(0.0, change)
+    assert tried == [0.0]
+    patiently(5.0, change)
+    assert 1.0 <= time[0] < 1.1

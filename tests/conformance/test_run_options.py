@@ -206,3 +206,17 @@ def test_options_that_a_later_version_wrote_are_not_overlooked(engine: Engine, d
     [(status, _, options)] = kept(engine)
     assert (status, json.loads(options)) == ("pending", {"gently": True})
     assert directory.people.calls == []
+
+
+@pytest.mark.parametrize("options", [FULL, only("People:p1")])
+def test_what_failed_in_such_a_run_is_not_hidden_by_a_source_that_did_not_change(
+    engine: Engine, directory: Directory, options: RunOptions
+) -> None:
+    """What tells that records need not be read was true when they were in step; here one of them no longer is."""
+    engine.sync("people", "g1")
+    place = "'state_people__people', 'g1', 'g1'"
+    for table, columns, values in (("buckets", "number, row_count, version", "0, 7, 'v'"), ("cursors", "cursor", "'1'")):
+        engine.clock.fetch(f"insert into penstock.{table} (layer_table, scope, subject, {columns})"
+                           f" values ({place}, {values}) returning scope")
+    run(engine, "people", options)
+    assert engine.clock.fetch("select scope from penstock.buckets union all select scope from penstock.cursors") == []

@@ -1,12 +1,16 @@
 """State surgery: what a person says of records holds, and no window writes over it."""
 
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from typing import Any
 
+import psycopg
 import pytest
 
 from penstock.domain.errors import RunAtWork, SurgeryRefused, Unavailable
 from penstock.queue.claim import settle
+from penstock.store.statements import statement
 from penstock.sync.address import layer_of
 from penstock.sync.surgery import Surgery, show
 from tests.conformance.sync_app import Directory
@@ -200,6 +204,34 @@ def test_another_subject_at_work_is_no_matter_unless_the_account_is_shared(
     assert engine.state("Rooms")["g1"] == ("in_doubt", None, "forgotten")
 
 
+def test_no_window_begins_while_a_change_is_made(
+    engine: Engine, store_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run that is admitted already cannot be taken up before the change is committed, and none can be admitted."""
+    engine.sync("people", "g1")
+    engine.app.request([{"sync": "people", "subject": "g1", "account": "acme", "priority": 0, "reason": ""}])
+    engine.dispatch()
+    begin = "update penstock.sync_runs set lease = 99 where subject = 'g1' and status = 'running'"
+    seen: list[str] = []
+
+    def meanwhile(self: Surgery, tx: Any, scope: str) -> None:
+        seen.append(scope)
+        if store_url.startswith("sqlite:"):
+            with closing(sqlite3.connect(store_url.removeprefix("sqlite:///"), timeout=0)) as other, \
+                    pytest.raises(sqlite3.OperationalError, match="locked"):
+                other.execute("begin immediate")
+            return
+        with psycopg.connect(store_url, autocommit=True) as other:
+            other.execute("set lock_timeout = '50ms'")
+            with pytest.raises(psycopg.errors.LockNotAvailable):
+                other.execute(begin)
+            assert other.execute(statement("lock_dispatch", "postgres").sql).fetchone() == (False,)
+
+    monkeypatch.setattr(Surgery, "_reread", meanwhile)
+    surgery(engine).forget("g1", ["p1"])
+    assert seen == ["g1"]
+
+
 def test_a_run_that_waits_for_its_window_is_no_matter_and_sees_the_change(
     engine: Engine, directory: Directory
 ) -> None:
@@ -249,3 +281,18 @@ def test_only_what_was_forgotten_can_be_sent(engine: Engine, directory: Director
     surgery(engine).forget("g1", ["p1", "p2"])
     assert run(engine, "people", only("People:p1")).updated == 1
     assert [engine.state("People")[key][0] for key in ("p1", "p2")] == ["synced", "in_doubt"]
+
+
+@pytest.mark.parametrize("table", ["buckets", "cursors"])
+def test_a_change_has_its_records_read_though_the_source_did_not_change(engine: Engine, table: str) -> None:
+    """What says of a scope that it need not be read is forgotten; of another scope, or layer, it stays."""
+    engine.sync("directory", "g1")
+    columns = {"buckets": "number, row_count, version", "cursors": "cursor"}[table]
+    values = {"buckets": "0, 1, 'v'", "cursors": "'1'"}[table]
+    for layer, scope in (("rooms", "g1"), ("rooms", "g2"), ("members", "g1"), ("everybody", "acme")):
+        params = {"layer_table": f"state_directory__{layer}", "scope": scope, "subject": scope}
+        engine.clock.fetch(f"insert into penstock.{table} (layer_table, scope, subject, {columns}) values"
+                           f" ('{params['layer_table']}', '{scope}', '{scope}', {values}) returning layer_table")
+    surgery(engine, "Rooms", "directory").forget("g1", ["g1"])
+    left = engine.clock.fetch(f"select layer_table, scope from penstock.{table} order by layer_table, scope")
+    assert left == [("state_directory__everybody", "acme"), ("state_directory__rooms", "g2")]

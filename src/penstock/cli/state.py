@@ -102,7 +102,7 @@ def forget(context: click.Context, name: str, layer_name: str, keys: tuple[str, 
             click.confirm(f"forget {len(found)} of {layer_name}, to be {then} by the next run?", abort=True)
         for each in dict.fromkeys(row.scope for row in found):
             own = [row.key for row in found if row.scope == each]
-            _patiently(wait_seconds, partial(surgery.forget, each, own, anew=anew))
+            patiently(wait_seconds, partial(surgery.forget, each, own, anew=anew))
         click.echo(f"forgotten; what the source still has is {then} by the next run")
 
 
@@ -119,7 +119,7 @@ def adopt(context: click.Context, name: str, layer_name: str, key: str, remote_i
         surgery, scope = _surgery(app, name, layer_name, subject, account)
         own = key_of(surgery.layer, key)
         where = scope if scope is not None else surgery.find([own])[0].scope
-        _patiently(wait_seconds, lambda: surgery.adopt(where, own, remote_id))
+        patiently(wait_seconds, lambda: surgery.adopt(where, own, remote_id))
         click.echo(f"{layer_name} {own} of {where} is {remote_id}; the next run updates it")
 
 
@@ -139,7 +139,7 @@ def move(context: click.Context, name: str, layer_name: str, key: str, to_key: s
         surgery, scope = _surgery(app, name, layer_name, subject, account)
         [row] = surgery.find([key_of(surgery.layer, key)], scope)
         new = key_of(surgery.layer, to_key) if to_key is not None else row.key
-        _patiently(wait_seconds, lambda: surgery.move(row.scope, row.key, to_key=new, to_scope=to_scope))
+        patiently(wait_seconds, lambda: surgery.move(row.scope, row.key, to_key=new, to_scope=to_scope))
         click.echo(f"{layer_name} {row.key} of {row.scope} is {new} of {to_scope or row.scope} now; remote id"
                    f" {row.remote_id or '-'}")
 
@@ -161,7 +161,7 @@ def _scope(app: Penstock, name: str, layer: LayerDefinition, subject: str | None
     return account if account is not None or subject is None else app.subject(name, subject).account
 
 
-def _patiently(seconds: float, change: Callable[[], None]) -> None:
+def patiently(seconds: float, change: Callable[[], None]) -> None:
     """Make a change; while a run is at work there, try again for so long."""
     deadline = time.monotonic() + seconds
     while True:
