@@ -11,13 +11,18 @@ Nothing here sleeps; what hangs ends with the server.
 
 import json
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any, Self
 from urllib.parse import parse_qs, urlsplit
+
+CERTIFICATE = Path(__file__).with_name("loopback.pem")
+"""For 127.0.0.1, signed by itself, with its key: it protects nothing."""
 
 
 @dataclass(frozen=True)
@@ -90,15 +95,29 @@ def trickle(seen: Seen) -> Act:
     return act
 
 
+def slow_head(seen: Seen) -> Act:
+    """Headers that never end, a line at a time."""
+    def act(handler: "Handler") -> None:
+        handler.raw(b"HTTP/1.1 200 OK\r\n")
+        while not handler.server.api.ended.wait(0.02):
+            handler.raw(b"X-More: yes\r\n")
+    return act
+
+
 class Api:
     """Reactions by "METHOD /path"; each `on` with several answers gives them in turn, and the last for ever."""
 
-    def __init__(self) -> None:
+    def __init__(self, tls: bool = False) -> None:
+        self.scheme = "https" if tls else "http"
         self.seen: list[Seen] = []
         self.ended = threading.Event()
         self._reactions: dict[str, list[Reaction]] = {}
         self._server = _Server(("127.0.0.1", 0), Handler)
         self._server.api = self
+        if tls:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(CERTIFICATE)
+            self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), name="api")
 
     def __enter__(self) -> Self:
@@ -114,7 +133,7 @@ class Api:
 
     @property
     def root(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_port}"
+        return f"{self.scheme}://127.0.0.1:{self._server.server_port}"
 
     @property
     def url(self) -> str:

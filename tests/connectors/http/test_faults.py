@@ -16,7 +16,7 @@ from penstock.connectors.http.sending import Countdown
 from penstock.domain.errors import ConfigurationError, DestinationError, Throttled, Unavailable
 from penstock.domain.records import Subject
 from penstock.sync.ports import Run
-from tests.connectors.http.server import Answer, Api, cut_off, drop, hang, trickle
+from tests.connectors.http.server import Answer, Api, cut_off, drop, hang, slow_head, trickle
 
 SECRET = "s3cr3t/t0ken+with=\"signs\""
 
@@ -134,7 +134,7 @@ def test_a_connection_that_is_not_made_in_time_sent_nothing(silent: str):
     assert run.calls.total == 0
 
 
-@pytest.mark.parametrize("fault", [drop, cut_off, hang, trickle])
+@pytest.mark.parametrize("fault", [drop, cut_off, hang, slow_head, trickle])
 @pytest.mark.parametrize("method", ["POST", "GET"])
 def test_an_answer_that_is_lost(api: Api, fault: Callable[..., Any], method: str):
     api.on(f"{method} /people", fault)

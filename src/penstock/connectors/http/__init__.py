@@ -16,6 +16,7 @@ The invariant of this package: whatever becomes of a call leaves it as a `Reply`
 
     client      connect and Client: what a call is made of
     sending     one request over the wire, and its time
+    deadline    the hard end of a call, whatever trickles in
     reply       one answer; as an outcome, as JSON, as an error
     faults      which answers and exceptions are the whole call's trouble
     retry       how long an answer asks to wait

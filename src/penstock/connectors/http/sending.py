@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx2
 
+from penstock.connectors.http.deadline import bound, until
 from penstock.connectors.http.faults import broken_call
 from penstock.connectors.http.redaction import Secrets
 from penstock.connectors.http.reply import Reply
@@ -56,7 +57,8 @@ def send(pool: httpx2.Client, call: str, method: str, url: str, *, body: bytes |
     """
     countdown.began = False
     try:
-        with pool.stream(method, url, content=body, headers=headers, extensions={"timeout": countdown}) as response:
+        with until(countdown), pool.stream(method, url, content=body, headers=headers,
+                                           extensions={"timeout": countdown}) as response:
             content = _whole(response, countdown)
         return Reply(call, response.status_code, {**response.headers}, content, writes, secrets)
     except httpx2.InvalidURL as error:
@@ -74,7 +76,10 @@ def pool_for(url: str, headers: Mapping[str, str], verify: ssl.SSLContext | None
     """A pool of connections. It follows no redirect: credentials go nowhere else."""
     # A proxy of the environment cannot reach this machine's own loopback.
     trust = httpx2.URL(url).host not in LOOPBACK
-    return httpx2.Client(headers=headers, follow_redirects=False, trust_env=trust, verify=verify or _authorities(trust))
+    pool = httpx2.Client(headers=headers, follow_redirects=False, trust_env=trust,
+                         verify=verify or _authorities(trust))
+    bound(pool)
+    return pool
 
 
 @cache
