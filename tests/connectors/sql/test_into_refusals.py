@@ -89,11 +89,12 @@ def test_a_create_that_meets_the_value_of_match_says_that_it_exists_already(data
     number = "integer primary key" if database.is_sqlite else "serial primary key"
     database.run(f"create table person (id {number}, email text unique, badge text unique)")
     people = SQLDestination(database.url, "person", match="email")
-    assert not people.enforces_key  # nobody has looked yet
+    before = people.enforces_key  # nobody has looked yet
     created(people, create("1", {"email": "a@x", "badge": "7"}))
-    assert people.enforces_key
+    assert people.enforces_key is True
     outcomes = people.create([create("2", {"email": "a@x"}), create("3", {"email": "b@x", "badge": "7"})], run_of())
     assert [outcome and outcome[0] for outcome in refused(outcomes)] == ["already_exists", "uniqueness"]
+    assert not before
 
 
 def test_a_constraint_that_is_checked_last(database: Database) -> None:

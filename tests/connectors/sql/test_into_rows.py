@@ -111,7 +111,7 @@ def test_parent_and_references_go_into_their_columns(database: Database) -> None
                  " primary key (team_id, person_id))")
     destination = SQLDestination(database.url, "member", key=("team_id", "person_id"), parent="team_id",
                                  references="person_id")
-    links = {"parent_id": "3", "reference_ids": ("4",)}
+    links: dict[str, Any] = {"parent_id": "3", "reference_ids": ("4",)}
     assert created(destination, create("k", **links)) == ['["3","4"]']
     assert created(destination, create("k", **links)) == ['["3","4"]']
     assert database.run("select * from member") == [(3, 4, None)]
@@ -217,8 +217,7 @@ def test_a_key_that_differs_in_spelling_only_takes_nobodys_row(
     assert created(destination, create(key, {"cents": 1})) == [key]
     outcomes = destination.create([create(spelled, {"cents": 2}), create("10.00", {"cents": 3})],
                                   run_of(held=(key, spelled)))
-    assert refused(outcomes)[0] is not None
-    assert refused(outcomes)[0][0] == "uniqueness"
+    assert [outcome[0] for outcome in refused(outcomes) if outcome][0] == "uniqueness"
     assert database.run("select cents from price where sku = '" + key + "'") == [(1,)]
 
 

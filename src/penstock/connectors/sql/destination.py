@@ -1,6 +1,6 @@
 """SQLDestination: a table that a layer's records are written to, as people declare it."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from importlib.util import find_spec
 
@@ -133,7 +133,7 @@ class SQLDestination:
             finally:
                 session.rollback()
 
-    def read(self, run: Run) -> Iterator[Record]:
+    def read(self, run: Run) -> Generator[Record, None, None]:
         """Every row of the run's account and subject: its remote id, its match (else key), and its other columns.
 
         Rows come in the order of their remote ids, in pages with a transaction each.
