@@ -1,6 +1,7 @@
 """SCIM against a real server, under the kit, whose proxy strikes each of its requests."""
 
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import count
@@ -45,21 +46,23 @@ class ScimCase(ConnectorCase):
 
     page_size = 10
 
-    def __init__(self, server: ScimServer, proxy: FaultyProxy, between: Between) -> None:
+    def __init__(self, server: ScimServer, proxy: FaultyProxy | None = None, between: Between | None = None) -> None:
         self.server = server
         self.proxy = proxy
         self.between = between
-        proxy.upstream = between.url
+        if proxy is not None and between is not None:
+            proxy.upstream = between.url
 
     def fresh(self) -> None:
-        self.between.upstream = self.server.tenant(f"kit{next(_tenants)}")
+        self.service = self.server.tenant(f"kit{os.getpid()}-{next(_tenants)}")
+        if self.between is not None:
+            self.between.upstream = self.service
 
     def connect(self, account: str) -> Any:
-        assert self.proxy is not None
-        return scim.connect(self.proxy.url, token=self.server.token, timeout=10)
+        return scim.connect(self.proxy.url if self.proxy else self.service, token=self.server.token, timeout=10)
 
     def stored(self, kind: str) -> list[dict[str, Any]]:
-        with scim.connect(self.between.upstream, token=self.server.token) as direct:
+        with scim.connect(self.service, token=self.server.token) as direct:
             return list(direct.resources(kind))
 
 
@@ -94,6 +97,14 @@ class ScimPeople(ScimCase):
 
     def held(self) -> Held:
         return {"People": [(user["userName"], user) for user in self.stored("Users")]}
+
+
+class FewScimPeople(ScimPeople):
+    """Few, and seen by other processes too."""
+
+    first: Records = {"People": people(1, 2)}
+    then: Records = {"People": [*people(1, name="Bo"), *people(3)]}
+    outlives_processes = True
 
 
 class ScimDirectory(ScimPeople):
@@ -140,3 +151,7 @@ class TestPeople(ConnectorChecks):
 @pytest.mark.parametrize("name", ["changes", "look_up", "answers_lost", "seeded_faults"])
 def test_people_groups_and_members(server: ScimServer, proxy: FaultyProxy, between: Between, name: str) -> None:
     CHECKS[name](ScimDirectory(server, proxy, between))
+
+
+def test_people_while_processes_are_killed(server: ScimServer) -> None:
+    CHECKS["killed_for_real"](FewScimPeople(server))

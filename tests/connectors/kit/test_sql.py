@@ -64,6 +64,7 @@ class IntoTable(ConnectorCase):
     def __init__(self, database: Database, keyed: bool) -> None:
         self.database = database
         self.keyed = keyed
+        self.outlives_processes = not keyed
 
     def fresh(self) -> None:
         numbered = "integer" if self.database.is_sqlite else "integer generated always as identity"

@@ -1,9 +1,12 @@
 """An address book in memory as a connector's two ends, whole, and broken in each of the ways that the kit must find."""
 
+import json
+import os
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 from penstock.domain.records import Change, Complete, Done, Outcome
@@ -182,6 +185,69 @@ class KitsSource(AddressBook):
 
     def cut_short(self) -> Any:
         return None
+
+
+class Folder:
+    """A destination outside of the process: a file for each record, which may be found, or not."""
+
+    def __init__(self, path: Path, blind: bool) -> None:
+        self.path = path
+        self.blind = blind
+
+    def create(self, changes: Sequence[Change], run: Run) -> Sequence[Outcome | None]:
+        return [self.write(f"r{len(os.listdir(self.path)) + 1}-{change.key}", change) for change in changes]
+
+    def write(self, id: str, change: Change) -> Outcome:
+        (self.path / id).write_text(json.dumps(change.payload))
+        return Done(id)
+
+    def update(self, changes: Sequence[Change], run: Run) -> Sequence[Outcome | None]:
+        return [self.write(str(change.remote_id), change) for change in changes]
+
+    def delete(self, changes: Sequence[Change], run: Run) -> Sequence[Outcome | None]:
+        for change in changes:
+            (self.path / str(change.remote_id)).unlink(missing_ok=True)
+        return [Done(change.remote_id) for change in changes]
+
+    def find(self, values: Sequence[str], run: Run) -> Found:
+        return {} if self.blind else {value: ids for value in values if (ids := [
+            id for id, held in self.held() if held["name"] == value])}
+
+    def held(self) -> list[tuple[str, dict[str, Any]]]:
+        return [(file.name, json.loads(file.read_text())) for file in sorted(self.path.iterdir())]
+
+
+class FolderCase(AddressBook):
+    """It can be pickled, and its destination outlives processes."""
+
+    outlives_processes = True
+    first: Records = {"Entries": entries(1, 2, 3)}
+    then: Records = {"Entries": [*entries(1), *entries(2, city="Bath"), *entries(4)]}
+
+    def __init__(self, path: Path, blind: bool = False) -> None:
+        self.folder = Folder(path, blind)
+
+    def fresh(self) -> None:
+        for file in self.folder.path.iterdir():
+            file.unlink()
+
+    def layers(self) -> list[type[Layer[Any]]]:
+        folder = self.folder
+
+        class Entries(Layer[Entry]):
+            key, match = "id", "name"
+            destination = folder
+
+            def render(self, entry: Entry, run: Run) -> dict[str, Any]:
+                return {"name": entry.name, "city": entry.city}
+
+        return [Entries]
+
+    def put(self, records: Records) -> None:
+        """The kit's own source has them."""
+
+    def held(self) -> Held:
+        return {"Entries": [(held["name"], held) for _, held in self.folder.held()]}
 
 
 # Broken ones

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from penstock.domain.errors import DeclarationError
 from penstock.testing.connectors import CHECKS, ConnectorCase, ConnectorChecks, ConnectorFault, connector_checks
 from tests.testing.kit import cases
-from tests.testing.kit.cases import AddressBook, AsyncAddressBook, KitsSource, OwnVerbs, broken, entries
+from tests.testing.kit.cases import AddressBook, AsyncAddressBook, FolderCase, KitsSource, OwnVerbs, broken, entries
 
 
 @pytest.mark.parametrize("check", connector_checks(AddressBook()), ids=str)
@@ -57,6 +58,21 @@ def test_a_broken_connector_fails(what: str, case: ConnectorCase, name: str, sai
     with pytest.raises(ConnectorFault) as caught:
         CHECKS[name](case)
     assert said in str(caught.value)
+
+
+def test_processes_are_killed_for_real(tmp_path: Path) -> None:
+    CHECKS["killed_for_real"](FolderCase(tmp_path))
+    with pytest.raises(ConnectorFault) as caught:
+        CHECKS["killed_for_real"](FolderCase(tmp_path, blind=True))
+    assert str(caught.value).startswith("a first sync: killed after create of Entries: expected each record once, got\n"
+                                        "  Entries: 'name 1' is there 2 times\n")
+
+
+def test_a_case_that_cannot_be_pickled_is_refused() -> None:
+    case = AddressBook()
+    case.outlives_processes, case.rendered = True, lambda entry: {}  # type: ignore[method-assign]
+    with pytest.raises(DeclarationError, match="AddressBook: outlives_processes: expected a case that can be pickled"):
+        CHECKS["killed_for_real"](case)
 
 
 def test_a_failure_says_what_was_done_and_what_to_do() -> None:

@@ -4,6 +4,7 @@
     checks    what is checked, by name
     suite     the same as a class of tests
     proxy     FaultyProxy, where the connector talks HTTP
+    processes processes that are really killed
     faults    the faults, and the boundaries at which they strike
     world     one fresh source, destination and store, and the real engine between them
     reading, sending, mortal    the places of those boundaries: the source, the destination, the store

@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -33,6 +34,7 @@ from penstock.testing.connectors.faults import (
     Fault,
     FaultKind,
 )
+from penstock.testing.connectors.processes import kill_everywhere
 from penstock.testing.connectors.verdict import ConnectorFault
 from penstock.testing.connectors.world import World
 
@@ -120,6 +122,14 @@ def look_up(case: ConnectorCase) -> None:
 def killed(case: ConnectorCase) -> None:
     """A process dies at each boundary of a first sync and of one with changes; the next one goes on."""
     _each_place(case, KILLED)
+
+
+def killed_for_real(case: ConnectorCase) -> None:
+    """The same with processes that are killed by SIGKILL. (Where the case `outlives_processes`.)"""
+    if not case.outlives_processes:
+        return
+    with _store(case) as url, tempfile.TemporaryDirectory(prefix="penstock-kit-") as folder:
+        kill_everywhere(case, url, Path(folder))
 
 
 def answers_lost(case: ConnectorCase) -> None:
@@ -303,8 +313,8 @@ def _store(case: ConnectorCase) -> Iterator[str]:
 Check = Callable[[ConnectorCase], None]
 
 CHECKS: Mapping[str, Check] = {check.__name__: check for check in (
-    first_sync, unchanged_run, changes, any_page_size, look_up, killed, answers_lost, answers_torn, requests_lost,
-    throttled, source_failing, page_twice, page_cut_short, seeded_faults)}
+    first_sync, unchanged_run, changes, any_page_size, look_up, killed, killed_for_real, answers_lost, answers_torn,
+    requests_lost, throttled, source_failing, page_twice, page_cut_short, seeded_faults)}
 """Every check by its name, those first that say most about what is wrong."""
 
 

@@ -31,6 +31,9 @@ class ConnectorChecks:
     def test_killed(self, connector_case: ConnectorCase) -> None:
         checks.killed(connector_case)
 
+    def test_killed_for_real(self, connector_case: ConnectorCase) -> None:
+        checks.killed_for_real(connector_case)
+
     def test_answers_lost(self, connector_case: ConnectorCase) -> None:
         checks.answers_lost(connector_case)
 

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from datetime import timedelta
-from typing import Any, Self
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal, Self
 
 from penstock.domain.errors import DeclarationError
 from penstock.domain.records import Subject
@@ -33,16 +33,22 @@ SYNC = "connector-kit"
 _UNTIL_IT_IS_RESCUED = timedelta(hours=2)
 _UNTIL_THE_NEXT_TRY = timedelta(hours=1)
 _UNTIL_THE_NEXT_RUN = timedelta(hours=25)  # deletes are withheld where there are too many of them in a day
+_AFTER_ALL_ELSE = timedelta(days=30)
 _MOST_TRIES = 12
 _MOST_RUNS = 4
+
+
+Stage = Literal["whole", "begun", "resumed"]
+"""Whether a world makes its ends and its store anew, the store only, or goes on in what another process left."""
 
 
 class World:
     """A case under way. `where` says what has been done to it, for messages."""
 
-    def __init__(self, case: ConnectorCase, url: str, faults: Faults | None = None) -> None:
+    def __init__(self, case: ConnectorCase, url: str, faults: Faults | None = None, stage: Stage = "whole") -> None:
         self._case = case
         self._url = url
+        self._stage = stage
         self._records: Records = {}
         self.page_size = case.page_size
         self.faults = faults or Faults(requests=case.proxy is not None)
@@ -51,15 +57,18 @@ class World:
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
-            self._case.fresh()
+            if self._stage == "whole":
+                self._case.fresh()
             if self._case.proxy is not None:
                 self._case.proxy.faults = self.faults
             self.app = stack.enter_context(MortalApp(self._url, self.faults))
             self._declared = _declared(self._case, self)
             self.app.sync(SYNC)(self._declared)
             self.app.migrate()
-            clear(self.app)
-            self._clock = stack.enter_context(FakeClock(self.app))
+            if self._stage != "resumed":
+                clear(self.app)
+            at = datetime.now(UTC) + _AFTER_ALL_ELSE if self._stage == "resumed" else None
+            self._clock = stack.enter_context(FakeClock(self.app, at))
             stack.callback(self._stop)
             self._left = stack.pop_all()
         return self
@@ -108,6 +117,11 @@ class World:
             return self._finished()
         finally:
             self.faults.arm()
+
+    def resumed(self) -> RunRow:
+        """Serve the run that another process has left, or has not begun."""
+        self._declared.request(self._case.subject, account=self._case.account)
+        return self._finished()
 
     def _finished(self) -> RunRow:
         run: RunRow | None = None
