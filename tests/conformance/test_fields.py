@@ -164,3 +164,16 @@ def test_modes_do_less_than_a_mirror(world: World):
     run = world.sync(both, mode="upsert")
     assert (run.created, run.updated, run.deleted) == (0, 1, 0)
     assert world.sync(both).deleted == 1
+
+
+def test_update_only_changes_what_is_there_and_creates_nothing(world: World):
+    world.remote.records = {"x1": {"key": "?", "payload": {}, "match": "p1", "parent": None, "references": (),
+                                   "active": True}}
+    run = world.sync(name_only, mode="update_only")
+    assert (run.created, run.updated, run.skipped) == (0, 1, 6)
+    assert world.remote.records["x1"]["payload"] == {"name": "name 1"}
+    world.records["p1"]["name"] = "another"
+    del world.records["p2"]
+    run = world.sync(name_only, mode="update_only")
+    assert (run.created, run.updated, run.deleted) == (0, 1, 0)
+    assert world.remote.records["x1"]["payload"] == {"name": "another"}

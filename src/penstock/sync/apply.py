@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from penstock.domain.records import ChangeKind, Counts, RecordState
 from penstock.sync.doubt import Doubts
 from penstock.sync.dropped import REBASE
-from penstock.sync.plan import WAITING, Item, LayerPlan, decode_item
+from penstock.sync.plan import ADOPT, WAITING, Item, LayerPlan, decode_item
 from penstock.sync.ports import Run
 from penstock.sync.sending import Sender
 from penstock.sync.state import Mark
@@ -37,6 +37,10 @@ class Applier:
                 self._create(batch)
             for batch in self._batches("update", retried):
                 self._sender.send(ChangeKind.UPDATE, "update", batch)
+        for batch in self._batches(ADOPT):
+            found = self._doubts.present(batch)
+            self._adopt(found)
+            self._plan.state.save([], Counts(skipped=len(batch) - len(found)))
         for batch in self._batches(REBASE):
             marks = [Mark(item.key, RecordState.SYNCED, item.parent_key, item.remote_id, item.version, item.digest,
                           canonical=item.canonical) for item in batch]

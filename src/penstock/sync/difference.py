@@ -14,7 +14,7 @@ from penstock.sync.dropped import Dropped
 from penstock.sync.incremental import find_increment
 from penstock.sync.intents import recover
 from penstock.sync.links import UNLINKED, Linked, Links
-from penstock.sync.plan import Item, LayerPlan, entry
+from penstock.sync.plan import ADOPT, Item, LayerPlan, entry
 from penstock.sync.ports import Run
 from penstock.sync.read import Page, Unreadable, bucket_pages, changed_pages, pages
 from penstock.sync.removal import lay_absent
@@ -124,6 +124,8 @@ def _difference(plan: LayerPlan, run: Run, links: Links, dropped: Dropped, page:
         if kind == "update" and plan.layer.mode == "create_only":
             plan.counts.skipped += 1
         else:
+            if kind == "create" and plan.layer.mode == "update_only":
+                kind = ADOPT
             item.bucket = bucket
             entries.append(entry(kind, item))
     if entries:

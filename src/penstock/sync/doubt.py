@@ -102,6 +102,10 @@ class Doubts:
         self._stay(found, later, self._unsearchable(doubted))
         return given_up + [item for item in found.absent if self._is_old(item)]
 
+    def present(self, items: list[Item]) -> list[Item]:
+        """Those of records without a row that surely are at the destination, with their remote ids."""
+        return self._found([item for item in items if self._value(item) is not None]).sure
+
     def existing(self, conflicts: Sequence[Conflict]) -> list[Item]:
         """Look up creates that met an existing record; return those that are surely that record, with its remote id."""
         if not conflicts:

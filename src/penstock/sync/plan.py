@@ -18,6 +18,7 @@ from penstock.sync.define import LayerDefinition
 from penstock.sync.state import LayerState
 
 WAITING = "waiting"
+ADOPT = "adopt"
 _MOST_PROBLEMS = 5
 
 
@@ -82,7 +83,8 @@ class LayerPlan:
     """What would change in one layer.
 
     Kinds on the spool: create, update, delete, blocked, duplicate, failed; waiting: it failed, and waits to be sent
-    again; and rebase: only its digest is saved. `retried` is how many creates and updates failed or were lost before,
+    again; adopt: it is looked up, and updated if it is there; and rebase: only its digest is saved. `retried` is how
+    many creates and updates failed or were lost before,
     `doubtful_ms` for how long it is yet too early to believe that creates in doubt are absent.
     `fields` counts updates by the name of a field and whether it is `changed` or `added`. `after_upserts` is what is to
     be saved once creates and updates have their outcomes. `proven` says that what is absent from the source was told
@@ -114,7 +116,8 @@ class LayerPlan:
         """How many records there are of each kind of change."""
         kinds = self.spool.counts()
         return {"create": kinds.get("create", 0), "update": kinds.get("update", 0),
-                "delete": kinds.get("delete", 0), "skip": self.counts.skipped + kinds.get("rebase", 0),
+                "delete": kinds.get("delete", 0),
+                "skip": self.counts.skipped + sum(kinds.get(kind, 0) for kind in ("rebase", ADOPT)),
                 "blocked": kinds.get("blocked", 0),
                 "failed": self.counts.failed + sum(kinds.get(kind, 0) for kind in ("failed", "duplicate", WAITING))}
 
