@@ -16,6 +16,8 @@ from penstock.sync.removal import lay_deletes, prunes_unmanaged
 from penstock.sync.state import Fence, add_counts
 
 _PAGE = 1000
+_NEW = ("create", "blocked", "failed", "duplicate")
+"""The kinds of entries on a spool that may have made a row."""
 
 
 class Claims:
@@ -32,12 +34,15 @@ class Claims:
         self._began_at: int = row[0]
 
     def settle(self, plan: LayerPlan) -> None:
-        """After the layer's creates and updates: claim what the source has, drop what it has no more."""
-        if not plan.complete:
-            return
-        for entries in plan.spool.take("create", _PAGE):  # what was just created was in no page of the state
-            params = {"scope": self._scope, "keys": [key for key, _ in entries]}
-            plan.seen.add(sorted(row[0] for row in self._rows("state_ids", params)))
+        """After the layer's creates and updates: claim what the source has, drop what it surely has no more.
+
+        A read that proves nothing claims as well: who has just been created, and leaves before the next whole read,
+        would otherwise be nobody's for ever.
+        """
+        for kind in _NEW:
+            for entries in plan.spool.take(kind, _PAGE):  # rows that were in no page of the state
+                params = {"scope": self._scope, "keys": [key for key, _ in entries]}
+                plan.seen.add(sorted(row[0] for row in self._rows("state_ids", params)))
         claimed = Bits()
         for ids in self._claimed():
             claimed.add(ids)
@@ -45,6 +50,8 @@ class Claims:
             return  # a source that is suddenly empty proves nothing
         for ids in _batches(plan.seen - claimed):
             self._write([("claims_add", ids), ("rows_claim", ids)])
+        if not plan.complete:
+            return
         for ids in _batches(claimed - plan.seen):
             self._write([("claims_drop", ids), ("rows_unclaim", ids)])
         self._write([("read_completed", None)])

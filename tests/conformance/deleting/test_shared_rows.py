@@ -112,3 +112,15 @@ def test_who_is_claimed_again_before_the_call_is_kept(engine: Engine, directory:
     engine.sync("directory", "g1")
     assert more
     assert directory.people.named("disable") == gone[1:]
+
+
+def test_who_was_created_by_a_read_without_proof_and_left_before_the_next_is_not_left_behind(
+        engine: Engine, directory: Directory) -> None:
+    engine.sync("directory", "g1")
+    directory.groups["g1"]["q1"] = "somebody else"
+    directory.proof = False
+    rounds(engine, 1, "g1")
+    del directory.groups["g1"]["q1"]
+    directory.proof = True
+    rounds(engine, 2, "g1")
+    assert directory.people.named("disable") == ["q1"]

@@ -1,0 +1,68 @@
+"""The random histories of `bench deletes`: the engine deletes nothing wrongly, and an engine that does is caught."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from bench.histories import History, World, small_groups
+from penstock.sync import difference
+from penstock.sync.claims import Claims
+from penstock.sync.guard import Guard
+
+
+@pytest.fixture
+def paths(tmp_path: Path) -> Iterator[str]:
+    """URLs of new files, one after the other."""
+    return (f"sqlite:///{tmp_path}/store{number}.db" for number in range(1000))
+
+
+def played(paths: Iterator[str], seeds: range) -> list[World]:
+    return [History(next(paths), seed).play() for seed in seeds]
+
+
+def test_nothing_is_deleted_wrongly_and_all_that_should_go_goes(paths: Iterator[str]) -> None:
+    worlds = played(paths, range(1000, 1010))
+    assert [wrong for world in worlds for wrong in world.wrong] == []
+    assert [world.left_over() for world in worlds] == [0] * 10
+    assert sum(world.deletes for world in worlds) > 100
+
+
+def test_a_history_plays_on_every_store(store_url: str) -> None:
+    world = History(store_url, 7).play()
+    assert (world.wrong, world.left_over()) == ([], 0)
+
+
+def test_small_groups_are_stopped_by_what_a_day_comes_to(paths: Iterator[str]) -> None:
+    world = small_groups(next(paths), 30)
+    assert world.wrong == []
+    assert 0 < world.deletes <= 2 * 30 * 10 // 5
+
+
+def test_an_engine_without_a_guard_is_caught(paths: Iterator[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Guard, "trips", lambda guard, deletes, live: False)
+    wrong = [wrong for world in played(paths, range(3)) for wrong in world.wrong]
+    assert [each for each in wrong if "deletes of this" in each]
+    assert small_groups(next(paths), 30).wrong
+
+
+def test_an_engine_that_believes_a_source_that_is_cut_off_is_caught(
+        paths: Iterator[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Guard, "trips", lambda guard, deletes, live: False)
+    wrong = [wrong for world in played(paths, range(6)) for wrong in world.wrong]
+    assert [each for each in wrong if "the source was cut off" in each]
+
+
+def test_an_engine_that_does_not_wait_for_the_other_groups_is_caught(
+        paths: Iterator[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Claims, "_all_read_since", lambda claims, subjects: 2**62)
+    wrong = [wrong for world in played(paths, range(8)) for wrong in world.wrong]
+    assert [each for each in wrong if "a group of the account has it, or was not read since" in each]
+
+
+def test_an_engine_that_takes_any_read_for_a_whole_one_is_caught(
+        paths: Iterator[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    read = difference._read_pages
+    monkeypatch.setattr(difference, "_read_pages", lambda *given: read(*given) or True)
+    wrong = [wrong for world in played(paths, range(8)) for wrong in world.wrong]
+    assert [each for each in wrong if "the source was no proof" in each]
