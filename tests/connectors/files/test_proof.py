@@ -2,6 +2,8 @@
 
 import os
 import threading
+import tracemalloc
+from collections import deque
 from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
@@ -266,3 +268,18 @@ def test_a_read_that_is_given_up_closes_the_file(path: Path, kind: str, make: Ma
     closing = threading.Thread(target=pages.close)  # perhaps by another thread
     closing.start()
     closing.join()
+
+
+def test_memory_does_not_grow_with_the_file(path: Path, kind: str, make: Make):
+    def peak(rows: int) -> int:
+        write(path, content(kind, 0) + ROWS[kind][1] * rows)
+        pages = make(count=rows).pages(run_of(), 100)
+        next(pages)
+        tracemalloc.start()
+        deque(pages, maxlen=0)
+        try:
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+    assert peak(20_000) < peak(2_000) + 100_000

@@ -100,6 +100,16 @@ def test_a_destination_that_is_down():
     assert run.calls.total == 0
 
 
+def test_the_same_trouble_reads_the_same_for_every_record():
+    with http.connect(f"http://127.0.0.1:{free_port()}/v2", timeout=5) as client:
+        said = set()
+        for number in range(3):
+            with pytest.raises(Unavailable) as caught:
+                client.delete(None, "/people/{}", number)
+            said.add(str(caught.value))
+    assert len(said) == 1
+
+
 def test_a_host_that_does_not_exist():
     with http.connect("http://api.invalid", timeout=5) as client:
         error = failed(client, Run(Subject("g1")))
@@ -188,7 +198,8 @@ def test_a_compressed_answer_that_is_damaged(api: Api, client: http.Client, run:
 
 def credentials() -> dict[str, Any]:
     return {"bearer": {"auth": http.Bearer(SECRET)}, "basic": {"auth": http.Basic("me", SECRET)},
-            "key": {"auth": http.ApiKey(SECRET, header="X-Shop-Key")}, "header": {"headers": {"X-Api-Key": SECRET}},
+            "name": {"auth": http.Basic(SECRET, "")}, "key": {"auth": http.ApiKey(SECRET, header="X-Shop-Key")},
+            "header": {"headers": {"X-Api-Key": SECRET}},
             "both": {"auth": http.Bearer("other-token"), "headers": {"X-Api-Key": SECRET}}}
 
 
@@ -210,7 +221,7 @@ def test_secrets_are_sent_and_shown_nowhere(
                 call()
             told += ["".join(traceback.format_exception(caught.value)), repr(caught.value)]
         told += [repr(client.post(run, "/people").outcome()), repr(client.post(run, "/people"))]
-    assert SECRET in str(api.seen[0].headers.values()) or kind == "basic"
+    assert SECRET in str(api.seen[0].headers.values()) or kind in ("basic", "name")
     shown = "".join(told) + caplog.text
     for form in (SECRET, SECRET.replace('"', '\\"'), SECRET.replace("/", "\\/"), "czNjcjN0"):
         assert form not in shown

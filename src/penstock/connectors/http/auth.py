@@ -63,7 +63,8 @@ class Basic(_Fixed):
         if not isinstance(name, str) or ":" in name or not isinstance(password, str):
             raise ConfigurationError("http.Basic: expected a name without a colon and a password, as text, got others")
         encoded = b64encode(f"{name}:{password}".encode()).decode()
-        super().__init__({"Authorization": f"Basic {encoded}"}, [password, encoded])
+        # Where there is no password, as some APIs have it, the name is the key.
+        super().__init__({"Authorization": f"Basic {encoded}"}, [password or name, encoded])
 
 
 class ApiKey(_Fixed):

@@ -5,6 +5,7 @@ import time
 from collections.abc import Mapping
 from functools import cache
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx2
 
@@ -68,7 +69,7 @@ def send(pool: httpx2.Client, call: str, method: str, url: str, *, body: bytes |
         sent = countdown.began and not isinstance(error, NEVER_SENT)
         countdown.began = sent
         shown = secrets.redacted(str(error)) == str(error)
-        raise broken_call(call, without_query(url), error, sent=sent, writes=writes, timeout=countdown.seconds,
+        raise broken_call(call, _origin(url), error, sent=sent, writes=writes, timeout=countdown.seconds,
                           secrets=secrets) from (error if shown else None)
 
 
@@ -119,6 +120,12 @@ def url_faults(owner: str, what: str, url: object, *, query: bool = False) -> li
     if parsed.fragment or (parsed.query and not query):
         return [f"{expected} got one with a ? or # in it; give params with each call"]
     return []
+
+
+def _origin(url: str) -> str:
+    """Where a URL leads, without its path: the ids in it would have the same trouble read differently each time."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"
 
 
 def without_query(url: str) -> str:
