@@ -217,7 +217,7 @@ def test_a_key_that_differs_in_spelling_only_takes_nobodys_row(
     assert created(destination, create(key, {"cents": 1})) == [key]
     outcomes = destination.create([create(spelled, {"cents": 2}), create("10.00", {"cents": 3})],
                                   run_of(held=(key, spelled)))
-    assert [outcome[0] for outcome in refused(outcomes) if outcome][0] == "uniqueness"
+    assert next(outcome[0] for outcome in refused(outcomes) if outcome) == "uniqueness"
     assert database.run("select cents from price where sku = '" + key + "'") == [(1,)]
 
 
