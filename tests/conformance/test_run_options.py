@@ -215,7 +215,8 @@ def test_what_failed_in_such_a_run_is_not_hidden_by_a_source_that_did_not_change
     """What tells that records need not be read was true when they were in step; here one of them no longer is."""
     engine.sync("people", "g1")
     place = "'state_people__people', 'g1', 'g1'"
-    for table, columns, values in (("buckets", "number, row_count, version", "0, 7, 'v'"), ("cursors", "cursor", "'1'")):
+    for table, columns, values in (("buckets", "number, row_count, version", "0, 7, 'v'"),
+                                   ("cursors", "cursor", "'1'")):
         engine.clock.fetch(f"insert into penstock.{table} (layer_table, scope, subject, {columns})"
                            f" values ({place}, {values}) returning scope")
     run(engine, "people", options)

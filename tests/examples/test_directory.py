@@ -1,5 +1,6 @@
 """The example of case study K as a user runs it: by its commands, in processes of its own, on both stores."""
 
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
@@ -86,6 +87,16 @@ def test_it_does_what_its_docstring_says(
     planned = penstock_says("plan", "directory")
     assert len(planned) == GROUPS * 4  # the group and its three layers, without a line for any change
     assert sum("0 to create, 0 to update, 0 to delete" in line for line in planned) == GROUPS * 3
+
+    with source.opened(hr) as connection:
+        person, name = connection.execute("select employee_id, name from person join member using (employee_id)"
+                                          " where group_id = ? limit 1", (SUBJECT,)).fetchone()
+    said = penstock_says("why", "directory", SUBJECT, "People", person, "--remote")
+    assert said[1].split() == "next run: skip: what is rendered now is what was sent".split()
+    assert name not in "\n".join(said)
+    assert said[-1].endswith("(that of the state)")
+    said = penstock_says("why", "directory", SUBJECT, "Members", f"{SUBJECT},{person}", "--json")
+    assert [link["status"] for link in json.loads(said[-1])["links"]] == ["synced", "synced"]
 
     assert source.change(hr, seed=11) == source.Changed(renamed=1, readdressed=1, moved=1)
     groups = source.subjects(hr)
