@@ -71,18 +71,19 @@ def test_a_task_runs_with_the_commands_that_are_printed(shell: Shell):
 def test_a_sync_is_planned_and_carried_out_with_the_commands_that_are_printed(shell: Shell):
     assert shell.says(*shell.init("--sync")) == [
         "all:", "  People: 3 to create, 0 to update, 0 to delete, 0 unchanged", "    + 1", "    + 2", "    + 3",
+        "3 changes in at least 1 calls; no earlier run tells how long it takes",
         'create 1 {"email":"first@example.com","name":"First Person"}',
         'create 2 {"email":"zweite@example.com","name":"Zweite Person"}',
         'create 3 {"email":"ucuncu@example.com","name":"Üçüncü Kişi"}',
         "all: succeeded, 3 read, 3 created",
-        "all:", "  People: 0 to create, 0 to update, 0 to delete, 3 unchanged",
+        "all:", "  People: 0 to create, 0 to update, 0 to delete, 3 unchanged", "Nothing to send.",
     ]
 
 
 def test_another_folder_is_made_and_gone_to(shell: Shell):
     printed = shell.init("--sync", "'sub folder/app'")
     assert printed[0] == "cd 'sub folder/app'"
-    assert len(shell.says(*printed)) == 11
+    assert len(shell.says(*printed)) == 13
 
 
 def test_a_table_of_ones_own_on_sqlite_is_found_from_another_folder(shell: Shell):
