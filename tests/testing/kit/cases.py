@@ -172,6 +172,38 @@ class OwnVerbs(AddressBook):
         return [Entries]
 
 
+class DisablingBook(Book):
+    """Keeps those that are gone, and says so."""
+
+    def added(self, change: Change) -> Outcome:
+        outcome = super().added(change)
+        self.held[str(outcome.remote_id if isinstance(outcome, Done) else None)]["active"] = True
+        return outcome
+
+    def update(self, changes: Sequence[Change], run: Run) -> Sequence[Outcome | None]:
+        outcomes = super().update(changes, run)
+        for change in changes:
+            self.held[str(change.remote_id)]["active"] = True
+        return outcomes
+
+    def disable(self, changes: Sequence[Change], run: Run) -> Sequence[Outcome | None]:
+        for change in changes:
+            self.held[str(change.remote_id)]["active"] = False
+        return [Done(change.remote_id) for change in changes]
+
+
+class Disabling(AddressBook):
+    book_type = DisablingBook
+
+    def layers(self) -> list[type[Layer[Any]]]:
+        [layer] = super().layers()
+        layer.on_delete, layer.scope = "disable", "account"
+        return [layer]
+
+    def held(self) -> Held:
+        return {"Entries": [(held["name"], held) for held in self.book.held.values() if held["active"]]}
+
+
 class KitsSource(AddressBook):
     """A case about a destination only."""
 

@@ -10,7 +10,16 @@ import pytest
 from penstock.domain.errors import DeclarationError
 from penstock.testing.connectors import CHECKS, ConnectorCase, ConnectorChecks, ConnectorFault, connector_checks
 from tests.testing.kit import cases
-from tests.testing.kit.cases import AddressBook, AsyncAddressBook, FolderCase, KitsSource, OwnVerbs, broken, entries
+from tests.testing.kit.cases import (
+    AddressBook,
+    AsyncAddressBook,
+    Disabling,
+    FolderCase,
+    KitsSource,
+    OwnVerbs,
+    broken,
+    entries,
+)
 
 
 @pytest.mark.parametrize("check", connector_checks(AddressBook()), ids=str)
@@ -18,7 +27,7 @@ def test_a_connector_that_holds_passes(check: Any) -> None:
     check()
 
 
-@pytest.mark.parametrize("case", [AsyncAddressBook, OwnVerbs, KitsSource])
+@pytest.mark.parametrize("case", [AsyncAddressBook, OwnVerbs, KitsSource, Disabling])
 @pytest.mark.parametrize("name", ["changes", "any_page_size", "look_up", "answers_lost", "page_twice"])
 def test_it_passes_in_whichever_form(case: type[ConnectorCase], name: str) -> None:
     CHECKS[name](case())

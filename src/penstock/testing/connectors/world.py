@@ -150,9 +150,12 @@ class World:
     def settled(self, after: RunRow) -> None:
         """Raise `ConnectorFault` unless the destination becomes what the source says, and the next run is quiet.
 
-        `after` is the run before. One that ended well leaves nothing to be done; else a few more may write.
+        `after` is the run before. One that ended well leaves nothing to be done, but for the removals of layers whose
+        scope is the account, which are for the next read; else a few more may write.
         """
         self.nothing_twice()
+        if any(layer.account_scoped for layer in self.layers):
+            after = self.sync()
         for _ in range(_MOST_RUNS):
             if _ended_well(after):
                 break
