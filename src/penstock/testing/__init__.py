@@ -1,6 +1,8 @@
 """What the tests of an application need: jobs run at once, or one after the other; a clock that stands still; and
 assertions about what is enqueued.
 
+(`penstock.testing.connectors` is the kit for authors of sources and destinations.)
+
 Nothing here pretends: jobs are encoded, decoded, decided on and (but for `inline`) stored by the code of a worker.
 """
 
