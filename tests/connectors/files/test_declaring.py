@@ -87,6 +87,7 @@ def test_a_row_that_cannot_be_read_may_be_anybodys(tmp_path: Path):
     ({"count": Trailer("")}, "expects the mark that the last row is known by, but got ''"),
     ({"count": Manifest(":sbject.count")}, "CSVSource's Manifest may hold :account and :subject, but it holds :sbject"),
     ({"delimiter": ""}, "expects delimiter to be one character between cells, but got ''"),
+    ({"blank": "-"}, "to be '' or None, but got '-'"),
     ({"delimiter": '"'}, "but got '\"'"),
     ({"encoding": "utf-16"}, "an encoding that keeps ASCII as it is, such as utf-8 or cp1252, but got 'utf-16'"),
     ({"encoding": "utf-99"}, "but got 'utf-99'"),
