@@ -52,7 +52,7 @@ class CSVSource(FileSource):
         if not isinstance(self.delimiter, str) or len(self.delimiter) != 1 or self.delimiter in '"\r\n':
             faults.append(f"CSVSource expects delimiter to be one character between cells, but got {self.delimiter!r}.")
         if self.blank not in ("", None):
-            faults.append(f"CSVSource expects blank, which empty cells become, to be '' or None, but got {self.blank!r}.")
+            faults.append(f"CSVSource expects empty cells (blank) to be '' or None, but got {self.blank!r}.")
         if not _keeps_ascii(self.encoding):
             faults.append(f"CSVSource expects an encoding that keeps ASCII as it is, such as utf-8 or cp1252, but got"
                           f" {self.encoding!r}.")
