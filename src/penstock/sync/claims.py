@@ -32,6 +32,7 @@ class Claims:
         row = store.read(lambda tx: tx.row("now"))
         assert row is not None
         self._began_at: int = row[0]
+        self._read = False
 
     def settle(self, plan: LayerPlan) -> None:
         """After the layer's creates and updates: claim what the source has, drop what it surely has no more.
@@ -54,7 +55,12 @@ class Claims:
             return
         for ids in _batches(claimed - plan.seen):
             self._write([("claims_drop", ids), ("rows_unclaim", ids)])
-        self._write([("read_completed", None)])
+        self._read = True
+
+    def completed(self) -> None:
+        """Let this read count for the rows that subjects share: it was whole, and what it lacks is believed."""
+        if self._read:
+            self._write([("read_completed", None)])
 
     def absent(self, plan: LayerPlan, subjects: Callable[[], Iterable[str]]) -> None:
         """Lay deletes of the rows that nobody has claimed since before every subject's last complete read began.
@@ -88,6 +94,7 @@ class Claims:
         """The earliest beginning of the subjects' last complete reads; None where one has none."""
         rows = self._rows("reads_completed", {"layer_table": self._table, "scope": self._scope})
         began: dict[str, int] = dict(rows)
+        began[self._subject] = self._began_at
         times = [began.get(subject) for subject in subjects]
         known = [time for time in times if time is not None]
         return min(known) if known and len(known) == len(times) else None

@@ -93,8 +93,9 @@ def _serve(store: Store, definition: SyncDefinition, subject: Subject, options: 
         definition = restricted(definition, options)
         withholding = Withholding(store, events, definition, subject, fence)
         served: list[tuple[LayerPlan, Applier]] = []
+        shared: list[Claims] = []
         for layer in definition.layers:
-            claims = None
+            claims: Claims | None = None
             if layer.account_scoped and options.keys(layer.name) is None:
                 claims = Claims(store, layer.table, subject.account, subject.key, fence)
             plan = plan_restricted(layer, run, states, options)
@@ -103,11 +104,15 @@ def _serve(store: Store, definition: SyncDefinition, subject: Subject, options: 
             applier.upserts()
             if claims is not None:
                 claims.settle(plan)
+                shared.append(claims)
                 if layer.on_delete != "keep":
                     claims.absent(plan, lambda: [each.key for each in definition.sync.subjects()
                                                  if each.account == subject.account])
             served.append((plan, applier))
         removals = withholding.decide([plan for plan, _ in served])
+        if withholding.believed():
+            for claims in shared:
+                claims.completed()
         for plan, applier in reversed(served):
             applier.deletes(removals[plan.layer.name])
         wait_for_doubts([plan for plan, _ in served])

@@ -63,7 +63,15 @@ class LayerRemoval:
         for kept in self.approvals.kept:
             if self.plan.proven and found[kept.id] < kept.records:
                 for keys in self.approvals.keys(kept.id):
-                    self.approvals.take_off([key for key in keys if self.plan.spool.kind(key) != DELETE], [kept.id])
+                    self.approvals.take_off(self._back(keys), [kept.id])
+
+    def _back(self, keys: Sequence[str]) -> list[str]:
+        """Those that are in the source again. A shared row may be nobody's, and still wait for other subjects' reads."""
+        back = [key for key in keys if self.plan.spool.kind(key) != DELETE]
+        if back and self.keep_unclaimed is not None:
+            unclaimed = self.keep_unclaimed(back)
+            return [key for key in back if key not in unclaimed]
+        return back
 
     def questioned(self) -> Iterator[list[str]]:
         """The keys that a question is to name: those that nobody has decided on."""
@@ -165,6 +173,10 @@ class Withholding:
         if any(removal.fresh or removal.open for removal in self._layers.values()):
             for name, reason in self._reasons().items():
                 self._layers[name].withheld_for = reason
+        if not self.believed():
+            for removal in self._layers.values():
+                if removal.plan.layer.account_scoped and removal.withheld_for is None:
+                    removal.withheld_for = f"deletes of {self._subject.key} are withheld in other layers"
         for name, removal in self._layers.items():
             removal.tally = self._tally(removal.plan.layer.table)
             self._ask(name, removal)
@@ -172,6 +184,14 @@ class Withholding:
         if withheld or any(removal.approvals.kept for removal in self._layers.values()):
             self._note(withheld)
         return self._layers
+
+    def believed(self) -> bool:
+        """Whether what the subject's own layers lack is believed: of none of them a delete was withheld.
+
+        Else its read tells nothing of rows that it shares with others: who seems to have left may be among them.
+        """
+        return not any(removal.withheld for removal in self._layers.values()
+                       if not removal.plan.layer.account_scoped)
 
     def _read_at(self, plan: LayerPlan) -> int:
         """What was asked at this time or before was asked before the reads that show what is absent.

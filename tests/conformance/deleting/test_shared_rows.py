@@ -26,7 +26,7 @@ def test_many_who_left_every_group_are_disabled_once_they_are_approved(
     directory.groups["g2"] = {"q": "somebody else"}
     engine.sync("directory", "g1", "g2")
     gone = leave(directory, 12)
-    rounds(engine, 2, "g1", "g2")
+    rounds(engine, 3, "g1", "g2")
     assert {each.layer: each.records for each in engine.app.approvals("directory")} == {"Members": 12, "Everybody": 12}
     assert directory.people.named("disable") == []
     approve_all(engine)
@@ -52,7 +52,7 @@ def test_who_moves_to_another_group_while_a_question_is_open_is_taken_off_it(
     directory.groups["g2"] = {"q": "somebody else"}
     engine.sync("directory", "g1", "g2")
     gone = leave(directory, 12)
-    rounds(engine, 2, "g1", "g2")
+    rounds(engine, 3, "g1", "g2")
     directory.groups["g2"] |= {gone[0]: "name 0"}
     approve_all(engine)
     rounds(engine, 2, "g1", "g2")
@@ -124,3 +124,21 @@ def test_who_was_created_by_a_read_without_proof_and_left_before_the_next_is_not
     directory.proof = True
     rounds(engine, 2, "g1")
     assert directory.people.named("disable") == ["q1"]
+
+
+def test_a_read_whose_deletes_are_withheld_does_not_show_that_somebody_is_nowhere(
+        engine: Engine, directory: Directory) -> None:
+    """Who moves to a group whose source is then cut off is not there to be seen, and not gone either."""
+    directory.groups["g2"] = {f"q{number:02}": "x" for number in range(40)}
+    engine.sync("directory", "g1", "g2")
+    moved = leave(directory, 1)[0]
+    directory.groups["g2"]["r"] = "somebody else"
+    rounds(engine, 1, "g1")
+    people = {**directory.groups["g2"], moved: "name 0"}
+    directory.groups["g2"] = dict(list(people.items())[:20])
+    rounds(engine, 2, "g2", "g1")
+    assert directory.people.named("disable") == []
+    directory.groups["g2"] = people
+    rounds(engine, 2, "g2", "g1")
+    assert directory.people.named("disable") == []
+    assert engine.app.approvals("directory") == []
