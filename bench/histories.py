@@ -49,6 +49,7 @@ class World:
     hand_made: set[str] = field(default_factory=set)
     approved: set[Key] = field(default_factory=set)
     done: list[tuple[int, str, str, str]] = field(default_factory=list)
+    carried_out: list[tuple[int, str, str, str]] = field(default_factory=list)
     deletes: int = 0
     wrong: list[str] = field(default_factory=list)
     ids: int = 0
@@ -106,7 +107,7 @@ class World:
         fault = None
         if change.remote_id in self.hand_made or self.records.get(change.remote_id or "") != key:
             fault = "it is somebody else's"
-        elif not self.honest(group):
+        elif not self.honest(group) and not (group.fault == "cut off" and key in self.approved):
             fault = f"the source was {group.fault or 'empty'}"
         elif layer == "Rooms" or (layer == "Members" and change.key.split("/")[1] in group.people):
             fault = "it is in the source"
@@ -116,6 +117,7 @@ class World:
             self.wrong.append(f"{layer} {change.key} by {subject}: {fault}")
         if key in self.approved:
             self.approved.discard(key)
+            self.carried_out.append((self.now, group.account, subject, layer))
         else:
             self.done.append((self.now, group.account, subject, layer))
 
@@ -139,7 +141,8 @@ class World:
             counts = {"run": len(mine), "account": sum(each[1] == account and each[3] == layer for each in day),
                       "layer": sum(each[3] == layer for each in day)}
             for level, count in counts.items():
-                if count >= 10 and (count > 500 or count * 5 > live[level] + count):
+                approved = sum(each[0] == self.now and each[3] == layer for each in self.carried_out)  # were there too
+                if count >= 10 and (count > 500 or count * 5 > live[level] + count + approved):
                     self.wrong.append(f"{layer}: {count} deletes of this {level}, of {live[level] + count} rows")
                     break
 

@@ -66,7 +66,7 @@ class LayerRemoval:
                     self.approvals.take_off(self._back(keys), [kept.id])
 
     def _back(self, keys: Sequence[str]) -> list[str]:
-        """Those that are in the source again. A shared row may be nobody's, and still wait for other subjects' reads."""
+        """Those that are in the source again. A shared row that nobody has may still wait for other reads."""
         back = [key for key in keys if self.plan.spool.kind(key) != DELETE]
         if back and self.keep_unclaimed is not None:
             unclaimed = self.keep_unclaimed(back)
