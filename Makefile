@@ -3,7 +3,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-crash test-pooler check bench bench-peers build lock clean
+.PHONY: help install demo test test-all test-crash test-pooler check bench bench-peers build lock clean
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
 
@@ -33,6 +33,9 @@ demo: $(STAMPS)/demo  ## synchronise 2,000 people into a real SCIM server, and w
 
 test: $(STAMPS)/test  ## run the default suite, on SQLite and on a real PostgreSQL
 	$(PY) -m pytest --numprocesses 3 --dist worksteal $(ARGS)
+
+test-all: $(STAMPS)/test  ## run what `make test` leaves out as well: every connector, fault and example in every variant
+	PENSTOCK_TEST_ALL=1 $(PY) -m pytest --numprocesses 3 --dist worksteal $(ARGS)
 
 test-crash: $(STAMPS)/test  ## kill -9 workers and enqueuers 50 times over 200,000 jobs, on both stores, and print what ran twice
 	PENSTOCK_CRASH_KILLS=50 PENSTOCK_CRASH_JOBS=200000 $(PY) -m pytest tests/crash/test_ledger.py \

@@ -30,7 +30,18 @@ from penstock.store.port import Store
 from tests.clock import Clock
 
 _numbers = itertools.count(1)
+_ALL = os.environ.get("PENSTOCK_TEST_ALL") == "1"
 _exercised: dict[str, str] = {}
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what goes over known ground in further ways, unless `PENSTOCK_TEST_ALL=1` asks for everything."""
+    if _ALL:
+        return
+    further = [item for item in items if item.get_closest_marker("thorough")]
+    if further:
+        config.hook.pytest_deselected(items=further)
+        items[:] = [item for item in items if not item.get_closest_marker("thorough")]
 
 
 @pytest.fixture(scope="session")

@@ -13,6 +13,20 @@ from tests.connectors.sql.database import Database
 from tests.servers.scim import ScimServer, scim_server
 
 
+_USUAL = ("first_sync", "unchanged_run", "changes", "killed", "answers_lost", "page_cut_short")
+"""The checks that every suite makes of a connector, on SQLite where there is a choice."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.parent == Path(__file__).parent:
+            name = item.name.removeprefix("test_").partition("[")[0]
+            check = item.name.partition("[")[2].rstrip("]") if name not in _USUAL else name
+            if not any(each in (name, check) for each in _USUAL) or "postgres" in item.name:
+                item.add_marker(pytest.mark.thorough)
+
+
 @pytest.fixture(scope="module")
 def kit_url(postgres_server: str) -> Iterator[str]:
     """One database for the cases of a module; emptying it takes milliseconds."""
