@@ -30,6 +30,8 @@ from penstock.store.port import Store
 from tests.clock import Clock
 
 _numbers = itertools.count(1)
+_ON_ONE_STORE = {f"test_{name}" for name in ("connector", "databases", "deleting", "files", "http", "outcomes",
+                                             "surgery")}
 _ALL = os.environ.get("PENSTOCK_TEST_ALL") == "1"
 _exercised: dict[str, str] = {}
 
@@ -38,10 +40,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Leave out what goes over known ground in further ways, unless `PENSTOCK_TEST_ALL=1` asks for everything."""
     if _ALL:
         return
-    further = [item for item in items if item.get_closest_marker("thorough")]
+    # Examples prove their page; on the other store they go the same way.
+    further = [item for item in items if item.get_closest_marker("thorough") or (
+        item.path.parent.name == "examples" and item.path.stem in _ON_ONE_STORE and "[postgres" in item.name)]
     if further:
         config.hook.pytest_deselected(items=further)
-        items[:] = [item for item in items if not item.get_closest_marker("thorough")]
+        left_out = set(further)
+        items[:] = [item for item in items if item not in left_out]
 
 
 @pytest.fixture(scope="session")

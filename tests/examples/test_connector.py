@@ -31,6 +31,7 @@ def test_without_its_look_up_they_fail(pytester: pytest.Pytester, monkeypatch: p
     result.stdout.fnmatch_lines(["*Friends: 'p1@example.com' is there 2 times*"])
 
 
+@pytest.mark.thorough
 def test_where_its_total_is_torn_as_well_they_fail(pytester: pytest.Pytester):
     pytester.makeconftest("""
         import address_book

@@ -85,7 +85,8 @@ def test_it_does_what_its_docstring_says(
     penstock_says("sync", "directory")
     assert differences(hr, destination) == []
     planned = penstock_says("plan", "directory")
-    assert len(planned) == GROUPS * 4  # the group and its three layers, without a line for any change
+    assert len(planned) == GROUPS * 4 + 1  # the group and its three layers, without a line for any change
+    assert planned[-1] == "Nothing to send."
     assert sum("0 to create, 0 to update, 0 to delete" in line for line in planned) == GROUPS * 3
 
     with source.opened(hr) as connection:

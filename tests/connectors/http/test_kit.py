@@ -133,6 +133,7 @@ def proxy() -> Iterator[FaultyProxy]:
         yield proxy
 
 
+@pytest.mark.thorough
 class TestByCursor(ConnectorChecks):
     @pytest.fixture
     def connector_case(self, api: Api, proxy: FaultyProxy) -> ConnectorCase:

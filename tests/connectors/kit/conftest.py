@@ -12,7 +12,6 @@ from penstock.testing.connectors import FaultyProxy
 from tests.connectors.sql.database import Database
 from tests.servers.scim import ScimServer, scim_server
 
-
 _USUAL = ("first_sync", "unchanged_run", "changes", "killed", "answers_lost", "page_cut_short")
 """The checks that every suite makes of a connector, on SQLite where there is a choice."""
 

@@ -11,7 +11,7 @@ from penstock import Penstock
 from penstock.connectors import SQLSource
 from penstock.domain.errors import ConfigurationError
 from penstock.domain.records import GONE, Bucket, Rejected
-from penstock.sync import Layer, Run, Subject, Sync
+from penstock.sync import Guard, Layer, Run, Subject, Sync
 from penstock.sync.runs import RunRow
 from tests.clock import Clock
 from tests.connectors.sql.database import Database
@@ -51,7 +51,7 @@ class World:
                 return {"name": team["name"]}
 
         class People(Layer[dict[str, Any]]):
-            key, parent = "id", Teams.by("team_id")
+            key, parent, guard = "id", Teams.by("team_id"), Guard(at_least=1000)  # deletes are another matter
             source = SQLSource(world.database.url, world.query, key="id", buckets=10)
             destination = world.people
 

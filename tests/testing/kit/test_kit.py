@@ -27,6 +27,7 @@ def test_a_connector_that_holds_passes(check: Any) -> None:
     check()
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("case", [AsyncAddressBook, OwnVerbs, KitsSource, Disabling])
 @pytest.mark.parametrize("name", ["changes", "any_page_size", "look_up", "answers_lost", "page_twice"])
 def test_it_passes_in_whichever_form(case: type[ConnectorCase], name: str) -> None:
@@ -69,6 +70,7 @@ def test_a_broken_connector_fails(what: str, case: ConnectorCase, name: str, sai
     assert said in str(caught.value)
 
 
+@pytest.mark.thorough
 def test_processes_are_killed_for_real(tmp_path: Path) -> None:
     CHECKS["killed_for_real"](FolderCase(tmp_path))
     with pytest.raises(ConnectorFault) as caught:

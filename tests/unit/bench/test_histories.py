@@ -39,6 +39,7 @@ def test_small_groups_are_stopped_by_what_a_day_comes_to(paths: Iterator[str]) -
     assert 0 < world.deletes <= 2 * 30 * 10 // 5
 
 
+@pytest.mark.thorough
 def test_an_engine_without_a_guard_is_caught(paths: Iterator[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Guard, "trips", lambda guard, deletes, live: False)
     wrong = [wrong for world in played(paths, range(3)) for wrong in world.wrong]
@@ -46,6 +47,7 @@ def test_an_engine_without_a_guard_is_caught(paths: Iterator[str], monkeypatch: 
     assert small_groups(next(paths), 30).wrong
 
 
+@pytest.mark.thorough
 def test_an_engine_that_believes_a_source_that_is_cut_off_is_caught(
         paths: Iterator[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Guard, "trips", lambda guard, deletes, live: False)
@@ -53,6 +55,7 @@ def test_an_engine_that_believes_a_source_that_is_cut_off_is_caught(
     assert [each for each in wrong if "the source was cut off" in each]
 
 
+@pytest.mark.thorough
 def test_an_engine_that_does_not_wait_for_the_other_groups_is_caught(
         paths: Iterator[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Claims, "_all_read_since", lambda claims, subjects: 2**62)
@@ -60,6 +63,7 @@ def test_an_engine_that_does_not_wait_for_the_other_groups_is_caught(
     assert [each for each in wrong if "a group of the account has it, or was not read since" in each]
 
 
+@pytest.mark.thorough
 def test_an_engine_that_takes_any_read_for_a_whole_one_is_caught(
         paths: Iterator[str], monkeypatch: pytest.MonkeyPatch) -> None:
     read = difference._read_pages
