@@ -177,3 +177,9 @@ def test_update_only_changes_what_is_there_and_creates_nothing(world: World):
     run = world.sync(name_only, mode="update_only")
     assert (run.created, run.updated, run.deleted) == (0, 1, 0)
     assert world.remote.records["x1"]["payload"] == {"name": "another"}
+
+
+def test_a_number_that_json_cannot_write_fails_alone(world: World):
+    world.records["p3"]["phone"] = float("nan")
+    run = world.sync(both)
+    assert (run.created, run.failed) == (6, 1)

@@ -5,7 +5,7 @@ from hashlib import blake2b
 from itertools import repeat
 from typing import Any, cast
 
-from penstock.domain.digest import DIGEST_BYTES, encode
+from penstock.domain.digest import DIGEST_BYTES, encode, refuse_unwritable
 from penstock.store.spool import Entry, Spool
 from penstock.sync.buckets import Buckets, find_buckets
 from penstock.sync.changes import Differing, changes
@@ -43,7 +43,7 @@ def plan_layer(layer: LayerDefinition, run: Run, state: LayerState, states: Mapp
 
 def _read(plan: LayerPlan, run: Run, links: Links, dropped: Dropped) -> None:
     increment = None if plan.whole else find_increment(plan.layer, plan.state, run)
-    buckets = None if increment or plan.whole else find_buckets(plan.layer, plan.state, run, dropped.renderer)
+    buckets = None if increment or plan.whole else find_buckets(plan.layer, plan.state, run)
     whole = True
     if buckets is not None:
         plan.complete = True
@@ -107,14 +107,17 @@ def _difference(plan: LayerPlan, run: Run, links: Links, dropped: Dropped, page:
     entries: list[Entry] = []
     for record, key, row, link in zip(records, keys, rows, linked, strict=True):
         try:
-            canonical = encode((render(record, run), link.parent_id, link.reference_ids))
+            payload = render(record, run)
+            canonical = encode((payload, link.parent_id, link.reference_ids))
+            sent = blake2b(canonical, digest_size=DIGEST_BYTES).digest()
+            if row[2] != sent:
+                refuse_unwritable(payload)
         except Exception as error:
             entries.append(entry("failed", Item(key, parent_key=link.parent_key, error_class="render", bucket=bucket,
                                                 error=f"{type(error).__name__}: {error}")))
             continue
         if dropped.watching:
             dropped.saw(canonical)
-        sent = blake2b(canonical, digest_size=DIGEST_BYTES).digest()
         if row[2] != sent or link.blocked_class is not None:
             differing.append(Differing(record, key, canonical, sent, link))
     plan.counts.skipped += len(records) - len(differing) - len(entries)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from penstock.domain.digest import encode
+from penstock.domain.digest import encode, refuse_unwritable
 
 JSON = st.recursive(st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(st.characters(codec="utf-8")),
                     lambda each: st.lists(each, max_size=4) | st.dictionaries(
@@ -48,3 +48,15 @@ def test_the_text_is_canonical(value: Any, text: bytes):
 def test_what_cannot_be_written_is_refused(value: Any):
     with pytest.raises((TypeError, ValueError)):
         encode(value)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), {"a": [1, {"b": float("-inf")}]},
+                                   Person("x", float("nan"))])
+def test_a_number_that_json_cannot_write_is_refused(value: Any):
+    with pytest.raises(ValueError, match="cannot be written as JSON"):
+        refuse_unwritable(value)
+
+
+@pytest.mark.parametrize("value", [None, 1.5, {"a": [None, Decimal("NaN"), date(2026, 1, 1)]}, Person("x", 1)])
+def test_others_are_not(value: Any):
+    refuse_unwritable(value)
