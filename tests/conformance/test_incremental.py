@@ -9,8 +9,9 @@ import pytest
 
 from penstock import Penstock
 from penstock.domain.errors import DeclarationError
-from penstock.domain.records import Rejected
+from penstock.domain.records import Counts, Rejected
 from penstock.sync import Complete, Layer, Run, Subject, Sync
+from penstock.sync.state import LayerState
 from tests.clock import Clock
 from tests.engine import Engine
 from tests.remote import Remote
@@ -26,6 +27,8 @@ class Shop:
     asked: list[Any] = field(default_factory=list)
     meanwhile: list[tuple[str, str]] = field(default_factory=list)
     answer: Any = "next"
+    mode: str = "mirror"
+    more: bool = False
 
     def put(self, key: str, name: str) -> None:
         self.number += 1
@@ -36,7 +39,7 @@ class Shop:
         shop = self
 
         class Products(Layer[dict[str, Any]]):
-            key, full_every = "id", timedelta(hours=6)
+            key, full_every, mode = "id", timedelta(hours=6), shop.mode
             destination = shop.remote
 
             def source(self, run: Run) -> Iterator[dict[str, Any]]:
@@ -61,6 +64,10 @@ class Shop:
 
             def render(self, product: dict[str, Any], run: Run) -> dict[str, Any]:
                 return {"name": product["name"]}
+
+        if shop.more:
+            Products.render = lambda self, product, run: {  # type: ignore[method-assign]
+                "name": product["name"], "length": len(product["name"])}
 
         @app.sync("shop")
         class Catalogue(Sync[str]):
@@ -144,6 +151,38 @@ def test_a_whole_read_with_a_failure_is_made_again(engine: Engine, shop: Shop):
     engine.sync("shop", "all")
     assert shop.asked == ["all", "all"]
     assert shop.in_step()
+
+
+def deployed_again(engine: Engine, shop: Shop, store_url: str) -> Any:
+    with shop.app(store_url, engine.clock.expression) as app:
+        [run] = Engine(app, engine.clock).sync("shop", "all")
+        return run
+
+
+def test_another_render_has_everything_read_again(engine: Engine, shop: Shop, store_url: str):
+    engine.sync("shop", "all")
+    shop.more = True
+    assert deployed_again(engine, shop, store_url).updated == 10
+    assert shop.asked == ["all", "all"]
+
+
+def test_what_a_lesser_mode_left_out_is_made_up_for(engine: Engine, shop: Shop, store_url: str):
+    engine.sync("shop", "all")
+    shop.mode = "create_only"
+    shop.put("p3", "another")
+    assert deployed_again(engine, shop, store_url).updated == 0
+    shop.mode = "mirror"
+    assert deployed_again(engine, shop, store_url).updated == 1
+    assert shop.in_step()
+
+
+def test_where_a_parent_is_made_anew_its_children_are_read_again(engine: Engine, shop: Shop):
+    engine.sync("shop", "all")
+    table = engine.app.layer_tables[0].state
+    parents = LayerState(engine.app.store, table, "elsewhere", None, dependents={table: None})
+    parents.save([], Counts(), gone=["a parent"])
+    engine.sync("shop", "all")
+    assert shop.asked == ["all", "all"]
 
 
 def test_a_source_that_gives_no_next_cursor_is_told_so(engine: Engine, shop: Shop):

@@ -1,7 +1,7 @@
 """Buckets: ranges of a source's rows that need not be read, since the source says that nothing in them changed.
 
 A bucket's digest is taken before its rows are read, and saved when each of its records is in step with the destination:
-what fails, is blocked or in doubt keeps its bucket among those that are read. It counts for one query and one renderer.
+what fails, is blocked or in doubt keeps its bucket among those that are read. It counts for one query and declaration.
 Where a parent's row goes, so do the buckets of the layers that refer to it: its children may get another remote id.
 """
 
@@ -36,10 +36,10 @@ class Bucketed(Protocol):
 class Buckets:
     """Those of one layer's source for one subject, in one run."""
 
-    def __init__(self, source: Bucketed, state: LayerState, run: Run, renderer: str) -> None:
+    def __init__(self, source: Bucketed, layer: LayerDefinition, state: LayerState, run: Run) -> None:
         self._state = state
         self._subject = run.subject.key
-        self._version = blake2b(f"{source.version}\0{renderer}".encode(), digest_size=16).hexdigest()
+        self._version = blake2b(f"{source.version}\0{layer.version}".encode(), digest_size=16).hexdigest()
         kept = {each.number: each for each in state.buckets(self._subject)}
         self._anew = not kept or kept[0].version != self._version
         if not self._anew:
@@ -67,9 +67,9 @@ class Buckets:
             self._state.save_buckets(self._subject, rows, anew=self._anew)
 
 
-def find_buckets(layer: LayerDefinition, state: LayerState, run: Run, renderer: str) -> Buckets | None:
+def find_buckets(layer: LayerDefinition, state: LayerState, run: Run) -> Buckets | None:
     """The buckets of a layer's source, if it has any. Subjects that share rows claim each, so there all are read."""
     source: Any = layer.layer.source
     if layer.account_scoped or not getattr(source, "buckets", None):
         return None
-    return Buckets(source, state, run, renderer)
+    return Buckets(source, layer, state, run)

@@ -15,6 +15,7 @@ from penstock.domain.names import did_you_mean, layer_table, name_fault
 from penstock.domain.records import RATES
 from penstock.sync.declare import Layer, Reference, Sync, SyncDefinition, SyncOptions
 from penstock.sync.guard import Guard
+from penstock.sync.renderer import fingerprint
 from penstock.sync.single import singly
 
 _SCOPES = ("subject", "account")
@@ -63,6 +64,13 @@ class LayerDefinition:
     def declares(self, capability: str) -> bool:
         """Whether the layer or its destination declares a capability, such as `enforces_key`."""
         return any(getattr(owner, capability, False) is True for owner in (self.layer, self.layer.destination))
+
+    @property
+    def version(self) -> str:
+        """What of the declaration decides what is sent: where it differs, what was passed over has to be read again."""
+        declared = self.layer
+        links = [(each.layer.__name__, each.fields) for each in (declared.parent, *declared.references) if each]
+        return f"{self.mode} {declared.key} {declared.match} {links} {fingerprint(self.render)}"
 
     @property
     def targets(self) -> set[str]:

@@ -2,7 +2,8 @@
 
 The cursor moves only when everything that it covers is in step with the destination, so what failed is read again. What
 left the source shows in a whole read alone, and so does what a source forgot to tell: such reads are made every
-`full_every`.
+`full_every`. A cursor counts for one declaration of the layer, `render` included; and it is forgotten where a parent's
+row goes, for the children may get another remote id.
 """
 
 from datetime import timedelta
@@ -27,7 +28,9 @@ class Increment:
         kept, full_at, now = rows[0] if rows else (None, None, None)
         every: timedelta = layer.layer.full_every
         due = full_at is None or now - full_at >= every // timedelta(milliseconds=1)
-        self.since: Any = None if due or kept is None else msgspec.json.decode(kept)
+        self._version = layer.version
+        version, since = (None, None) if kept is None else msgspec.json.decode(kept)
+        self.since: Any = since if version == self._version and not due else None
         self._whole = self.since is None
         # Taken before a whole read: what changes meanwhile is told again.
         declared: Any = layer.layer
@@ -37,8 +40,8 @@ class Increment:
         """Move the cursor, if all that it covers is in step; not after a whole read that did not prove itself."""
         if plan.counts.failed or (self._whole and not plan.complete) or next(unsettled(plan), None) is not None:
             return
-        self._state.note("cursor_save", {"subject": self._subject, "cursor": msgspec.json.encode(self.next).decode(),
-                                         "whole": int(self._whole)})
+        self._state.note("cursor_save", {"subject": self._subject, "whole": int(self._whole),
+                                         "cursor": msgspec.json.encode((self._version, self.next)).decode()})
 
 
 def find_increment(layer: LayerDefinition, state: LayerState, run: Run) -> Increment | None:

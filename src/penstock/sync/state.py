@@ -269,12 +269,17 @@ class LayerState:
                 tx.execute_many("state_settle", columns, layer=self._table)
             if gone:
                 tx.execute("state_remove", {"scope": self._scope, "keys": list(gone)}, layer=self._table)
-                for table, scope in self._dependents.items():
-                    tx.execute("buckets_forget", {"layer_tables": [table], "scope": scope})
+                self._forget_dependents(tx)
 
         self._store.write(work)
         if self._shapes:
             self._shapes.committed()
+
+    def _forget_dependents(self, tx: Transaction) -> None:
+        """Have all records of the layers that refer to this one read again."""
+        for table, scope in self._dependents.items():
+            for name in ("buckets_forget", "cursors_forget"):
+                tx.execute(name, {"layer_tables": [table], "scope": scope})
 
 
 def add_counts(tx: Transaction, fence: Fence, counts: Counts) -> None:

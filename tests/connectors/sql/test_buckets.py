@@ -157,6 +157,14 @@ def test_another_render_or_query_reads_everything(world: World):
     assert world.sync().read == 0
 
 
+@one_store
+def test_what_a_lesser_mode_left_out_is_made_up_for(world: World):
+    world.database.run("update person set name = 'another' where id = 23")
+    assert world.sync(mode="create_only").updated == 0
+    assert world.sync().updated == 1
+    assert world.in_step()
+
+
 def test_children_of_a_parent_that_was_made_anew_are_sent(world: World):
     old = set(world.teams.records)
     world.teams.refused["1"] = Rejected(GONE, "who?")
