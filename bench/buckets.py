@@ -6,19 +6,18 @@ settled; of three rounds the quickest counts. The store is SQLite, so that the s
 """
 
 import tempfile
-import threading
 import time
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import psycopg
 
+from bench.products import run_once
 from bench.report import report
 from bench.server import postgres
 from penstock import Penstock
 from penstock.connectors import SQLSource
 from penstock.sync import Change, Done, Layer, Run, Subject, Sync
-from penstock.sync.runs import RunRow, latest_runs
 
 _ROUNDS = 3
 _SIZE = 5000
@@ -44,10 +43,10 @@ def run(quick: bool) -> None:
             connection.execute("vacuum analyze product")
             bare = min(_timed(lambda: connection.execute(_BARE).fetchall()) for _ in range(_ROUNDS))
         with _declared(f"sqlite:///{folder}/store.db", url, buckets=_SIZE) as app:
-            _served(app)
-            rounds = [_served(app) for _ in range(_ROUNDS)]
+            run_once(app)
+            rounds = [run_once(app) for _ in range(_ROUNDS)]
         with _declared(f"sqlite:///{folder}/store.db", url, buckets=None) as app:
-            reading = [_served(app) for _ in range(_ROUNDS)]
+            reading = [run_once(app) for _ in range(_ROUNDS)]
     if any(row.skipped != count for row, _ in rounds + reading):
         raise SystemExit(f"expected {count} unchanged records, got {rounds + reading}")
     ours, full = min(seconds for _, seconds in rounds), min(seconds for _, seconds in reading)
@@ -87,20 +86,3 @@ def _declared(store: str, source_url: str, *, buckets: int | None) -> Penstock:
             yield Subject("all", account="shop")
 
     return app
-
-
-def _served(app: Penstock) -> tuple[RunRow, float]:
-    """Request a run, serve it, and return its row and the seconds from request to settled."""
-    settled = threading.Event()
-    app.listen(lambda event: settled.set() if type(event).__name__ == "RunSettled" else None)
-    worker = app.worker()
-    worker.start()
-    began = time.perf_counter()
-    app.request([{"sync": "products", "subject": "all", "account": "shop", "priority": 0, "reason": "bench"}])
-    settled.wait()
-    seconds = time.perf_counter() - began
-    worker.stop()
-    row = latest_runs(app.store, "products", ["all"])[0][0]
-    if row.status != "succeeded":
-        raise SystemExit(f"the run did not succeed: {row}")
-    return row, seconds

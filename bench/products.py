@@ -21,7 +21,7 @@ import msgspec
 
 from penstock import Penstock
 from penstock.sync import Change, Complete, Done, Layer, Run, Subject, Sync
-from penstock.sync.runs import latest_runs
+from penstock.sync.runs import RunRow, latest_runs
 
 _PAGE = 1000
 _TITLES = [f"Product number {number}" for number in range(1009)]
@@ -81,22 +81,28 @@ def declared(url: str, count: int) -> Penstock:
     return app
 
 
-def served(url: str, count: int) -> dict[str, float]:
-    """Request a run, serve it, and return what it did and the seconds from request to settled."""
-    with declared(url, count) as app:
-        app.migrate()
-        settled = threading.Event()
-        app.listen(lambda event: settled.set() if type(event).__name__ == "RunSettled" else None)
-        worker = app.worker()
-        worker.start()
-        began = time.perf_counter()
-        app.request([{"sync": "products", "subject": "all", "account": "shop", "priority": 0, "reason": "bench"}])
-        settled.wait()
-        seconds = time.perf_counter() - began
-        worker.stop()
-        row = latest_runs(app.store, "products", ["all"])[0][0]
+def run_once(app: Penstock) -> tuple[RunRow, float]:
+    """Request the run of an app's products, serve it, and return its row and the seconds from request to settled."""
+    settled = threading.Event()
+    app.listen(lambda event: settled.set() if type(event).__name__ == "RunSettled" else None)
+    worker = app.worker()
+    worker.start()
+    began = time.perf_counter()
+    app.request([{"sync": "products", "subject": "all", "account": "shop", "priority": 0, "reason": "bench"}])
+    settled.wait()
+    seconds = time.perf_counter() - began
+    worker.stop()
+    row = latest_runs(app.store, "products", ["all"])[0][0]
     if row.status != "succeeded":
         raise SystemExit(f"the run did not succeed: {row}")
+    return row, seconds
+
+
+def served(url: str, count: int) -> dict[str, float]:
+    """What a run did, and the seconds that it took."""
+    with declared(url, count) as app:
+        app.migrate()
+        row, seconds = run_once(app)
     return {"seconds": seconds, "skipped": row.skipped, "created": row.created}
 
 
@@ -121,7 +127,6 @@ def fill(url: str, count: int) -> dict[str, float]:
     """Write what the engine would have, where to have it do so would take minutes and is not measured."""
     with declared(url, count) as app:
         app.migrate()
-        list(app.syncs)
     connection, table = _table(url)
     connection.execute("pragma synchronous = off")
     connection.execute("begin")
