@@ -14,9 +14,10 @@ from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from typing import NamedTuple
 
-from bench.histories import History, World, small_groups
+from bench.histories import History, small_groups
 from bench.report import report
 from bench.server import postgres
+from bench.truth import World
 
 _EVERY = 50
 _PROCESSES = 2

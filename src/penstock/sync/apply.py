@@ -5,12 +5,12 @@ from collections.abc import Iterator
 from penstock.domain.records import ChangeKind, Counts, RecordState
 from penstock.sync.doubt import Doubts
 from penstock.sync.dropped import REBASE
+from penstock.sync.layer_removal import LayerRemoval
 from penstock.sync.plan import ADOPT, WAITING, Item, LayerPlan, decode_item
 from penstock.sync.ports import Run
 from penstock.sync.sending import Sender
 from penstock.sync.state import Mark
 from penstock.sync.verbs import Verbs
-from penstock.sync.withhold import LayerRemoval
 
 
 class Applier:

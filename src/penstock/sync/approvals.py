@@ -70,9 +70,12 @@ class Kept:
 
 
 class ScopeApprovals:
-    """Those of one layer in one scope, as one run sees them: what was asked after `read_at` it cannot carry out yet."""
+    """Those of one layer in one scope, as one run sees them: what was asked after `read_at` it cannot carry out yet.
 
-    def __init__(self, store: Store, table: str, scope: str, fence: Fence, read_at: int) -> None:
+    Without a fence they can only be read.
+    """
+
+    def __init__(self, store: Store, table: str, scope: str, fence: Fence | None, read_at: int) -> None:
         self._store = store
         self._place = {"layer_table": table, "scope": scope}
         self._fence = fence
@@ -120,7 +123,7 @@ class ScopeApprovals:
         params = {"ids": list(ids if ids is not None else [each.id for each in self.kept]), "keys": list(keys)}
         if params["ids"] and keys:
             def work(tx: Transaction) -> None:
-                add_counts(tx, self._fence, Counts())
+                add_counts(tx, self._writer, Counts())
                 for name in ("approval_keys_remove", "approvals_recount", "approvals_carried_out"):
                     tx.execute(name, params)
 
@@ -132,14 +135,14 @@ class ScopeApprovals:
         `described` has the columns `sync`, `layer`, `subject`, `account` and `reason`. Nobody sees the question before
         it names all.
         """
-        id = self._written("approval_note", {**self._place, **described, "run_id": self._fence.run_id},
-                           forget=("approvals_abandoned", {**self._place, "run_id": self._fence.run_id}))
+        id = self._written("approval_note", {**self._place, **described, "run_id": self._writer.run_id},
+                           forget=("approvals_abandoned", {**self._place, "run_id": self._writer.run_id}))
         for keys in pages:
             params = {"id": id, "keys": list(keys)}
             self._written("approval_keys_add", params)
 
         def work(tx: Transaction) -> None:
-            add_counts(tx, self._fence, Counts())
+            add_counts(tx, self._writer, Counts())
             tx.rows("guard_lock", {"tables": [self._place["layer_table"]]})
             rows = tx.rows("approvals_of_scope", self._place)
             others = [row[0] for row in rows if row[1] == "asked" or row[4]]
@@ -156,7 +159,7 @@ class ScopeApprovals:
     def _written(self, name: str, params: Params, forget: tuple[str, Params] | None = None) -> int:
         """Run one statement under the run's lease; before it forget what another gives the numbers of."""
         def work(tx: Transaction) -> int:
-            add_counts(tx, self._fence, Counts())
+            add_counts(tx, self._writer, Counts())
             if forget is not None:
                 tx.execute("approvals_forget", {"ids": [row[0] for row in tx.rows(*forget)]})
             row = tx.row(name, params) if name == "approval_note" else None
@@ -165,6 +168,11 @@ class ScopeApprovals:
             return int(row[0]) if row else 0
 
         return self._store.write(work)
+
+    @property
+    def _writer(self) -> Fence:
+        assert self._fence is not None, "only a run writes"
+        return self._fence
 
     def _rows(self, name: str, params: Params) -> list[Row]:
         return self._store.read(lambda tx: tx.rows(name, params))

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from bench.histories import History, World, small_groups
+from bench.histories import History, small_groups
+from bench.truth import World
 from penstock.sync import difference
 from penstock.sync.claims import Claims
 from penstock.sync.guard import Guard
