@@ -182,6 +182,15 @@ def test_the_destination_is_asked_only_if_asked_to(
     assert hidden.remote is not None
     assert (hidden.remote.held, hidden.match) == (["name"], None)
 
+    def fetch(self: Any, remote_ids: list[str], run: Any) -> dict[str, Any]:
+        self.calls.append(("fetch", remote_ids))
+        return {remote_id: {"name": "fetched"} for remote_id in remote_ids}
+
+    monkeypatch.setattr(type(directory.people), "fetch", fetch, raising=False)
+    fetched = told(engine, "p1", remote=True).remote
+    assert fetched is not None
+    assert (fetched.held, directory.people.calls[-1]) == ({"name": "fetched"}, ("fetch", ["r2"]))  # and nothing is read
+
     def down(self: Any, values: Any, run: Any) -> Any:
         raise Unavailable("down")
 

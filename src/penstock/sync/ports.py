@@ -70,13 +70,14 @@ Outcomes = Sequence[Outcome | None] | Mapping[str, Outcome | None]
 class Destination(Protocol):
     """What one kind of entity looks like at a destination.
 
-    Optional beside these: `disable(changes, run)` for layers that disable instead of deleting;
-    `find(values, run)`, which maps values of the layer's `match` field (else its keys) to a remote id, or to a
-    list of several; `batch_size`, the most changes that one call should carry; `counts_calls = True` where it
-    counts its own requests in `run.calls`; `idempotent = True` where creating a record twice makes one,
-    `enforces_key = True` where the second create is refused as a conflict, `idempotency_keys = True` where it is known
-    by `change.idempotency_key`; `identify(change)`, which tells the remote id that a create will give, where that is
-    known beforehand.
+    Optional beside these: `disable(changes, run)` for layers that disable instead of deleting; `find(values, run)`,
+    which maps values of the layer's `match` field (else its keys) to a remote id, or to a list of several;
+    `read(run)`, which yields (remote id, value of `match`, payload) for all that it holds, one by one or in lists;
+    `fetch(remote_ids, run)`, which maps remote ids to payloads, without those that are gone; `batch_size`, the most
+    changes that one call should carry; `counts_calls = True` where it counts its own requests in `run.calls`;
+    `idempotent = True` where creating a record twice makes one, `enforces_key = True` where the second create is
+    refused as a conflict, `idempotency_keys = True` where it is known by `change.idempotency_key`;
+    `identify(change)`, which tells the remote id that a create will give, where that is known beforehand.
     """
 
     def create(self, changes: Sequence[Change], run: Run) -> Outcomes: ...

@@ -1,6 +1,11 @@
-"""Asking a destination what it holds of one record, for a person who wants to know."""
+"""Asking a destination what it holds, for people who want to know. It only reads.
 
-from collections.abc import Iterator, Mapping
+A layer, or its destination, may have `read(run)`, which yields (remote id, match value or else key, payload), one by
+one or in lists; and `fetch(remote_ids, run)`, which maps each remote id to what is held there, and leaves out those
+that are gone.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from penstock.sync.define import LayerDefinition
@@ -10,8 +15,53 @@ from penstock.sync.told import RemoteSays, Why
 from penstock.sync.verbs import Verbs
 
 
+def can_tell(layer: LayerDefinition) -> bool:
+    """Whether the destination can say what it holds under a remote id."""
+    return layer.verb("fetch") is not None or layer.verb("read") is not None
+
+
+def held_values(layer: LayerDefinition, verbs: Verbs, run: Run, remote_ids: Sequence[str]) -> dict[str, Any]:
+    """What the destination holds under each of some remote ids; without those that it has no more.
+
+    It is asked by `fetch`, in batches; else read, until all of them have come. Raises what the verbs raise.
+    """
+    wanted = list(dict.fromkeys(remote_ids))
+    found: dict[str, Any] = {}
+    if layer.verb("fetch") is not None:
+        for start in range(0, len(wanted), layer.batch_size):
+            found |= verbs.fetch(layer, wanted[start:start + layer.batch_size])
+        return found
+    missing = set(wanted)
+    if missing and layer.verb("read") is not None:
+        for remote_id, _, held in held_records(layer, run):
+            if remote_id in missing:
+                missing.remove(remote_id)
+                found[remote_id] = held
+            if not missing:
+                break
+    return found
+
+
+def held_records(layer: LayerDefinition, run: Run) -> Iterator[tuple[str, Any, Any]]:
+    """All that the destination holds, as `read` gives it: (remote id, match value or key, payload)."""
+    read: Any = layer.verb("read")
+    for each in read(run):
+        for remote_id, value, held in each if isinstance(each, list) else [each]:
+            yield str(remote_id), value, held
+
+
+def differing(payload: Any, held: Any) -> list[str] | None:
+    """The fields of a payload that are not so at the destination; None where the two cannot be held side by side.
+
+    What the destination has besides does not count: it is not ours.
+    """
+    if not isinstance(held, Mapping) or not isinstance(payload, Mapping):
+        return None
+    return sorted(name for name, sent in payload.items() if held.get(name) != sent)
+
+
 def ask_remote(layer: LayerDefinition, run: Run, found: Why) -> RemoteSays:
-    """Ask the destination, by its look-up and then by reading it until the record comes."""
+    """Ask the destination about one record, by its look-up and then by its remote id."""
     says = RemoteSays()
     verbs = Verbs(run)
     try:
@@ -19,21 +69,13 @@ def ask_remote(layer: LayerDefinition, run: Run, found: Why) -> RemoteSays:
         if layer.verb("find") is not None and value is not None:
             says.found = verbs.find(layer, [value]).get(value, [])
         remote_id = found.state.remote_id if found.state is not None else None
-        wanted = {remote_id} if remote_id is not None else set(says.found or ())
-        read: Any = layer.verb("read")
-        if read is not None and wanted:
+        wanted = [remote_id] if remote_id is not None else says.found or []
+        if wanted and can_tell(layer):
             says.read = True
-            says.held = next((held for id, _, held in _flat(read(run)) if str(id) in wanted), None)
-            if isinstance(says.held, Mapping) and isinstance(found.payload, Mapping):
-                says.differs = sorted(name for name, sent in found.payload.items() if says.held.get(name) != sent)
+            says.held = next(iter(held_values(layer, verbs, run, wanted).values()), None)
+            says.differs = differing(found.payload, says.held)
     except Exception as error:
         says.error = kept(f"{type(error).__name__}: {error}")
     finally:
         verbs.close()
     return says
-
-
-def _flat(read: Any) -> Iterator[tuple[Any, Any, Any]]:
-    """The records that `read` gives, one by one or in pages: (remote id, match or key, payload)."""
-    for each in read:
-        yield from each if isinstance(each, list) else [each]

@@ -53,6 +53,19 @@ class Verbs:
         return {value: [ids] if isinstance(ids, str) else [str(id) for id in ids] if isinstance(ids, list | tuple)
                 else [str(ids)] for value, ids in found.items() if ids is not None}
 
+    def fetch(self, layer: LayerDefinition, remote_ids: Sequence[str]) -> dict[str, Any]:
+        """What the destination holds under remote ids, without those that it has no more."""
+        verb = layer.verb("fetch")
+        assert verb is not None
+        before = self._run.calls.read
+        held = self._finish(verb(list(remote_ids), self._run)) or {}
+        if self._run.calls.read == before and not _counts(layer):
+            self._run.calls.read += 1
+        if not isinstance(held, Mapping):
+            raise DestinationError(f"{layer.name}.fetch: expected a mapping from remote ids to what is held there, got"
+                                   f" {type(held).__name__}")
+        return {str(remote_id): payload for remote_id, payload in held.items() if payload is not None}
+
     def _finish(self, answer: Any) -> Any:
         if not inspect.isawaitable(answer):
             return answer
