@@ -1,7 +1,8 @@
 """Real stores for every test: a SQLite file, and a database on a real PostgreSQL.
 
 The PostgreSQL is the one that `PENSTOCK_TEST_POSTGRES` names, else one from a wheel, started in a temporary folder.
-Databases are copied from a migrated template, which takes milliseconds.
+Stores are copies of a migrated template. Temporary files lie in memory where there is room, and `TMPDIR` does not say
+otherwise: two thousand databases are made and dropped, which on a disk is what half of the suite would wait for.
 """
 
 import atexit
@@ -34,6 +35,20 @@ _ON_ONE_STORE = {f"test_{name}" for name in ("connector", "databases", "deleting
                                              "surgery")}
 _ALL = os.environ.get("PENSTOCK_TEST_ALL") == "1"
 _exercised: dict[str, str] = {}
+_MEMORY = "/dev/shm"
+_MEMORY_BYTES = 4 << 30
+
+
+def _in_memory() -> None:
+    """Have temporary files made in memory, by this process and by those that it starts."""
+    if "TMPDIR" not in os.environ and os.path.isdir(_MEMORY) and os.access(_MEMORY, os.W_OK):
+        found = os.statvfs(_MEMORY)
+        if found.f_bavail * found.f_frsize >= _MEMORY_BYTES and not found.f_flag & os.ST_NOEXEC:
+            os.environ["TMPDIR"] = _MEMORY
+            tempfile.tempdir = None  # to be asked for again
+
+
+_in_memory()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -63,6 +78,7 @@ def postgres_server() -> Iterator[str]:
             with psycopg.connect(server.get_uri(), autocommit=True) as connection:
                 # A database for each test, hundreds of them: nothing here asks what a power cut would leave of them.
                 connection.execute("alter system set fsync = off")
+                connection.execute("alter system set full_page_writes = off")
                 connection.execute("select pg_reload_conf()")
             yield server.get_uri()
         finally:
@@ -126,18 +142,24 @@ def postgres_template(postgres_server: str) -> Iterator[str]:
         yield urlsplit(url).path.removeprefix("/")
 
 
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("template") / "store.db"
+    store = open_store(f"sqlite:///{path}")
+    migrate.migrate(store, [])
+    store.close()
+    return path
+
+
 @pytest.fixture(params=["sqlite", "postgres"])
 def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """The URL of a migrated store, on each of the two databases in turn."""
     if request.param == "sqlite":
         import sqlite3
 
-        url = f"sqlite:///{tmp_path}/store.db"
         _exercised["sqlite"] = f"SQLite {sqlite3.sqlite_version}"
-        store = open_store(url)
-        migrate.migrate(store, [])
-        store.close()
-        yield url
+        shutil.copy(request.getfixturevalue("sqlite_template"), tmp_path / "store.db")
+        yield f"sqlite:///{tmp_path}/store.db"
         return
     server = request.getfixturevalue("postgres_server")
     with _database(server, request.getfixturevalue("postgres_template")) as url:
