@@ -7,6 +7,7 @@ import pytest
 
 from penstock.testing.connectors import CHECKS
 
+_QUICK = ("first_sync", "unchanged_run", "answers_lost")
 pytest_plugins = ["pytester"]
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "connector"
@@ -18,6 +19,11 @@ def run(pytester: pytest.Pytester, *arguments: str) -> pytest.RunResult:
 
 
 def test_its_tests_pass(pytester: pytest.Pytester):
+    run(pytester, "-k", " or ".join(_QUICK)).assert_outcomes(passed=len(_QUICK))
+
+
+@pytest.mark.thorough
+def test_all_its_tests_pass(pytester: pytest.Pytester):
     run(pytester).assert_outcomes(passed=len(CHECKS))
 
 
