@@ -83,11 +83,13 @@ class LayerState:
     """Reads and writes the rows of one layer's table in one scope."""
 
     def __init__(self, store: Store, table: str, scope: str, fence: Fence | None, shapes: Shapes | None = None,
-                 dependents: Mapping[str, str | None] | None = None) -> None:
-        """`dependents` are the tables of layers that refer to this one, each with the scope to look at (None: all)."""
+                 dependents: Mapping[str, str | None] | None = None, shared: bool = False) -> None:
+        """`dependents` are the tables of layers that refer to this one, each with the scope to look at (None: all).
+        `shared` rows are those of an account-scoped layer, which subjects claim."""
         self._store = store
         self._shapes = shapes
         self._dependents = dependents or {}
+        self._shared = int(shared)
         self._table = table
         self._scope = scope
         self._fence = fence
@@ -255,6 +257,7 @@ class LayerState:
         columns: dict[str, list[Any]] = {name: [getattr(mark, name) for mark in marks] for name in _COLUMNS}
         columns["error"] = [text and text[:_ERROR_LENGTH].replace("\0", "") for text in columns["error"]]
         columns["scope"] = [self._scope] * len(marks)
+        columns["shared"] = [self._shared] * len(marks)
         columns["run_id"] = [self._fence.run_id if self._fence else None] * len(marks)
 
         def work(tx: Transaction) -> None:

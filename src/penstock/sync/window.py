@@ -142,7 +142,7 @@ def layer_states(store: Store, definition: SyncDefinition, subject: Subject,
                 store, layer.table, layer.scope(subject.key, subject.account), fence,
                 Shapes(store, layer.table) if layer.field_digests else None,
                 {each.table: None if layer.account_scoped else subject.key
-                 for each in definition.layers if layer.name in each.targets})
+                 for each in definition.layers if layer.name in each.targets}, layer.account_scoped)
             for layer in definition.layers}
 
 

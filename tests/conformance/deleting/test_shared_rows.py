@@ -126,6 +126,20 @@ def test_who_was_created_by_a_read_without_proof_and_left_before_the_next_is_not
     assert directory.people.named("disable") == ["q1"]
 
 
+def test_who_was_created_by_a_run_that_broke_off_and_left_before_the_next_is_not_left_behind(
+        engine: Engine, directory: Directory) -> None:
+    """Rows are claimed once all of a layer is sent: of who was created before that, nobody had said that they are his.
+    """
+    engine.sync("directory", "g1")
+    directory.groups["g1"]["q1"] = "somebody else"
+    directory.people.lost = OSError("connection reset")
+    engine.sync("directory", "g1")
+    del directory.groups["g1"]["q1"]
+    rounds(engine, 3, "g1")
+    assert directory.people.named("disable") == ["q1"]
+    assert engine.state("Everybody")["q1"][0] == "disabled"
+
+
 def test_a_read_whose_deletes_are_withheld_does_not_show_that_somebody_is_nowhere(
         engine: Engine, directory: Directory) -> None:
     """Who moves to a group whose source is then cut off is not there to be seen, and not gone either."""

@@ -180,18 +180,21 @@ select count(*) from penstock.layer where scope = :scope;
 select id, key, parent_key, remote_id, version, status
 from penstock.layer where scope = :scope and key > :after order by key limit :count;
 
+-- A new row that subjects share is nobody's until its run claims it: a run that breaks off before that never does.
+
 -- name: state_settle
 -- dialect: postgres
 -- differs: each dialect takes many rows in its own way
 insert into penstock.layer as held (scope, key, parent_key, remote_id, version, digest, fields, status, error_class, error,
-                                    attempts, retry_at, tried, changed_at, run_id)
+                                    attempts, retry_at, tried, changed_at, run_id, unclaimed_at)
 select scope, key, parent_key, remote_id, version, digest, fields, status, error_class, error, attempts,
-       penstock.now() + wait_ms, tried, penstock.now(), run_id
+       penstock.now() + wait_ms, tried, penstock.now(), run_id, case when shared = 1 then penstock.now() end
 from unnest(:scope::text[], :key::text[], :parent_key::text[], :remote_id::text[], :version::text[],
             :digest::bytea[], :fields::bytea[], :status::text[], :error_class::text[], :error::text[],
-            :attempts::smallint[], :wait_ms::bigint[], :tried::bytea[], :run_id::bigint[])
+            :attempts::smallint[], :wait_ms::bigint[], :tried::bytea[], :run_id::bigint[],
+            :shared::smallint[])
      as s (scope, key, parent_key, remote_id, version, digest, fields, status, error_class, error, attempts,
-           wait_ms, tried, run_id)
+           wait_ms, tried, run_id, shared)
 on conflict (scope, key) do update
 set parent_key = coalesce(excluded.parent_key, held.parent_key),
     remote_id = coalesce(excluded.remote_id, held.remote_id),
@@ -206,9 +209,9 @@ set parent_key = coalesce(excluded.parent_key, held.parent_key),
 -- dialect: sqlite
 -- differs: each dialect takes many rows in its own way
 insert into penstock.layer as held (scope, key, parent_key, remote_id, version, digest, fields, status, error_class, error,
-                                    attempts, retry_at, tried, changed_at, run_id)
+                                    attempts, retry_at, tried, changed_at, run_id, unclaimed_at)
 values (:scope, :key, :parent_key, :remote_id, :version, :digest, :fields, :status, :error_class, :error, :attempts,
-        penstock.now() + :wait_ms, :tried, penstock.now(), :run_id)
+        penstock.now() + :wait_ms, :tried, penstock.now(), :run_id, case when :shared = 1 then penstock.now() end)
 on conflict (scope, key) do update
 set parent_key = coalesce(excluded.parent_key, held.parent_key),
     remote_id = coalesce(excluded.remote_id, held.remote_id),
