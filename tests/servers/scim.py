@@ -24,6 +24,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 from urllib.parse import urlsplit
 
+from tests.servers.resetting import reset
+
 TOKEN = "s3cr3t-t0ken/for-tests"
 START_SECONDS = 30
 
@@ -192,6 +194,33 @@ class FaultyProxy:
             handler.forward(seen)
             handler.drop()
         self._rule(act, **when)
+
+    def error_after(self, status: int = 500, **when: Any) -> None:
+        """Forward the request, then answer with a status in the answer's place."""
+        def act(handler: "_Handler", seen: Seen) -> None:
+            handler.forward(seen)
+            handler.reply(status, b"", {})
+        self._rule(act, **when)
+
+    def reset(self, **when: Any) -> None:
+        """Forward the request, then reset the connection instead of answering."""
+        def act(handler: "_Handler", seen: Seen) -> None:
+            handler.forward(seen)
+            handler.close_connection = True
+            reset(handler.connection)
+        self._rule(act, **when)
+
+    def tear(self, **when: Any) -> None:
+        """Forward the request, then answer with the first half of the answer as if that were all."""
+        def act(handler: "_Handler", seen: Seen) -> None:
+            status, headers, body = handler.forward(seen)
+            handler.reply(status, body[:len(body) // 2], {"Content-Type": headers.get("Content-Type", "")})
+        self._rule(act, **when)
+
+    def behave(self) -> bool:
+        """Drop all rules; whether none of them is left that was still to strike."""
+        rules, self._rules = self._rules, []
+        return not any(rule.times for rule in rules)
 
     def hang(self, **when: Any) -> None:
         """Do not answer before the proxy is closed."""

@@ -61,6 +61,8 @@ def _met(fault: Fault, served: Served) -> Reply:
     match fault.kind:
         case "drop_after":
             return Reply(None)
+        case "reset":
+            return Reply(None, reset=True)
         case "error_after":
             raise broken(fault.status)
         case "slow":

@@ -4,10 +4,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 FaultKind = Literal["drop_before", "drop_after", "error_before", "error_after", "throttle", "refuse", "fewer",
-                    "reversed", "slow", "hang"]
+                    "reversed", "slow", "hang", "reset"]
 """What happens to a call:
 
 - `drop_before`, `drop_after`: the connection is closed before it is carried out, or after that, without an answer;
+- `reset`: it is carried out, and its connection reset;
 - `error_before`, `error_after`: the answer is `status` (500), before or after;
 - `throttle`: it is refused with 429 and `retry_after`;
 - `refuse`: it is refused as a whole with 400, as for something in it that the API cannot bear;

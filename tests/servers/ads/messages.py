@@ -30,12 +30,14 @@ class Request:
 
 @dataclass(slots=True)
 class Reply:
-    """What to answer. Without a status the connection is closed; `wait` is in seconds, infinite for one that hangs."""
+    """What to answer. Without a status the connection is closed, or `reset`; `wait` is in seconds, infinite for one
+    that hangs."""
 
     status: int | None
     content: Any = None
     headers: dict[str, str] = field(default_factory=dict)
     wait: float = 0.0
+    reset: bool = False
 
     @property
     def body(self) -> bytes:

@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from tests.servers.ads.api import Api
 from tests.servers.ads.messages import Reply, Request
+from tests.servers.resetting import reset
 
 PREFIX = "/v1/customers/"
 
@@ -88,7 +89,10 @@ class _Handler(BaseHTTPRequestHandler):
     def _reply(self, reply: Reply) -> None:
         if reply.status is None:
             self.close_connection = True
-            self.connection.shutdown(socket.SHUT_RDWR)
+            if reply.reset:
+                reset(self.connection)
+            else:
+                self.connection.shutdown(socket.SHUT_RDWR)
             return
         body = reply.body
         self.send_response_only(reply.status)
