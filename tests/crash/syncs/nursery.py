@@ -20,6 +20,7 @@ import httpx2
 import msgspec
 
 from penstock import Penstock
+from penstock.connectors import scim
 from penstock.sync.declare import Layer
 from penstock.testing.connectors import faults as kit
 from penstock.testing.connectors.faults import Faults
@@ -120,6 +121,7 @@ def serve(program: str, client: tuple[str, str]) -> None:
     # A context of certificate authorities takes longer than all else that a child does.
     httpx2._transports.default.create_ssl_context = functools.cache(httpx2.create_ssl_context)  # type: ignore[attr-defined]
     httpx2.Client(trust_env=False).close()
+    scim.connect("http://127.0.0.1").close()
     owner, method = client
     for line in sys.stdin:
         order = msgspec.json.decode(line, type=Order)
