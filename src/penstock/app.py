@@ -32,8 +32,9 @@ from penstock.store.migrate import LayerTable
 from penstock.store.open import check_url, open_store
 from penstock.store.port import Store
 from penstock.sync.approvals import Approval, decided, withheld
-from penstock.sync.declare import Requesting, Sync, SyncDefinition, SyncOptions
+from penstock.sync.declare import Sync, SyncDefinition, SyncOptions
 from penstock.sync.define import define
+from penstock.sync.requesting import Requesting
 from penstock.sync.runs import Requests
 from penstock.sync.window import serve
 from penstock.worker.supervisor import Worker
@@ -129,7 +130,7 @@ class Penstock:
             if name in self.syncs:
                 raise DeclarationError(f"a sync {name!r} is declared already: give one of them another name")
             self.syncs[name] = define(name, declared, options)
-            declared.requesting = Requesting(name, self)
+            declared.requesting = Requesting(self.syncs[name], self)
             return declared
 
         return declare

@@ -1,11 +1,15 @@
 """A run of everything again, or of only some of it: what it sends, what it leaves, and that nothing folds with it."""
 
+import contextlib
 import json
+import re
+import sqlite3
 from typing import Any
 
+import psycopg
 import pytest
 
-from penstock.domain.errors import Unavailable
+from penstock.domain.errors import ConfigurationError, Unavailable
 from penstock.domain.options import RunOptions, Target
 from penstock.domain.records import Rejected
 from penstock.queue.claim import settle
@@ -185,6 +189,44 @@ def test_many_requests_that_have_to_wait_hold_up_nobody(engine: Engine, director
     directory.groups["g2"] = {"q1": "q"}
     assert engine.app.dispatcher().step() > 0
     assert engine.sync("people", "g2")[0].status == "succeeded"
+
+
+def options_of(engine: Engine) -> list[str]:
+    return [text for (text,) in engine.clock.fetch("select options from penstock.sync_requests order by id")]
+
+
+def test_code_asks_for_the_same(engine: Engine, directory: Directory) -> None:
+    for options in ({"full": True}, {"only": ["People:p1"]}, {"only": [("People", "p1")]}, {"only": "People"}, {}):
+        directory.sync.using(**options).request("g1")
+    directory.directory_sync.using(only=[("Members", ("g1", "p,1")), "Members:g1,p2"]).request("g1")
+    assert options_of(engine) == [
+        FULL.text, only("People:p1").text, only("People:p1").text, only("People").text, "",
+        only('Members:["g1","p,1"]', 'Members:["g1","p2"]').text]
+
+
+def test_code_asks_for_it_within_a_transaction_of_its_own(
+    engine: Engine, directory: Directory, store_url: str
+) -> None:
+    sqlite = store_url.startswith("sqlite:")
+    connection: Any = sqlite3.connect(store_url.removeprefix("sqlite:///")) if sqlite else psycopg.connect(store_url)
+    with contextlib.closing(connection):
+        connection.execute("create table offer (id integer)")
+        directory.sync.using(full=True, only=["People"], connection=connection).request("g1")
+        assert options_of(engine) == []
+        connection.commit()
+    assert options_of(engine) == [only("People", full=True).text]
+
+
+@pytest.mark.parametrize(("wanted", "error"), [
+    (["Peopel"], "did you mean 'People'"), ([("People", "")], "expected a key"), (["People:"], "expected a key"),
+    ([("People", ("a", "b"))], "People: expected the values of id, got ('a', 'b')"),
+])
+def test_what_is_no_layer_or_key_is_told_when_it_is_asked_for(
+    engine: Engine, directory: Directory, wanted: Any, error: str
+) -> None:
+    with pytest.raises(ConfigurationError, match=re.escape(error)):
+        directory.sync.using(only=wanted).request("g1")
+    assert options_of(engine) == []
 
 
 @pytest.mark.parametrize(("options", "error"), [

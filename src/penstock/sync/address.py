@@ -1,7 +1,9 @@
 """From what people type to a layer of a sync, and to the key of a record as the layer's state has it."""
 
+from collections.abc import Sequence
+
 from penstock.domain.errors import ConfigurationError
-from penstock.domain.keys import typed_key
+from penstock.domain.keys import compound, key_text, typed_key
 from penstock.domain.names import did_you_mean
 from penstock.domain.options import Target
 from penstock.sync.declare import SyncDefinition
@@ -38,3 +40,18 @@ def target_of(definition: SyncDefinition, text: str) -> Target:
     name, colon, key = text.partition(":")
     layer = layer_of(definition, name)
     return Target(layer.name, key_of(layer, key) if colon else None)
+
+
+def record_of(definition: SyncDefinition, name: str, key: str | int | Sequence[str | int]) -> Target:
+    """What a layer's name and a key name, as code has them; a key of several fields may be a sequence of their values.
+
+    Raises `ConfigurationError`.
+    """
+    layer = layer_of(definition, name)
+    if isinstance(key, str | int):
+        return Target(layer.name, key_of(layer, str(key)))
+    fields = (layer.layer.key,) if isinstance(layer.layer.key, str) else tuple(layer.layer.key)
+    text = compound(key) if len(key) == len(fields) else None
+    if text is None:
+        raise ConfigurationError(f"{name}: expected the values of {', '.join(fields)}, got {key!r}")
+    return Target(layer.name, key_text(key[0]) if isinstance(layer.layer.key, str) else text)

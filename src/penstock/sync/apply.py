@@ -79,17 +79,24 @@ class Applier:
         return [item for item in batch if item.key not in waiting]
 
     def _batches(self, kind: str, retried: bool | None = None) -> Iterator[list[Item]]:
-        """Batches of one kind; only of those that failed or were lost before, or only of the others, if asked for."""
+        """Batches of one kind; only of those that failed or were lost before, or only of the others, if asked for.
+
+        None has more than a call may have; what is larger than that alone is a batch of its own.
+        """
+        most = self._layer.batch_bytes
         batch: list[Item] = []
+        size = 0
         for entries in self._plan.spool.take(kind, self._layer.batch_size):
             for _, encoded in entries:
                 item = decode_item(encoded)
-                if retried is None or retried == bool(item.attempts or item.in_doubt):
-                    batch.append(item)
-                if len(batch) == self._layer.batch_size:
+                if retried is not None and retried != bool(item.attempts or item.in_doubt):
+                    continue
+                size += len(item.canonical)
+                if batch and (len(batch) == self._layer.batch_size or (most is not None and size > most)):
                     self._run.check()
                     yield batch
-                    batch = []
+                    batch, size = [], len(item.canonical)
+                batch.append(item)
         if batch:
             self._run.check()
             yield batch
@@ -116,6 +123,7 @@ class Applier:
         doubted = [item for item in batch if item.in_doubt]
         fresh = [item for item in batch if not item.in_doubt] + self._doubts.look_up(doubted)
         self._adopt([item for item in doubted if item.remote_id is not None])
+        fresh = self._sender.fitting(ChangeKind.CREATE, fresh)  # what is not sent needs no intent
         if fresh:
             self._doubts.record(fresh)
             self._adopt(self._doubts.existing(self._sender.send(ChangeKind.CREATE, "create", fresh)))

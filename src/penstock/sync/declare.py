@@ -3,12 +3,15 @@
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any, ClassVar, Generic, Protocol, TypeVar, get_args
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, get_args
 
 from penstock.domain.errors import PenstockError
 from penstock.domain.limits import Limit, Window
 from penstock.domain.records import Subject
 from penstock.sync.guard import Guard
+
+if TYPE_CHECKING:
+    from penstock.sync.requesting import Only, Requesting
 
 R = TypeVar("R")
 S = TypeVar("S")
@@ -42,6 +45,10 @@ class Layer(Generic[R]):
     nothing is believed once `in_doubt_delay` is over; and where there is no `find` either, the record waits for a
     person, unless `duplicates_possible`. `rate_codes` are codes of `Rejected`, besides the usual, that say "too often".
 
+    A call has at most `batch_size` changes (100, unless the destination says otherwise) and, if given, `batch_bytes` of
+    payloads, counted as canonical JSON with the remote ids of parent and references: leave room for what is wrapped
+    around them. A record that alone is larger is not sent; it fails as `too_large`.
+
     `guard` says from how many on deletes are withheld until a person approves them. `prune_unmanaged` deletes also what
     was only ever observed at the destination, where the source does not have it. See docs/deleting.md.
     """
@@ -54,6 +61,7 @@ class Layer(Generic[R]):
     prune_unmanaged: ClassVar[bool] = False
     mode: ClassVar[str] = "mirror"
     batch_size: ClassVar[int | None] = None
+    batch_bytes: ClassVar[int | None] = None
     field_digests: ClassVar[bool] = True
     full_every: ClassVar[timedelta] = timedelta(days=1)
     enforces_key: ClassVar[bool] = False
@@ -83,12 +91,6 @@ class Layer(Generic[R]):
         return None
 
 
-class Requester(Protocol):
-    """Writes requests; the app gives every sync one."""
-
-    def request(self, requests: list[dict[str, Any]], connection: Any = None) -> None: ...
-
-
 @dataclass(frozen=True, slots=True)
 class SyncOptions:
     """What `@app.sync(…)` was given."""
@@ -100,35 +102,12 @@ class SyncOptions:
     limits: tuple[Limit, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Requesting:
-    """A sync with the options of a request. Requests only insert: they lock nothing and meet nothing."""
-
-    name: str
-    requester: Requester
-    priority: int = 0
-    reason: str = ""
-    connection: Any = None
-
-    def request(self, subject: str, *, account: str | None = None) -> None:
-        """Ask that one subject be brought up to date. Without `account` it comes from the sync's `subjects()`."""
-        self.request_many([(subject, account)])
-
-    def request_many(self, subjects: "list[tuple[str, str | None]]") -> None:
-        """The same for many subjects, as (subject, account), in one statement."""
-        self.requester.request([
-            {"sync": self.name, "subject": str(subject), "account": account, "priority": self.priority,
-             "reason": self.reason}
-            for subject, account in subjects
-        ], self.connection)
-
-
 class Sync(Generic[S]):
     """A sync: which layers, for which subjects, over which connection. The type of what `load` gives is `S`."""
 
     layers: ClassVar[list[type[Layer[Any]]]] = []
     snapshot: ClassVar[Any] = None
-    requesting: ClassVar[Requesting | None] = None
+    requesting: "ClassVar[Requesting | None]" = None
 
     def subjects(self) -> Iterator[Subject]:
         """Every subject, with its account and rough size."""
@@ -139,10 +118,15 @@ class Sync(Generic[S]):
         return None
 
     @classmethod
-    def using(cls, *, priority: int = 0, reason: str = "", connection: Any = None) -> Requesting:
-        """Options for a request. With `connection` it joins the transaction that is open on it."""
-        bound = cls._bound()
-        return Requesting(bound.name, bound.requester, priority, reason, connection)
+    def using(cls, *, priority: int = 0, reason: str = "", connection: Any = None, full: bool = False,
+              only: "Only" = ()) -> "Requesting":
+        """Options for a request. With `connection` it joins the transaction that is open on it.
+
+        `full`: every record is sent again, and nothing is deleted. `only`: nothing but these is read, sent or deleted,
+        each `"LAYER"`, `"LAYER:KEY"` or `("LAYER", key)`, where a key of several fields is a sequence. Raises
+        `ConfigurationError` for what is no layer, or no key of it. See docs/state.md.
+        """
+        return cls._bound().using(priority=priority, reason=reason, connection=connection, full=full, only=only)
 
     @classmethod
     def request(cls, subject: str, *, account: str | None = None) -> None:
@@ -150,7 +134,7 @@ class Sync(Generic[S]):
         cls._bound().request(subject, account=account)
 
     @classmethod
-    def _bound(cls) -> Requesting:
+    def _bound(cls) -> "Requesting":
         if cls.requesting is None:
             raise PenstockError(f"{cls.__name__} belongs to no app yet: decorate it with @app.sync('name')")
         return cls.requesting

@@ -1,13 +1,10 @@
 """Checks what was declared, all faults at once, and turns it into what the engine runs."""
 
-import inspect
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass
 from datetime import timedelta
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
-
-import msgspec
 
 from penstock.domain.errors import DeclarationError
 from penstock.domain.keys import Reader, getter, key_reader
@@ -15,6 +12,7 @@ from penstock.domain.names import did_you_mean, layer_table, name_fault
 from penstock.domain.records import RATES
 from penstock.sync.declare import Layer, Reference, Sync, SyncDefinition, SyncOptions
 from penstock.sync.guard import Guard
+from penstock.sync.record_types import field_names, is_mapping
 from penstock.sync.renderer import fingerprint
 from penstock.sync.single import singly
 
@@ -48,6 +46,7 @@ class LayerDefinition:
     account_scoped: bool
     on_delete: str
     batch_size: int
+    batch_bytes: int | None = None
     mode: str = "mirror"
     field_digests: bool = True
     in_doubt_seconds: float = 0.0
@@ -104,8 +103,7 @@ def define(name: str, declared: type[Sync[Any]], options: SyncOptions) -> SyncDe
 def _layer(sync: str, declared: type[Layer[Any]], names: Sequence[str], faults: list[str]) -> LayerDefinition:
     where, found = declared.__name__, len(faults)
     record_type = declared.record_type()
-    mapping = None if record_type is None else dict in (record_type, getattr(record_type, "__origin__", None))
-    known = None if mapping else _field_names(record_type)
+    mapping, known = is_mapping(record_type), field_names(record_type)
 
     def check_fields(role: str, wanted: Sequence[str]) -> None:
         for name in wanted:
@@ -145,6 +143,9 @@ def _layer(sync: str, declared: type[Layer[Any]], names: Sequence[str], faults: 
     batch = declared.batch_size or getattr(layer.destination, "batch_size", None) or _DEFAULT_BATCH
     if batch < 1:
         faults.append(f"{where}: batch_size: expected at least 1, got {batch}")
+    most = declared.batch_bytes or getattr(layer.destination, "batch_bytes", None)
+    if declared.batch_bytes is not None and declared.batch_bytes < 1:
+        faults.append(f"{where}: batch_bytes: expected at least 1, or None for no bound, got {declared.batch_bytes}")
     guard: Any = declared.guard
     if not isinstance(guard, Guard):
         faults.append(f"{where}: guard: expected a Guard(…), got {guard!r}")
@@ -161,7 +162,7 @@ def _layer(sync: str, declared: type[Layer[Any]], names: Sequence[str], faults: 
         render=getattr(layer, "render", None),
         parent=_link(declared.parent, mapping) if declared.parent else None,
         references=tuple(_link(reference, mapping) for reference in declared.references),
-        account_scoped=declared.scope == "account", batch_size=batch, mode=declared.mode,
+        account_scoped=declared.scope == "account", batch_size=batch, batch_bytes=most, mode=declared.mode,
         on_delete=declared.on_delete if declared.mode == "mirror" else "keep", field_digests=declared.field_digests,
         in_doubt_seconds=delay.total_seconds(), rate_codes=RATES.union(declared.rate_codes),
     )
@@ -183,16 +184,6 @@ def _verbs(mode: str, on_delete: str) -> list[str]:
 def _link(reference: Reference, mapping: bool | None) -> Link:
     fields = reference.fields[0] if len(reference.fields) == 1 else reference.fields
     return Link(reference.layer.__name__, key_reader(fields, mapping))
-
-
-def _field_names(record_type: Any) -> list[str] | None:
-    if record_type is None:
-        return None
-    if is_dataclass(record_type):
-        return [item.name for item in fields(record_type)]
-    if inspect.isclass(record_type) and issubclass(record_type, msgspec.Struct):
-        return list(record_type.__struct_fields__)
-    return list(getattr(record_type, "model_fields", {})) or None
 
 
 def _ordered(declared: type[Sync[Any]], layers: dict[str, LayerDefinition], faults: list[str]) -> list[LayerDefinition]:

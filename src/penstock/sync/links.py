@@ -60,7 +60,7 @@ class Links:
         if key is None:
             return _Link(key, None, "parent_missing", f"it names no record of {target}")
         if status is None:
-            return _Link(key, None, "parent_missing", f"{target} {key!r} is not in the source")
+            return _Link(key, None, "parent_missing", f"{target} {key!r} is not known: no run has sent it")
         return _Link(key, None, "parent_failed", f"{target} {key!r} is {status}")
 
     def _linked(self, row: Sequence["_Link"]) -> Linked:

@@ -10,6 +10,7 @@ from penstock.domain.errors import SourceError
 from penstock.domain.records import Complete
 from penstock.sync.define import LayerDefinition
 from penstock.sync.ports import Run
+from penstock.sync.record_types import is_plain
 
 PAGE = 1000
 
@@ -113,11 +114,20 @@ def _paged(records: Any, size: int) -> Generator[Page, None, Any]:
 
 def _typed(rows: Sequence[Any], record_type: Any) -> Page:
     """Rows as records of the layer's type; what is no mapping is taken for a record already."""
-    if not rows or not isinstance(rows[0], Mapping):
+    are = {issubclass(kind, Mapping) for kind in set(map(type, rows))}  # far cheaper than to ask every row
+    if True not in are:
         return list(rows)
+    if False not in are:
+        return _converted(rows, record_type)
+    converted = iter(_converted([row for row in rows if isinstance(row, Mapping)], record_type))
+    return [next(converted) if isinstance(row, Mapping) else row for row in rows]
+
+
+def _converted(rows: Sequence[Any], record_type: Any) -> Page:
+    """Mappings as records of the layer's type."""
     if record_type is None:
         return [SimpleNamespace(**row) for row in rows]
-    if dict in (record_type, getattr(record_type, "__origin__", None)):
+    if is_plain(record_type):
         return list(rows)
     if hasattr(record_type, "model_validate"):
         return [_one(row, record_type.model_validate) for row in rows]

@@ -20,6 +20,7 @@ from penstock.sync.verbs import Verbs
 RECORD_RETRY = RetryPolicy(base_seconds=60.0, longest_seconds=3600.0, jitter=0.0)
 """When a record that was refused is sent again, unless it has changed meanwhile. It never gives up."""
 _MOST_ATTEMPTS = 32_000
+TOO_LARGE = "too_large"
 
 Conflict = tuple[Item, Rejected]
 """A create of what exists already, and how the destination put it."""
@@ -41,7 +42,8 @@ class Sender:
         caller to look up.
         """
         conflicts: list[Conflict] = []
-        waiting = [batch]
+        fitting = self.fitting(kind, batch)
+        waiting = [fitting] if fitting else []
         while waiting:
             part = waiting.pop()
             try:
@@ -69,6 +71,16 @@ class Sender:
             else:
                 conflicts += self._answered(kind, part, waiting, outcomes)
         return conflicts
+
+    def fitting(self, kind: ChangeKind, batch: list[Item]) -> list[Item]:
+        """Those that a call can take; the others, each larger than `batch_bytes` alone, have failed."""
+        most = self._layer.batch_bytes
+        large = [] if most is None else [item for item in batch if len(item.canonical) > most]
+        if not large:
+            return batch
+        marks = [_too_large(kind, item, most or 0) for item in large]
+        self._plan.state.save(marks, Counts(failed=len(marks)))
+        return [item for item in batch if len(item.canonical) <= (most or 0)]
 
     def _answered(self, kind: ChangeKind, part: list[Item], waiting: list[list[Item]],
                   outcomes: Sequence[Outcome | None]) -> list[Conflict]:
@@ -181,6 +193,14 @@ def _failed(kind: ChangeKind, item: Item, outcome: Rejected) -> Mark:
                 error=kept(outcome.message), attempts=attempts,
                 wait_ms=round(RECORD_RETRY.delay_seconds(attempts) * 1000),
                 tried=None if kind is ChangeKind.DELETE else item.digest)
+
+
+def _too_large(kind: ChangeKind, item: Item, most: int) -> Mark:
+    size = len(item.canonical)
+    said = f"its payload has {size:,} bytes, and a call at most {most:,} (batch_bytes): it was not sent"
+    if item.in_doubt and item.remote_id is None and not item.absent:
+        return doubtful(item, TOO_LARGE, said)  # what was sent of it before may be there
+    return _failed(kind, item, Rejected(TOO_LARGE, said))
 
 
 def _settled(error: Exception) -> list[Outcome | None]:

@@ -2,11 +2,13 @@
 
 import pytest
 
+from penstock.domain.digest import encode
 from penstock.sync import Rejected, Throttled, Unavailable
 from tests.conformance.applying.conftest import Opened
 from tests.conformance.applying.depot import Depot, Searchable
 
 EIGHT = [f"p{number}" for number in range(8)]
+PAYLOAD = len(encode(({"address": "p0 street", "weight": 1}, None, ())))
 
 
 def test_the_bad_record_fails_alone_and_the_others_are_carried_out(post: Opened) -> None:
@@ -127,3 +129,54 @@ class TestVerbsForASingleChange:
         engine = post(Searchable(bad={"p1"}), "p0", "p1", "p2", create_one=create_one, create=None)
         run = engine.run()
         assert (run.created, run.failed) == (2, 1)
+
+
+class TestBytesOfACall:
+    """`batch_bytes`: calls are cut by the bytes of their payloads as well as by count."""
+
+    def test_calls_are_cut_by_bytes(self, post: Opened) -> None:
+        most = 3 * PAYLOAD + PAYLOAD // 2
+        engine = post(Depot(), *EIGHT, batch_bytes=most)
+        assert engine.run().created == 8
+        assert engine.depot.writes == [EIGHT[:3], EIGHT[3:6], EIGHT[6:]]
+        engine.parcels.put(*EIGHT[:4], weight=2)
+        assert engine.run().updated == 4
+        assert engine.depot.writes[3:] == [EIGHT[:3], EIGHT[3:4]]
+
+    def test_by_count_too(self, post: Opened) -> None:
+        engine = post(Depot(), *EIGHT, batch_bytes=100 * PAYLOAD, batch_size=5)
+        engine.run()
+        assert engine.depot.writes == [EIGHT[:5], EIGHT[5:]]
+
+    def test_one_that_is_larger_alone_is_not_sent_and_the_others_are(self, post: Opened) -> None:
+        engine = post(Depot(), *EIGHT, batch_bytes=4 * PAYLOAD)
+        engine.parcels.parcels["p2"].address = "x" * 4 * PAYLOAD
+        run = engine.run()
+        assert (run.status, run.created, run.failed) == ("succeeded", 7, 1)
+        status, error_class, error, remote_id = engine.rows("status, error_class, error, remote_id")["p2"]
+        assert (status, error_class, remote_id) == ("failed", "too_large", None)
+        assert f"a call at most {4 * PAYLOAD} (batch_bytes): it was not sent" in error
+        assert engine.clock.fetch("select count(*) from penstock.intents") == [(0,)]
+        engine.parcels.put("p2")
+        assert (engine.run().created, len(engine.depot.records)) == (1, 8)
+
+    def test_one_that_grew_keeps_what_is_there(self, post: Opened) -> None:
+        engine = post(Depot(), "p0", "p1", batch_bytes=4 * PAYLOAD)
+        engine.run()
+        engine.parcels.parcels["p0"].address = "x" * 4 * PAYLOAD
+        engine.depot.calls.clear()
+        assert (engine.run().failed, engine.depot.calls) == (1, [])
+        assert engine.rows("error_class, remote_id")["p0"] == ("too_large", "r1")
+
+    def test_one_in_doubt_that_grew_stays_in_doubt(self, post: Opened) -> None:
+        engine = post(Depot(idempotent=True, after={1: OSError("reset")}), "p0", batch_bytes=4 * PAYLOAD)
+        engine.run()
+        engine.parcels.parcels["p0"].address = "x" * 4 * PAYLOAD
+        engine.clock.advance(60)
+        engine.settle_all()
+        assert engine.rows("status, error_class")["p0"] == ("in_doubt", "too_large")
+
+    def test_the_destination_may_say_it(self, post: Opened) -> None:
+        engine = post(Depot(batch_bytes=2 * PAYLOAD), *EIGHT[:3])
+        engine.run()
+        assert engine.depot.writes == [EIGHT[:2], EIGHT[2:3]]

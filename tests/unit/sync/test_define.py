@@ -1,10 +1,11 @@
 """Declarations are checked when the app is built: every fault at once, each with the nearest name."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypedDict
 
 import msgspec
 import pytest
+from pydantic import BaseModel
 
 from penstock import Penstock
 from penstock.domain.errors import DeclarationError
@@ -132,6 +133,52 @@ def test_the_verb_of_a_single_change_serves_a_batch() -> None:
     assert create is not None
     assert create(["a", "b"], None) == [Done("ra"), Done("rb")]
     assert layer.verb("find") is None
+
+
+class Dictionary(TypedDict):
+    id: str
+    email: str
+
+
+class Model(BaseModel):
+    id: str
+    email: str
+
+
+class Struct(msgspec.Struct):
+    id: str
+    email: str
+
+
+@pytest.mark.parametrize("kind", [Person, Dictionary, Model, Struct])
+def test_fields_are_known_of_every_kind_of_record(kind: Any) -> None:
+    class People(Base):
+        key, match = "idd", "mail"
+
+    People.record_type = classmethod(lambda cls: kind)  # type: ignore[method-assign]
+    assert faults(People) == (f"People: key 'idd' is no field of {kind.__name__}; did you mean 'id'?",
+                              f"People: match 'mail' is no field of {kind.__name__}; did you mean 'email'?")
+    People.key, People.match = "id", "email"
+
+    class Declared(Sync[str]):
+        layers = [People]
+
+    [layer] = define("people", Declared, SyncOptions()).layers
+    record = kind(id="a", email="b")
+    assert (layer.keys([record]), layer.match and layer.match(record)) == (["a"], "b")
+
+
+def test_fields_of_a_dictionary_are_not_known() -> None:
+    class People(Base):
+        key, match = "idd", "mail"
+
+    People.record_type = classmethod(lambda cls: dict[str, Any])  # type: ignore[method-assign]
+
+    class Declared(Sync[str]):
+        layers = [People]
+
+    [layer] = define("people", Declared, SyncOptions()).layers
+    assert layer.keys([{"idd": "a"}]) == ["a"]
 
 
 @pytest.mark.parametrize("record", [

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, TypedDict
 
 import msgspec
 import pytest
@@ -89,6 +89,22 @@ def test_a_row_that_does_not_fit_stops_no_other() -> None:
     assert isinstance(bad, Unreadable)
     assert "int" in bad.error
     assert good == Person("b", 8)
+
+
+def test_a_page_may_mix_mappings_with_records() -> None:
+    bad, good, ready = read(Rows({"id": "a", "age": "old"}, {"id": "b", "age": "8"}, Person("c", 9)), size=3)[0][0]  # type: ignore[arg-type]
+    assert (type(bad), good, ready) == (Unreadable, Person("b", 8), Person("c", 9))
+    first, second = read(Rows(Person("c", 9), {"id": "b", "age": "8"}))[0][0]  # type: ignore[arg-type]
+    assert (first, second) == (Person("c", 9), Person("b", 8))
+
+
+class Typed(TypedDict):
+    id: str
+    age: int
+
+
+def test_a_typed_dictionary_is_checked_and_stays_a_mapping() -> None:
+    assert read(Rows({"id": "a", "age": "7"}), Typed)[0] == [[{"id": "a", "age": 7}]]
 
 
 def test_a_source_is_closed_when_its_reader_stops_early() -> None:
