@@ -81,18 +81,19 @@ def declared(url: str, count: int) -> Penstock:
     return app
 
 
-def run_once(app: Penstock) -> tuple[RunRow, float]:
-    """Request the run of an app's products, serve it, and return its row and the seconds from request to settled."""
+def run_once(app: Penstock, sync: str = "products", subject: str = "all",
+             account: str = "shop") -> tuple[RunRow, float]:
+    """Request the run of an app's one subject, serve it, and return its row and the seconds from request to settled."""
     settled = threading.Event()
     app.listen(lambda event: settled.set() if type(event).__name__ == "RunSettled" else None)
     worker = app.worker()
     worker.start()
     began = time.perf_counter()
-    app.request([{"sync": "products", "subject": "all", "account": "shop", "priority": 0, "reason": "bench"}])
+    app.request([{"sync": sync, "subject": subject, "account": account, "priority": 0, "reason": "bench"}])
     settled.wait()
     seconds = time.perf_counter() - began
     worker.stop()
-    row = latest_runs(app.store, "products", ["all"])[0][0]
+    row = latest_runs(app.store, sync, [subject])[0][0]
     if row.status != "succeeded":
         raise SystemExit(f"the run did not succeed: {row}")
     return row, seconds

@@ -36,6 +36,14 @@ def tree_mb(pid: int) -> float:
     return sum(pss_mb(each) for each in tree(pid))
 
 
+def peak_mb() -> float:
+    """The most that this process was ever resident, in MB of 1024² bytes; `ru_maxrss` may be that of its parent."""
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) / 1024
+    raise SystemExit("expected VmHWM in /proc/self/status, got none: this measure needs Linux")
+
+
 class Watch:
     """Looks at a tree of processes again and again; `peak_mb` is the most that it was seen to take."""
 

@@ -42,14 +42,18 @@ class Links:
         return bool(self._links)
 
     def resolve(self, records: Sequence[Any]) -> list[Linked]:
-        """One `Linked` per record, in order."""
-        columns = []
+        """One `Linked` per record, in order; records with the same links share it."""
+        columns, found = [], []
         for link in self._links:
             keys = link.keys(records)
-            wanted = list({key for key in keys if key is not None})
-            found = self._states[link.target].remote_ids(wanted) if wanted else {}
-            columns.append([self._one(link.target, key, found) for key in keys])
-        return [self._linked(row) for row in zip(*columns, strict=True)]
+            wanted = {key for key in keys if key is not None}
+            columns.append(keys)
+            found.append(self._states[link.target].remote_ids(list(wanted)) if wanted else {})
+        rows = list(zip(*columns, strict=True))
+        made = {row: self._linked([self._one(link.target, key, ids)
+                                   for link, key, ids in zip(self._links, row, found, strict=True)])
+                for row in set(rows)}
+        return [made[row] for row in rows]
 
     def _one(self, target: str, key: str | None, found: Mapping[str, tuple[str | None, str]]) -> "_Link":
         remote_id, status = found.get(key or "", (None, None))
