@@ -32,14 +32,13 @@ def declared(url: str, world: World, on_delete: str) -> Penstock:
         scope = "account"
 
         def source(self, run: Run) -> Any:
-            group = world.groups[run.subject.key]
             people, whole, error = world.given(run.subject.key)
             for person in people:
                 yield {"key": person, "mail": world.mail.get(person or "", 0)}
             if error is not None:
                 raise error
-            if world.honest(group):
-                group.read = (world.now, frozenset(group.people))
+            world.read(run.subject.key, [person for person in people if person is not None],
+                       whole and None not in people)
             return Complete(len(people)) if whole else None
 
         def render(self, record: dict[str, Any], run: Run) -> dict[str, Any]:

@@ -71,17 +71,17 @@ class History:
             case "join":
                 group.people.add(f"{group.account}-{choose.randint(0, 60)}")
             case "leave" if len(group.people) > 1:
-                world.leave(name, person)
+                group.people.discard(person)
             case "move" if len(group.people) > 1:
                 other = choose.choice([each for each in world.groups if world.groups[each].account == group.account])
                 if other != name:
                     world.groups[other].people.add(person)
-                    world.leave(name, person)
+                    group.people.discard(person)
             case "mail":
                 world.mail[person] = world.mail.get(person, 0) + 1
             case "many leave":
                 for each in choose.sample(sorted(group.people), len(group.people) // 2):
-                    world.leave(name, each)
+                    group.people.discard(each)
 
     def _spoil(self) -> None:
         """Some sources go wrong. One that is cut off loses enough to be noticed, and is next read as it is."""
@@ -140,9 +140,8 @@ def small_groups(url: str, count: int) -> World:
             request(app, [(name, group.account) for name, group in groups.items()])
             clock.advance(timedelta(minutes=1))
             world.now = int(clock.now.timestamp() * 1000)
-            for name, group in groups.items():
-                for person in sorted(group.people)[1:]:
-                    world.leave(name, person)
+            for group in groups.values():
+                group.people = set(sorted(group.people)[:1])
             for name, group in groups.items():
                 clock.advance(timedelta(seconds=1))
                 world.now = int(clock.now.timestamp() * 1000)

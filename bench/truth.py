@@ -30,12 +30,16 @@ class Group:
 
 @dataclass(slots=True)
 class World:
-    """The truth, the destination, and the observer's books. Times are in milliseconds."""
+    """The truth, the destination, and the observer's books. Times are in milliseconds.
+
+    `claims` are the groups whose last reads gave a person, `lost_at` is when the last of them was lost.
+    """
 
     groups: dict[str, Group]
     now: int = 0
     mail: dict[str, int] = field(default_factory=dict)
-    left_at: dict[str, int] = field(default_factory=dict)
+    claims: dict[str, set[str]] = field(default_factory=dict)
+    lost_at: dict[str, int] = field(default_factory=dict)
     records: dict[str, Key] = field(default_factory=dict)
     alive: set[str] = field(default_factory=set)
     hand_made: set[str] = field(default_factory=set)
@@ -54,11 +58,6 @@ class World:
         if hand_made:
             self.hand_made.add(remote_id)
         return remote_id
-
-    def leave(self, group: str, person: str) -> None:
-        self.groups[group].people.discard(person)
-        if not self.at_home(person):
-            self.left_at[person] = self.now
 
     def at_home(self, person: str) -> bool:
         """Whether a person is in some group. People's names tell their account."""
@@ -113,24 +112,38 @@ class World:
         else:
             self.done.append((self.now, group.account, subject, layer))
 
+    def read(self, name: str, people: Sequence[str], whole: bool) -> None:
+        """Note what a read of a group gave. What gives nothing, or claims not to be whole, takes nobody's claim."""
+        group = self.groups[name]
+        for person in people:
+            self.claims.setdefault(person, set()).add(name)
+            self.lost_at.pop(person, None)
+        if whole and people:
+            for person, having in self.claims.items():
+                if name in having and person not in people:
+                    having.remove(name)
+                    if not having:
+                        self.lost_at[person] = self.now
+        if self.honest(group):
+            group.read = (self.now, frozenset(group.people))
+
     def _may_go(self, person: str, account: str) -> bool:
-        """Whether each group of the account was read, honestly and whole, since the person left, without the person."""
-        left_at = self.left_at.get(person)
-        return left_at is not None and all(
-            group.read is not None and group.read[0] >= left_at and person not in group.read[1]
+        """Whether each group of the account was read, honestly, whole and without the person, since the last claim."""
+        lost_at = self.lost_at.get(person)
+        return lost_at is not None and all(
+            group.read is not None and group.read[0] >= lost_at and person not in group.read[1]
             for group in self.groups.values() if group.account == account)
 
     def judge_numbers(self) -> None:
-        """After a run: whether it deleted more than a guard lets go."""
+        """After some runs at one time: whether one of them deleted more than a guard lets go."""
         latest = [each for each in self.done if each[0] == self.now]
         day = [each for each in self.done if each[0] > self.now - _DAY]
-        for layer in {each[3] for each in latest}:
-            mine = [each for each in latest if each[3] == layer]
-            _, account, subject, _ = mine[0]
+        for account, subject, layer in sorted({each[1:] for each in latest}):
             of_run = [subject] if layer == "Members" else None
             live = {"run": self._alive(layer, account, of_run), "account": self._alive(layer, account),
                     "layer": self._alive(layer)}
-            counts = {"run": len(mine), "account": sum(each[1] == account and each[3] == layer for each in day),
+            counts = {"run": sum(each[1:] == (account, subject, layer) for each in latest),
+                      "account": sum(each[1] == account and each[3] == layer for each in day),
                       "layer": sum(each[3] == layer for each in day)}
             for level, count in counts.items():
                 approved = sum(each[0] == self.now and each[3] == layer for each in self.carried_out)  # were there too

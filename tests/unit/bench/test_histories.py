@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from bench.histories import History, small_groups
-from bench.truth import World
+from bench.truth import Group, World
 from penstock.sync import difference
 from penstock.sync.claims import Claims
 from penstock.sync.guard import Guard
@@ -32,6 +32,35 @@ def test_nothing_is_deleted_wrongly_and_all_that_should_go_goes(paths: Iterator[
 def test_a_history_plays_on_every_store(store_url: str) -> None:
     world = History(store_url, 7).play()
     assert (world.wrong, world.left_over()) == ([], 0)
+
+
+def world_of(people: int) -> World:
+    """Two groups of one account, whose members are all at the destination."""
+    world = World({name: Group("a", {f"a-{number}" for number in range(people)}) for name in ("a-g0", "a-g1")})
+    for name, group in world.groups.items():
+        for person in group.people:
+            world.add(("Members", f"{name}/{person}"))
+    return world
+
+
+def test_two_runs_that_are_served_at_one_time_are_judged_one_by_one() -> None:
+    """Each may go as far as a run may."""
+    world = world_of(40)
+    world.done = [(0, "a", name, "Members") for name in ("a-g0", "a-g1") for _ in range(7)]
+    world.judge_numbers()
+    assert world.wrong == []
+    world.done += [(0, "a", "a-g0", "Members")] * 4
+    world.judge_numbers()
+    assert world.wrong == ["Members: 11 deletes of this run, of 51 rows"]
+
+
+def test_who_has_no_claim_may_go_once_every_group_was_read_since() -> None:
+    world = world_of(3)
+    for now, name, person in ((1, "a-g0", True), (2, "a-g1", False), (3, "a-g0", False), (4, "a-g1", False)):
+        world.now = now
+        world.groups[name].people = {"a-0", *(["a-1"] if person else [])}
+        world.read(name, sorted(world.groups[name].people), whole=True)
+        assert world._may_go("a-1", "a") == (now == 4)
 
 
 def test_small_groups_are_stopped_by_what_a_day_comes_to(paths: Iterator[str]) -> None:
