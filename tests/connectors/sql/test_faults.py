@@ -86,7 +86,7 @@ def test_a_table_that_goes_away_between_two_pages(people: Database):
     generator = paused(SQLSource(people.url, "select id from person", key="id"))
     people.run("drop table person")
     with pytest.raises(SourceError, match="person"):
-        next(generator)
+        list(generator)  # the next page may have come already
     with pytest.raises(StopIteration) as stopped:
         next(generator)
     assert stopped.value.value is None
@@ -105,7 +105,7 @@ def test_a_connection_that_drops_between_two_pages(postgres_database: Database):
     generator = paused(SQLSource(postgres_database.url, "select id from person", key="id"))
     kill_readers(postgres_database)
     with pytest.raises(SourceError, match="terminating connection|server closed the connection"):
-        next(generator)
+        list(generator)
 
 
 def test_a_connection_that_drops_within_the_rows_of_one_key(postgres_database: Database):
@@ -113,7 +113,7 @@ def test_a_connection_that_drops_within_the_rows_of_one_key(postgres_database: D
     generator = paused(SQLSource(postgres_database.url, "select id from person", key="id"))
     kill_readers(postgres_database)
     with pytest.raises(SourceError):
-        next(generator)
+        list(generator)
 
 
 def test_a_file_that_is_damaged_between_two_pages(sqlite_database: Database):

@@ -109,8 +109,7 @@ def test_one_source_serves_many_runs(people: Database):
 
 
 def test_rows_that_come_behind_the_page_are_still_read(people: Database):
-    generator = SQLSource(people.url, "select id from person", key="id").pages(run_of(), 2)
-    assert len(next(generator)) == 2
+    generator = SQLSource(people.url, "select id from person", key="id").pages(run_of(), 1)
+    assert next(generator) == [{"id": "E1"}]  # E2 may be on its way
     people.run("insert into person values ('E5', 'Eli', 'door-1')", "delete from person where id = 'E3'")
-    assert next(generator) == [{"id": "E4"}, {"id": "E5"}]
-    generator.close()
+    assert list(generator) == [[{"id": "E2"}], [{"id": "E4"}], [{"id": "E5"}]]

@@ -11,6 +11,7 @@ whatever goes wrong earlier is said to be unsent, and a COMMIT without an answer
     query        the person's query, checked: one statement, known parameters
     statements   the query wrapped into the statements that read it page by page
     paging       the walk over the pages, the same for both databases
+    ahead        a page before it is asked for
     sqlite       reading from SQLite
     postgres     reading from PostgreSQL
 

@@ -19,6 +19,9 @@ Bindings = Mapping[str, Any]
 class Reader(Protocol):
     """One open connection. What goes wrong in it is raised as a SourceError."""
 
+    works_apart: bool
+    """Whether somebody else does the work, which may go on while this process does something else."""
+
     def columns(self, query: Query, bindings: Bindings) -> list[str]:
         """The names of the columns, as the query spells them; a name that stands twice is given twice."""
 

@@ -22,6 +22,8 @@ ADVICE = "Correct the query, or try again where the connection was lost."
 class PostgresReader:
     """One connection to the database at `url`."""
 
+    works_apart = True
+
     def __init__(self, url: str) -> None:
         self._server = Server(url)
 

@@ -2,11 +2,12 @@
 
 from collections import Counter
 from collections.abc import Generator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, closing
 from importlib.util import find_spec
 from typing import Any
 
 from penstock.connectors.sql.address import Address, parse_url
+from penstock.connectors.sql.ahead import ahead
 from penstock.connectors.sql.buckets import read_bounds, read_buckets, read_rows
 from penstock.connectors.sql.paging import Reader, walk
 from penstock.connectors.sql.query import Query, parse_query
@@ -35,7 +36,7 @@ class SQLSource:
     no effect: to read costs as little there.
 
     Each page is a transaction of its own, so no snapshot is held while an API answers, and a row that changes its
-    key during a read may be missed. Raises ConfigurationError when it is declared wrongly, listing every fault;
+    key during a read may be missed. PostgreSQL is asked for the next page while one is worked on. Raises ConfigurationError when it is declared wrongly, listing every fault;
     reading raises SourceError.
     """
 
@@ -75,10 +76,12 @@ class SQLSource:
         with self._open() as reader:
             columns = self._checked(reader.columns(self._query, bindings))
             statements = reader.statements(self._query, bindings)
-            for rows in walk(reader, statements, bindings, self.page_size or size):
-                count += len(rows)
-                # A row may end with columns of the paging's own.
-                yield [dict(zip(columns, row, strict=False)) for row in rows]
+            walked = walk(reader, statements, bindings, self.page_size or size)
+            with closing(ahead(walked) if reader.works_apart else walked) as found:
+                for rows in found:
+                    count += len(rows)
+                    # A row may end with columns of the paging's own.
+                    yield [dict(zip(columns, row, strict=False)) for row in rows]
         return Complete(count)
 
     @property

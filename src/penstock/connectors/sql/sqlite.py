@@ -31,6 +31,8 @@ _RENAMED = re.compile(r"(.+):\d+", re.DOTALL)
 class SqliteReader:
     """One read-only connection to the file at `path`."""
 
+    works_apart = False
+
     def __init__(self, path: str) -> None:
         self._path = Path(os.path.abspath(path))
 
