@@ -36,8 +36,8 @@ class SQLSource:
     no effect: to read costs as little there.
 
     Each page is a transaction of its own, so no snapshot is held while an API answers, and a row that changes its
-    key during a read may be missed. PostgreSQL is asked for the next page while one is worked on. Raises ConfigurationError when it is declared wrongly, listing every fault;
-    reading raises SourceError.
+    key during a read may be missed. PostgreSQL is asked for the next page while one is worked on. Raises
+    ConfigurationError when it is declared wrongly, listing every fault; reading raises SourceError.
     """
 
     def __init__(self, url: str, query: str, *, key: str, page_size: int | None = None,
