@@ -109,7 +109,7 @@ class Store(Protocol):
         """One statement in a transaction of its own, committed; `params` as for `batch`. One round trip."""
         ...
 
-    def look(self, name: str, params: Params = ...) -> list[Row]:
+    def look(self, name: str, params: Params = ..., *, layer: str | None = None) -> list[Row]:
         """One statement that only reads, by itself. One round trip."""
         ...
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from penstock.domain.bits import Bits
 from penstock.domain.records import RecordState
 from penstock.store.port import Row
 from penstock.sync.plan import Item, LayerPlan, entry
@@ -16,7 +17,11 @@ def lay_absent(plan: LayerPlan) -> None:
         return
     prunes = prunes_unmanaged(plan)
     for rows in plan.state.pages():
-        lay_deletes(plan, [row for row in rows if row[0] not in plan.seen], prunes)
+        there = Bits()
+        there.add([row[0] for row in rows])
+        absent = set(there - plan.seen)
+        if absent:
+            lay_deletes(plan, plan.state.rows([key for id, key in rows if id in absent]), prunes)
 
 
 def prunes_unmanaged(plan: LayerPlan) -> bool:

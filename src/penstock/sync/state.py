@@ -95,6 +95,7 @@ class LayerState:
         self._fence = fence
         self._intent = 0
         self._intended: set[str] = set()
+        self._scattered = False
         self.tally: Callable[[Transaction, int], None] | None = None
         """Called in the transaction that saves deletes, with how many: see sync/withhold.py."""
 
@@ -118,11 +119,11 @@ class LayerState:
         if all(map(lt, keys, islice(keys, 1, None))):
             most = 2 * len(keys)
             ends = {**params, "first": keys[0], "last": keys[-1], "count": most}
-            rows = self._store.read(lambda tx: tx.rows("state_digests_between", ends, layer=self._table))
+            rows = self._store.look("state_digests_between", ends, layer=self._table)
             if len(rows) < most:
                 return rows
         params["keys"] = list(keys)
-        return self._store.read(lambda tx: tx.rows("state_digests", params, layer=self._table))
+        return self._store.look("state_digests", params, layer=self._table)
 
     def look_up(self, keys: Sequence[str]) -> dict[str, Held]:
         """What is known of each of the keys that have a row."""
@@ -131,9 +132,18 @@ class LayerState:
         return {row[1]: Held(*row) for row in rows}
 
     def remote_ids(self, keys: Sequence[str]) -> dict[str, tuple[str | None, str]]:
-        """Remote id and status of the keys that have a row."""
-        params = {"scope": self._scope, "keys": keys}
-        rows = self._store.read(lambda tx: tx.rows("state_remote_ids", params, layer=self._table))
+        """Remote id and status of the keys that have a row; maybe of others too.
+
+        Keys that lie together, as those of parents do where children are read in the same order, are read as one range.
+        """
+        most = 2 * len(keys)
+        rows: list[Row] | None = None
+        if not self._scattered:
+            ends = {"scope": self._scope, "first": min(keys), "last": max(keys), "count": most}
+            rows = self._store.look("state_remote_ids_between", ends, layer=self._table)
+            self._scattered = len(rows) == most
+        if rows is None or self._scattered:
+            rows = self._store.look("state_remote_ids", {"scope": self._scope, "keys": keys}, layer=self._table)
         return {key: (remote_id, status) for key, remote_id, status in rows}
 
     def fields(self, keys: Sequence[str]) -> dict[str, Mapping[str, bytes]]:
@@ -205,7 +215,7 @@ class LayerState:
         return bool(row and row[0])
 
     def pages(self) -> Iterator[list[Row]]:
-        """Every row as (id, key, parent key, remote id, version, status), by key, a page at a time."""
+        """Every row as (id, key), by key, a page at a time."""
         after = ""
         while rows := self._page(after):
             after = rows[-1][1]
@@ -213,7 +223,12 @@ class LayerState:
 
     def _page(self, after: str) -> list[Row]:
         params = {"scope": self._scope, "after": after, "count": _PAGE}
-        return self._store.read(lambda tx: tx.rows("state_page", params, layer=self._table))
+        return self._store.look("state_page", params, layer=self._table)
+
+    def rows(self, keys: Sequence[str]) -> list[Row]:
+        """The rows of keys as (id, key, parent key, remote id, version, status), by key."""
+        params = {"scope": self._scope, "keys": list(keys)}
+        return self._store.look("state_of_keys", params, layer=self._table)
 
     def intend(self, intended: Sequence[str], entries: str, wait_ms: int, marks: Sequence[Mark]) -> None:
         """Note in one row that these keys, which have none, are about to be created; and save `marks` with it.

@@ -148,8 +148,8 @@ class PostgresStore:
             return self.write(lambda tx: self._in_bulk(tx, params))
         return self._tried(lambda: self._single(name, params))
 
-    def look(self, name: str, params: Params = _NONE) -> list[Row]:
-        return self._tried(lambda: self._single(name, params))
+    def look(self, name: str, params: Params = _NONE, *, layer: str | None = None) -> list[Row]:
+        return self._tried(lambda: self._single(name, params, layer))
 
     def _in_bulk(self, tx: Transaction, params: Params) -> list[Row]:
         assert isinstance(tx, PostgresTransaction)
@@ -175,13 +175,13 @@ class PostgresStore:
         finally:
             self._thread.writes = False
 
-    def _single(self, name: str, params: Params) -> list[Row]:
+    def _single(self, name: str, params: Params, layer: str | None = None) -> list[Row]:
         """A statement by itself is a transaction: to begin and to commit would be two round trips more."""
         connection = self._begun(None)
         try:
             if name in direct.STATEMENTS and not self.pooled:
                 return direct.rows(connection, name, self.compile(name), params)
-            return PostgresTransaction(connection, self.now).rows(name, params)
+            return PostgresTransaction(connection, self.now).rows(name, params, layer=layer)
         except LOST as error:
             if not connection.closed:
                 raise

@@ -163,6 +163,12 @@ select key, remote_id, status from penstock.layer where scope = :scope and key =
 select key, remote_id, status from penstock.layer
 where scope = :scope and key in (select value from json_each(:keys));
 
+-- name: state_remote_ids_between
+select key, remote_id, status from penstock.layer
+where scope = :scope and key between :first and :last
+order by key
+limit :count;
+
 -- name: state_taken
 -- dialect: postgres
 -- differs: each dialect takes an array in its own way
@@ -177,8 +183,19 @@ select remote_id, scope, key from penstock.layer where remote_id in (select valu
 select count(*) from penstock.layer where scope = :scope;
 
 -- name: state_page
+select id, key from penstock.layer where scope = :scope and key > :after order by key limit :count;
+
+-- name: state_of_keys
+-- dialect: postgres
+-- differs: each dialect takes an array in its own way
 select id, key, parent_key, remote_id, version, status
-from penstock.layer where scope = :scope and key > :after order by key limit :count;
+from penstock.layer where scope = :scope and key = any (:keys) order by key;
+
+-- name: state_of_keys
+-- dialect: sqlite
+-- differs: each dialect takes an array in its own way
+select id, key, parent_key, remote_id, version, status
+from penstock.layer where scope = :scope and key in (select value from json_each(:keys)) order by key;
 
 -- A new row that subjects share is nobody's until its run claims it: a run that breaks off before that never does.
 

@@ -72,8 +72,8 @@ class SQLiteStore:
         return self.write(lambda tx: tx.batch(name, params) if statement(name, "sqlite").columns else
                           tx.rows(name, params))
 
-    def look(self, name: str, params: Params = _NONE) -> list[Row]:
-        return self.read(lambda tx: tx.rows(name, params))
+    def look(self, name: str, params: Params = _NONE, *, layer: str | None = None) -> list[Row]:
+        return self.read(lambda tx: tx.rows(name, params, layer=layer))
 
     def refuse_self_lock(self, future: Future[Any]) -> None:
         """Raise where the work waits for a lock that the waiting thread itself holds."""
