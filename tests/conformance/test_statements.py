@@ -64,7 +64,8 @@ def returned(sql: str) -> list[str] | None:
     return [part.strip().rpartition(".")[2] for part in clause.split(",")] if clause else None
 
 
-SCRIPTS = {"create_layer", "create_claims", "set_layer_aside", "bring_layer_back", "bring_claims_along"}
+SCRIPTS = {"create_layer", "create_claims", "set_layer_aside", "bring_layer_back", "bring_claims_along",
+           "bring_claims_along_again"}
 """What makes tables, once each: the tests of migrations run it."""
 
 

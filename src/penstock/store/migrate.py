@@ -9,8 +9,8 @@ from penstock.domain.errors import CallerHoldsWriteLock, SchemaMissing, SchemaTo
 from penstock.store.port import Store, Transaction
 from penstock.store.statements import Dialect, statement
 
-LAYER_VERSION = 2
-"""Of the statements that make a layer's tables: a table that an earlier one made is made anew, with its rows."""
+LAYER_VERSION = 3
+"""Of the statements that make a layer's tables: one that the first made is made anew, with its rows."""
 _LAYERS_HAVE_VERSIONS = 5
 _FILE = re.compile(r"(\d{3})_([a-z0-9_]+)\.sql")
 
@@ -156,8 +156,10 @@ def _registered(tx: Transaction) -> dict[str, int]:
 def _parts(layer: LayerTable, dialect: Dialect, registered: Mapping[str, int]) -> list[str]:
     """The scripts that make a layer's table, or make it anew."""
     names = [layer.statement]
-    if layer.table in registered:
+    if (version := registered.get(layer.table)) == 1:
         names = ["bring_claims_along"] if layer.claims else ["set_layer_aside", layer.statement, "bring_layer_back"]
+    elif version is not None:
+        names = ["bring_claims_along_again"] if layer.claims else []
     return [statement(name, dialect, layer=layer.state).sql for name in names]
 
 

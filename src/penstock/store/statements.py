@@ -80,7 +80,7 @@ def compile_sql(text: str, dialect: Dialect, *, now: str | None = None, layer: s
     return Compiled("".join(parts).strip(), tuple(names), tuple(piece for piece in pieces if piece))
 
 
-_LAYER_TABLES = ("layer", "layer_claims", "layer_unsettled", "layer_aside", "slot")
+_LAYER_TABLES = ("layer", "layer_claims", "layer_unsettled", "layer_claimed", "layer_aside", "slot")
 
 
 def _own_name(piece: str, dialect: Dialect, now: str | None, layer: str | None) -> str:

@@ -67,6 +67,7 @@ class Kept:
     id: int
     standing: Standing
     records: int
+    asked_at: int
 
 
 class ScopeApprovals:
@@ -81,7 +82,7 @@ class ScopeApprovals:
         self._fence = fence
         self._read_at = read_at
         rows = store.read(lambda tx: tx.rows("approvals_of_scope", self._place))
-        self.kept = [Kept(id, self._standing(status, asked_at, bool(expired)), records)
+        self.kept = [Kept(id, self._standing(status, asked_at, bool(expired)), records, asked_at)
                      for id, status, records, asked_at, expired in rows]
 
     def _standing(self, status: str, asked_at: int, expired: bool) -> Standing:

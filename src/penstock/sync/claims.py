@@ -54,7 +54,7 @@ class Claims:
         if not plan.complete:
             return
         for ids in _batches(claimed - plan.seen):
-            self._write([("claims_drop", ids), ("rows_unclaim", ids)])
+            self._write([("claims_lock", None), ("claims_drop", ids), ("rows_unclaim", ids)])
         self._read = True
 
     def completed(self) -> None:

@@ -6,6 +6,7 @@ Passes over the deletes that lie on the spool, a page at a time. Weighing them w
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from penstock.domain.records import RecordState
 from penstock.store.port import Transaction
@@ -16,13 +17,19 @@ from penstock.sync.removal import DELETE
 _PAGE = 1000
 
 
+class KeepUnclaimed(Protocol):
+    """Of keys of rows that subjects share, those that nobody has claimed since a time, else since the run began."""
+
+    def __call__(self, keys: Sequence[str], at: int | None = None) -> set[str]: ...
+
+
 @dataclass(slots=True)
 class LayerRemoval:
     """What is to be removed from one layer, and how much of it may go. `named` is of how much each approval speaks."""
 
     plan: LayerPlan
     approvals: ScopeApprovals
-    keep_unclaimed: Callable[[Sequence[str]], set[str]] | None
+    keep_unclaimed: KeepUnclaimed | None
     fresh: int = 0
     named: dict[int, int] = field(default_factory=dict)
     stands: dict[Standing, int] = field(default_factory=lambda: dict.fromkeys(Standing, 0))
@@ -57,19 +64,16 @@ class LayerRemoval:
                     self.fresh += 1
 
     def take_off_returned(self) -> None:
-        """Take off the approvals what came back."""
-        for kept in self.approvals.kept:
-            if self.plan.proven and self.named[kept.id] < kept.records:
-                for keys in self.approvals.keys(kept.id):
-                    self.approvals.take_off(self._back(keys), [kept.id])
+        """Take off the approvals what a whole read shows to be back.
 
-    def _back(self, keys: Sequence[str]) -> list[str]:
-        """Those that are in the source again. A shared row that nobody has may still wait for other reads."""
-        back = [key for key in keys if self.plan.spool.kind(key) != DELETE]
-        if back and self.keep_unclaimed is not None:
-            unclaimed = self.keep_unclaimed(back)
-            return [key for key in back if key not in unclaimed]
-        return back
+        A row that subjects share may be back in any of them; see `Withholding.void`.
+        """
+        if not self.plan.proven or self.keep_unclaimed is not None:
+            return
+        for kept in self.approvals.kept:
+            if self.named[kept.id] < kept.records:
+                for keys in self.approvals.keys(kept.id):
+                    self.approvals.take_off([key for key in keys if self.plan.spool.kind(key) != DELETE], [kept.id])
 
     def questioned(self) -> Iterator[list[str]]:
         """The keys that a question is to name: those that nobody has decided on."""

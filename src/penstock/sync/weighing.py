@@ -3,14 +3,14 @@
 It writes nothing, so that a plan can be weighed as a run is.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from penstock.domain.records import Subject
 from penstock.store.port import Store, Transaction
 from penstock.sync.approvals import ScopeApprovals
 from penstock.sync.declare import SyncDefinition
 from penstock.sync.guard import Sum, Weighed, decide
-from penstock.sync.layer_removal import LayerRemoval
+from penstock.sync.layer_removal import KeepUnclaimed, LayerRemoval
 from penstock.sync.plan import LayerPlan
 from penstock.sync.state import Fence
 
@@ -74,7 +74,7 @@ class Weighing:
         for plan in plans:
             approvals = ScopeApprovals(self._store, plan.layer.table, plan.state.scope, self._fence,
                                        self._read_at(plan))
-            removal = LayerRemoval(plan, approvals, self._keep_unclaimed(plan) if plan.layer.account_scoped else None)
+            removal = LayerRemoval(plan, approvals, self.keep_unclaimed(plan) if plan.layer.account_scoped else None)
             removal.weigh()
             found[plan.layer.name] = removal
         return found
@@ -134,10 +134,10 @@ class Weighing:
             return (plan.read_since or 0) - 1
         return self._began_at
 
-    def _keep_unclaimed(self, plan: LayerPlan) -> Callable[[Sequence[str]], set[str]]:
-        """Of rows that subjects share, those that no subject has claimed since they were planned to go."""
-        def still(keys: Sequence[str]) -> set[str]:
-            params = {"scope": plan.state.scope, "keys": list(keys), "began_at": self._began_at}
+    def keep_unclaimed(self, plan: LayerPlan) -> KeepUnclaimed:
+        """Of rows that subjects share, those that no subject has claimed since a time, else since the run began."""
+        def still(keys: Sequence[str], at: int | None = None) -> set[str]:
+            params = {"scope": plan.state.scope, "keys": list(keys), "at": self._began_at if at is None else at}
             return {row[0] for row in self._store.read(
                 lambda tx: tx.rows("rows_still_unclaimed", params, layer=plan.layer.table))}
 

@@ -100,6 +100,7 @@ def _serve(store: Store, definition: SyncDefinition, subject: Subject, options: 
                 claims = Claims(store, layer.table, subject.account, subject.key, fence)
             plan = plan_restricted(layer, run, states, options)
             stack.callback(plan.spool.close)
+            withholding.void(plan)
             applier = Applier(plan, run, verbs)
             applier.upserts()
             if claims is not None:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from penstock.domain.records import Counts, Subject
 from penstock.events import DeletesWithheld, Events
 from penstock.store.port import Store, Transaction
-from penstock.sync.approvals import Standing
+from penstock.sync.approvals import ScopeApprovals, Standing
 from penstock.sync.declare import SyncDefinition
 from penstock.sync.guard import decide
 from penstock.sync.layer_removal import LayerRemoval
@@ -31,11 +31,29 @@ class Withholding:
         self._weighing = Weighing(store, definition, subject, fence)
         self._layers: dict[str, LayerRemoval] = {}
 
+    def void(self, plan: LayerPlan) -> None:
+        """Take off the approvals what the source has again: they are about records that are still absent.
+
+        Told before anything is sent, so that a run that ends early has told it. A shared row that came back may have
+        left again meanwhile: it is off if it had a claim since it was asked about.
+        """
+        approvals = ScopeApprovals(self._store, plan.layer.table, plan.state.scope, self._fence, 0)
+        still = self._weighing.keep_unclaimed(plan) if plan.layer.account_scoped else None
+        for kept in approvals.kept:
+            for keys in approvals.keys(kept.id):
+                back = {key for key, row in plan.state.look_up(keys).items() if row.id in plan.seen}
+                if still is not None:
+                    back |= set(keys) - still(keys, kept.asked_at)
+                approvals.take_off(sorted(back), [kept.id])
+
     def decide(self, plans: Sequence[LayerPlan]) -> dict[str, LayerRemoval]:
         """Weigh all layers' deletes, and ask about those that are withheld; by a layer's name, what may go.
 
         Raises `StaleLease` if the run belongs to somebody else by now.
         """
+        for plan in plans:
+            if plan.layer.account_scoped:
+                self.void(plan)  # this run has claimed since
         self._layers = self._weighing.removals(plans)
         for removal in self._layers.values():
             removal.take_off_returned()

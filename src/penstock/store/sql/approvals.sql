@@ -87,14 +87,16 @@ select exists (
 -- dialect: postgres
 -- differs: each dialect takes an array in its own way
 select key from penstock.layer
-where scope = :scope and key = any (:keys) and (unclaimed_at <= :began_at or (unclaimed_at is null and status = 'observed'));
+where scope = :scope and key = any (:keys) and (unclaimed_at <= :at or (unclaimed_at is null and status = 'observed'))
+      and not exists (select 1 from penstock.layer_claims where row_id = penstock.layer.id);
 
 -- name: rows_still_unclaimed
 -- dialect: sqlite
 -- differs: each dialect takes an array in its own way
 select key from penstock.layer
 where scope = :scope and key in (select value from json_each(:keys))
-      and (unclaimed_at <= :began_at or (unclaimed_at is null and status = 'observed'));
+      and (unclaimed_at <= :at or (unclaimed_at is null and status = 'observed'))
+      and not exists (select 1 from penstock.layer_claims where row_id = penstock.layer.id);
 
 -- name: approvals_of_scope
 select id, status, records, asked_at, case when expires_at <= penstock.now() then 1 else 0 end as expired

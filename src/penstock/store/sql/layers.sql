@@ -98,6 +98,7 @@ create table penstock.layer_claims (
     subject  text not null,
     primary key (subject, row_id)
 ) without rowid;
+create index penstock.layer_claimed on penstock.layer_claims (row_id);
 
 -- name: bring_claims_along
 -- dialect: postgres
@@ -108,8 +109,18 @@ create index on penstock.layer_claims (row_id);
 
 -- name: bring_claims_along
 -- dialect: sqlite
--- differs: the number of a row needs no index, and the table of claims is its own
+-- differs: the number of a row needs no index
+create index penstock.layer_claimed on penstock.layer_claims (row_id);
+
+-- name: bring_claims_along_again
+-- dialect: postgres
+-- differs: nothing has changed
 select 1;
+
+-- name: bring_claims_along_again
+-- dialect: sqlite
+-- differs: who else has a row was asked by reading all claims
+create index penstock.layer_claimed on penstock.layer_claims (row_id);
 
 -- name: layer_register
 insert into penstock.layers (layer_table, sync, layer, created_at, version)
@@ -258,6 +269,16 @@ where subject = :subject and row_id > :after
 order by row_id
 limit :count;
 
+-- name: claims_lock
+-- dialect: postgres
+-- differs: of two subjects that drop the last claims on a row at once, each would see the other's
+select pg_advisory_xact_lock(hashtextextended(:layer_table || '/' || :scope, 0));
+
+-- name: claims_lock
+-- dialect: sqlite
+-- differs: BEGIN IMMEDIATE has locked the file already
+select true;
+
 -- name: claims_drop
 -- dialect: postgres
 -- differs: each dialect takes an array in its own way
@@ -314,14 +335,14 @@ select id from penstock.layer where scope = :scope and key = any (:keys);
 -- differs: each dialect takes an array in its own way
 select id from penstock.layer where scope = :scope and key in (select value from json_each(:keys));
 
+-- A claim that was made while another subject's last one was dropped leaves a time behind, and counts all the same.
+
 -- name: rows_unclaimed
 select id, key, parent_key, remote_id, version, status from penstock.layer
 where scope = :scope and key > :after and status <> 'disabled' and (
     (unclaimed_at < :before and status <> 'observed')
-    or (:prunes = 1 and status = 'observed' and coalesce(unclaimed_at, changed_at) < :before and not exists (
-        select 1 from penstock.layer_claims where row_id = penstock.layer.id
-    ))
-)
+    or (:prunes = 1 and status = 'observed' and coalesce(unclaimed_at, changed_at) < :before)
+) and not exists (select 1 from penstock.layer_claims where row_id = penstock.layer.id)
 order by key
 limit :count;
 
@@ -330,7 +351,7 @@ select exists (
     select 1 from penstock.layer
     where scope = :scope and (
         (unclaimed_at is not null and status not in ('disabled', 'observed')) or (:prunes = 1 and status = 'observed')
-    )
+    ) and not exists (select 1 from penstock.layer_claims where row_id = penstock.layer.id)
 );
 
 -- name: read_completed
