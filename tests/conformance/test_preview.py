@@ -8,8 +8,8 @@ from tests.engine import Engine
 
 def planned(engine: Engine, sync: str = "directory") -> dict[str, dict[str, int]]:
     subject = Subject("g1", account="acme")
-    return {plan.layer.name: {kind: count for kind, count in plan.summary().items() if count}
-            for plan in preview(engine.app.store, engine.app.definition(sync), subject)}
+    with preview(engine.app.store, engine.app.definition(sync), subject) as plans:
+        return {plan.layer.name: {kind: count for kind, count in plan.summary().items() if count} for plan in plans}
 
 
 def test_a_first_plan_creates_everything_and_blocks_nobody(engine: Engine, directory: Directory) -> None:
@@ -34,5 +34,6 @@ def test_a_plan_of_what_changed_is_what_the_run_does(engine: Engine, directory: 
 
 
 def test_a_plan_leaves_no_spool_behind(engine: Engine, directory: Directory) -> None:
-    plans = list(preview(engine.app.store, engine.app.definition("people"), Subject("g1", account="acme")))
+    with preview(engine.app.store, engine.app.definition("people"), Subject("g1", account="acme")) as plans:
+        assert [plan.spool.counts() for plan in plans] == [{"create": 7}]
     assert [plan.spool.counts() for plan in plans] == [{}]  # closed, and its file with it

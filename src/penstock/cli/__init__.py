@@ -1,6 +1,7 @@
 """The command line: `penstock`. Each command is a file; this one finds the app and says errors in one way.
 
-Exit codes: 0 all is well; 1 something failed and the message says what; 2 the command or the configuration is wrong.
+Exit codes: 0 all is well; 1 something failed and the message says what; 2 the command or the configuration is wrong;
+3 of `sync --plan`: nothing failed, but some changes were left.
 """
 
 import sys

@@ -1,19 +1,31 @@
 """`penstock plan`: what a sync would change, without changing anything."""
 
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
+from pathlib import Path
 from typing import Any
 
 import click
 import msgspec
 
+from penstock.app import Penstock
 from penstock.cli.finding import find_app
+from penstock.cli.plan_text import print_cost, print_subject
 from penstock.cli.sync import chosen
-from penstock.domain.records import ChangeKind
-from penstock.sync.cost import Cost, cost, summed
+from penstock.domain.errors import PlanRefused
+from penstock.domain.records import ChangeKind, Subject
+from penstock.sync.cost import cost, summed
+from penstock.sync.declare import SyncDefinition
+from penstock.sync.layer_removal import LayerRemoval
 from penstock.sync.plan import Item, LayerPlan, decode_item
-from penstock.sync.window import preview
+from penstock.sync.plan_file import Writer
+from penstock.sync.read_back import ReadBack
+from penstock.sync.weighing import foresee
+from penstock.sync.window import opened, preview
 
 _KINDS = ("create", "update", "delete")
-_SIGNS = {"create": "+", "update": "~", "delete": "-"}
 _FIRST = 5
 
 
@@ -21,37 +33,86 @@ _FIRST = 5
 @click.argument("name")
 @click.option("--subject", "keys", multiple=True, help="Which subject; may be repeated. Without it: all of them.")
 @click.option("--show-values", is_flag=True, help="Show what would be sent of the first records, not only their keys.")
-@click.option("--json", "as_json", is_flag=True, help="Print the plan as JSON.")
+@click.option("--read-back", "back", type=click.IntRange(min=1), metavar="N",
+              help="Ask the destination what it holds now of the first N records of each kind.")
+@click.option("--out", "out", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
+              help="Write the plan to a file as well, for `penstock sync --plan FILE`.")
+@click.option("--json", "as_json", is_flag=True, help="Print the plan as JSON: what --out writes.")
 @click.pass_context
-def plan(context: click.Context, name: str, keys: tuple[str, ...], show_values: bool, as_json: bool) -> None:
-    """Show what would be sent, and what that would cost. Writes nothing, and asks the destination nothing."""
-    with find_app(context) as app:
+def plan(context: click.Context, name: str, keys: tuple[str, ...], show_values: bool, back: int | None,
+         out: Path | None, as_json: bool) -> None:
+    """Show what would be sent, what that would cost, and what would be withheld.
+
+    Writes nothing, and asks the destination nothing, unless by --read-back.
+    """
+    with find_app(context) as app, ExitStack() as stack:
         app.check()
         definition = app.definition(name)
-        described, costed = [], []
-        for subject in chosen(app, name, keys):
-            layers = []
-            for plan in preview(app.store, definition, subject):
-                layers.append(_described(plan, show_values))
-                costed.append(summed(plan))
-            described.append({"subject": subject.key, "account": subject.account, "layers": layers})
+        subjects = chosen(app, name, keys)
+        writers = [Writer(stack.enter_context(_file(out)), show_values)] if out is not None else []
+        if as_json:
+            writers.append(Writer(lambda text: click.echo(text, nl=False), show_values))
+        for writer in writers:
+            writer.begin(name, _now(app))
+        costed: list[tuple[int, dict[str, int]]] = []
+        for subject in subjects:
+            with preview(app.store, definition, subject) as plans:
+                removals = foresee(app.store, definition, subject, plans)
+                told = [_described(plan, removals[plan.layer.name], show_values, back) for plan in plans]
+                if back is not None:
+                    _read_back(definition, subject, plans, told, back, show_values)
+                costed += [summed(plan) for plan in plans]
+                for writer in writers:
+                    writer.subject(subject.key, subject.account, list(zip(told, plans, strict=True)))
             if not as_json:
-                _print(subject.key, layers)
+                print_subject(name, subject.key, [{"layer": plan.layer.name, **each}
+                                                  for each, plan in zip(told, plans, strict=True)])
         total = cost(app.store, definition, costed)
-    if as_json:
-        click.echo(msgspec.json.encode({"sync": name, "subjects": described, "cost": total}).decode())
-    else:
-        _print_cost(total)
+        for writer in writers:
+            writer.end(cost=total)
+        if not as_json:
+            print_cost(total)
 
 
-def _described(plan: LayerPlan, show_values: bool) -> dict[str, Any]:
-    first = {kind: [_record(kind, decode_item(item), show_values)
-                    for _, item in next(plan.spool.take(kind, _FIRST), [])] for kind in _KINDS}
+@contextmanager
+def _file(path: Path) -> Iterator[Callable[[str], object]]:
+    """Write a file that is there whole, or not at all; only its owner may read it, for it may hold what is in records.
+
+    Raises `PlanRefused` where it cannot be written.
+    """
+    try:
+        number, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    except OSError as error:
+        raise PlanRefused(f"{path}: the plan cannot be written: {error.strerror}") from None
+    try:
+        with os.fdopen(number, "w", encoding="utf-8") as file:
+            yield file.write
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def _now(app: Penstock) -> int:
+    row = app.store.read(lambda tx: tx.row("now"))
+    return int(row[0]) if row else 0
+
+
+def _described(plan: LayerPlan, removal: LayerRemoval, show_values: bool, back: int | None) -> dict[str, Any]:
+    """What is said of a layer's plan as a whole."""
+    first = {kind: [_record(kind, item, show_values) for item in _first(plan, kind, max(_FIRST, back or 0))]
+             for kind in _KINDS}
     fields: dict[str, dict[str, int]] = {}
     for (field, how), count in sorted(plan.fields.items()):
         fields.setdefault(field, {})[how] = count
-    return {"layer": plan.layer.name, "counts": plan.summary(), "first": first, "fields": fields,
-            "problems": plan.problems, "complete": plan.complete}
+    return {"counts": plan.summary(), "first": first, "fields": fields, "problems": plan.problems,
+            "complete": plan.complete, "withheld": _withheld(removal)}
+
+
+def _first(plan: LayerPlan, kind: str, most: int) -> list[Item]:
+    return [decode_item(item) for _, item in next(plan.spool.take(kind, most), [])]
 
 
 def _record(kind: str, item: Item, show_values: bool) -> dict[str, Any]:
@@ -63,40 +124,25 @@ def _record(kind: str, item: Item, show_values: bool) -> dict[str, Any]:
     return found
 
 
-def _print(subject: str, layers: list[dict[str, Any]]) -> None:
-    click.echo(f"{subject}:")
-    for layer in layers:
-        counts = layer["counts"]
-        click.echo(f"  {layer['layer']}: {counts['create']} to create, {counts['update']} to update,"
-                   f" {counts['delete']} to delete, {counts['skip']} unchanged"
-                   + "".join(f", {counts[kind]} {kind}" for kind in ("blocked", "failed") if counts[kind]))
-        for field, how in layer["fields"].items():
-            click.echo(f"    {field}: " + ", ".join(
-                f"{'new' if each == 'added' else each} in {count:,}" for each, count in how.items()))
-        for kind in _KINDS:
-            for record in layer["first"][kind]:
-                about = f" ({', '.join(record['fields'])})" if record.get("fields") else ""
-                click.echo(f"    {_SIGNS[kind]} {record['key']}{about}")
-                if "payload" in record:
-                    click.echo(f"        {msgspec.json.encode(record['payload']).decode()}")
-            if counts[kind] > len(layer["first"][kind]):
-                click.echo(f"    {_SIGNS[kind]} … and {counts[kind] - len(layer['first'][kind])} more")
-        for problem in layer["problems"]:
-            click.echo(f"    ! {problem}")
+def _withheld(removal: LayerRemoval) -> dict[str, Any] | None:
+    """How many deletes would be withheld: until they are approved, and why; and as people decided before."""
+    if not removal.withheld:
+        return None
+    undecided = removal.open + (removal.fresh if removal.withheld_for is not None else 0)
+    return {"records": undecided, "reason": removal.withheld_for, "decided": removal.withheld - undecided}
 
 
-def _print_cost(total: Cost) -> None:
-    if not total.changes:
-        click.echo("Nothing to send.")
-        return
-    time = "no earlier run tells how long it takes" if total.seconds is None else f"about {_span(total.seconds)}"
-    click.echo(f"{total.changes:,} changes in at least {total.calls:,} calls; {time}")
-    for permits in total.permits:
-        more = f", given in {_span(permits.seconds)} at the earliest" if permits.seconds else ""
-        click.echo(f"  {permits.limit}: {permits.needed:,} permits{more}")
-
-
-def _span(seconds: float) -> str:
-    if seconds < 100:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:,.0f} min" if seconds < 6000 else f"{seconds / 3600:,.1f} h"
+def _read_back(definition: SyncDefinition, subject: Subject, plans: list[LayerPlan], told: list[dict[str, Any]],
+               most: int, show_values: bool) -> None:
+    """Add to the first records of each kind what the destination holds of them."""
+    with opened(definition, subject) as run, closing(ReadBack(run)) as reading:
+        for plan, described in zip(plans, told, strict=True):
+            for kind in _KINDS:
+                backs = reading.of(plan.layer, kind, _first(plan, kind, most))
+                for record in described["first"][kind]:
+                    if (back := backs.get(record["key"])) is not None:
+                        if not show_values and isinstance(back.held, dict):
+                            back.held = sorted(back.held)
+                        elif not show_values:
+                            back.held = None
+                        record["destination"] = msgspec.to_builtins(back)

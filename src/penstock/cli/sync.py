@@ -1,6 +1,7 @@
 """`penstock sync`: asks for runs and stays until they have settled."""
 
 import sys
+from pathlib import Path
 
 import click
 import msgspec
@@ -8,6 +9,7 @@ from rich.console import Console
 
 from penstock.app import SYNC_QUEUE, Penstock
 from penstock.cli.finding import find_app
+from penstock.cli.planned import LEFT, left, planned
 from penstock.cli.progress import RunProgress
 from penstock.domain.options import RunOptions
 from penstock.domain.records import Subject
@@ -23,26 +25,43 @@ _SLOTS = 4
 @click.option("--full", is_flag=True, help="Send every record again, whatever was sent before; delete nothing.")
 @click.option("--only", "only", multiple=True, metavar="LAYER[:KEY]",
               help="Only a layer, or one record of it; may be repeated. What refers to it stays as it is.")
+@click.option("--plan", "plan_file", type=click.Path(path_type=Path), metavar="FILE",
+              help="Only the changes that this plan names (`penstock plan --out FILE`), as they are there.")
 @click.option("--json", "as_json", is_flag=True, help="Print the runs as JSON, on the last line.")
 @click.pass_context
 def sync(context: click.Context, name: str, keys: tuple[str, ...], full: bool, only: tuple[str, ...],
-         as_json: bool) -> None:
-    """Bring subjects up to date now, and show how it goes. Works with or without other workers."""
+         plan_file: Path | None, as_json: bool) -> None:
+    """Bring subjects up to date now, and show how it goes. Works with or without other workers.
+
+    With --plan it exits with 3 where nothing failed, but something moved since the plan was made, or was withheld.
+    """
+    if plan_file is not None and (full or only):
+        raise click.UsageError("--plan says exactly what is to be done: leave out --full and --only")
     with find_app(context) as app:
         app.check()
         definition = app.definition(name)
-        options = RunOptions.of(full, [target_of(definition, text) for text in only])
-        subjects = chosen(app, name, keys)
-        request(app, name, subjects, reason=f"command line: {options}" if options.text else "command line",
-                options=options)
-        serving = app.worker({SYNC_QUEUE: _SLOTS})
-        serving.start()
-        try:
-            runs = RunProgress(app.store, name, [subject.key for subject in subjects], Console(stderr=True)).follow()
-        finally:
-            serving.stop()
+        if plan_file is not None:
+            with planned(app, definition, plan_file, keys) as (subjects, options):
+                runs = _served(app, name, subjects, options)
+        else:
+            options = RunOptions.of(full, [target_of(definition, text) for text in only])
+            runs = _served(app, name, chosen(app, name, keys), options)
     report(runs, as_json)
-    sys.exit(0 if all(run.status == "succeeded" and not run.failed and not run.blocked for run in runs) else 1)
+    if not all(run.status == "succeeded" and not run.failed and not run.blocked for run in runs):
+        sys.exit(1)
+    sys.exit(LEFT if plan_file is not None and any(left(run) for run in runs) else 0)
+
+
+def _served(app: Penstock, name: str, subjects: list[Subject], options: RunOptions) -> list[RunRow]:
+    """Request runs, and serve them here until they have settled, beside whatever other workers there are."""
+    request(app, name, subjects, reason=f"command line: {options}" if options.text else "command line",
+            options=options)
+    serving = app.worker({SYNC_QUEUE: _SLOTS})
+    serving.start()
+    try:
+        return RunProgress(app.store, name, [subject.key for subject in subjects], Console(stderr=True)).follow()
+    finally:
+        serving.stop()
 
 
 def chosen(app: Penstock, name: str, keys: tuple[str, ...]) -> list[Subject]:

@@ -25,6 +25,7 @@
     │   ├── SurgeryRefused            a change of state by hand would contradict what is there
     │   │   └── RunAtWork             a window is at work on that very state
     │   ├── UnknownApproval           an answer to a question about withheld deletes that is not open
+    │   ├── PlanRefused               a plan that cannot be applied as it is, or at all
     │   ├── SourceError               the source could not be read
     │   └── DestinationError          a whole call failed; raised by verbs
     │       ├── Refused               it was refused for what is in it; it is split until the bad record is alone
@@ -142,6 +143,10 @@ class RunAtWork(SurgeryRefused):
 
 class UnknownApproval(SyncError):
     """An answer names a question about withheld deletes that nobody asked, or that is not open any more."""
+
+
+class PlanRefused(SyncError):
+    """What was given as a plan is none of this sync, cannot be read, or is no longer kept; nothing was applied."""
 
 
 class SourceError(SyncError):

@@ -20,11 +20,13 @@ class RunOptions(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown
     """How a run differs from an ordinary one.
 
     `full`: every record is sent again, whatever its digest, and nothing is deleted. `only`: nothing but these is read,
-    sent or deleted. Make them with `of`: what means the same is then written the same.
+    sent or deleted. `plan`, by itself: only the changes that the plan of this number names. Make the others with `of`:
+    what means the same is then written the same.
     """
 
     full: bool = False
     only: tuple[Target, ...] = ()
+    plan: int | None = None
 
     @classmethod
     def of(cls, full: bool = False, only: Iterable[Target] = ()) -> Self:
@@ -57,4 +59,5 @@ class RunOptions(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown
 
     def __str__(self) -> str:
         parts = ["everything again"] if self.full else []
+        parts += [f"plan {self.plan}"] if self.plan is not None else []
         return ", ".join(parts + [f"only {target}" for target in self.only])

@@ -15,6 +15,7 @@ from penstock.events import Events, JobsRescued
 from penstock.queue.claim import LOWEST, settle_in
 from penstock.queue.control import fold_counts
 from penstock.store.port import Store, Transaction
+from penstock.sync.planned import Plans
 
 _STAGE_BATCH = 1000
 _FOLD_SECONDS = 2.0
@@ -135,13 +136,14 @@ class Upkeep:
         return outcomes
 
     def prune(self) -> None:
-        """Remove what is past its time: finished jobs, marks, keys, progress."""
+        """Remove what is past its time: finished jobs, marks, keys, progress, plans that no run wants."""
         for slot in self._store.slots:
             self._empty(slot)
         for name in ("finished_prune", "marks_prune", "keys_prune"):
             while self._pruned(name) == _PRUNE_BATCH:
                 pass
         self._store.write(lambda tx: (tx.execute("progress_prune"), tx.execute("cancellations_prune")))
+        Plans(self._store).prune()
 
     def _pruned(self, name: str) -> int:
         """One bounded batch."""

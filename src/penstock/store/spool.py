@@ -72,6 +72,11 @@ class Spool:
         row = self._connection.execute("select kind from entries where key = ?", (key,)).fetchone()
         return row[0] if row else None
 
+    def kinds(self, keys: Iterable[str]) -> dict[str, str]:
+        """The kinds of the entries of some keys, of those that have one."""
+        found = {key: self.kind(key) for key in keys}
+        return {key: kind for key, kind in found.items() if kind is not None}
+
     def close(self) -> None:
         if self._connection is not None:
             self._connection.close()

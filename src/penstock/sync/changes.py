@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import repeat
 from typing import Any
 
 from penstock.domain.records import RecordState
@@ -28,11 +29,15 @@ def changes(plan: LayerPlan, differing: Sequence[Differing]) -> list[tuple[str, 
     held = plan.state.look_up([each.key for each in differing])
     match = plan.layer.match
     entries = []
-    for each in differing:
+    records = [each.record for each in differing]
+    columns = [reference.keys(records) for reference in plan.layer.references]
+    references = zip(*columns, strict=True) if columns else repeat(())
+    for each, reference_keys in zip(differing, references, strict=False):
         value = None if match is None else match(each.record)
         link = each.link
         item = Item(each.key, each.canonical, each.digest, match=None if value is None else str(value),
-                    parent_key=link.parent_key, parent_id=link.parent_id, reference_ids=link.reference_ids)
+                    parent_key=link.parent_key, parent_id=link.parent_id, reference_ids=link.reference_ids,
+                    reference_keys=reference_keys)
         if row := held.get(each.key):
             remember(item, row)
         kind = "create" if item.remote_id is None else "update"

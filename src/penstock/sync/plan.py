@@ -55,6 +55,7 @@ class Item(msgspec.Struct, array_like=True):
     noted: bool = False
     absent: bool = False
     idempotency_key: str | None = None
+    reference_keys: tuple[str | None, ...] = ()
 
     @property
     def unchanged(self) -> bool:

@@ -15,6 +15,7 @@ from penstock.domain.records import RecordState
 from penstock.store.port import Row
 from penstock.store.spool import Entry, Spool
 from penstock.sync.address import layer_of
+from penstock.sync.bound import BoundState
 from penstock.sync.declare import SyncDefinition
 from penstock.sync.define import LayerDefinition
 from penstock.sync.difference import plan_layer
@@ -74,8 +75,10 @@ class SomeOf(Spool):
             super().lay(kept)
 
 
-def state_type(options: RunOptions, layer: str) -> Callable[..., LayerState]:
+def state_type(options: RunOptions, layer: str, subject: str) -> Callable[..., LayerState]:
     """What makes the state of a layer as a run with these options is to see it, from what `LayerState` takes."""
+    if options.plan is not None:
+        return partial(BoundState, options.plan, subject, layer)
     keys = options.keys(layer)
     if not options.has(layer) or (keys is None and not options.full):
         return LayerState

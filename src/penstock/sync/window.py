@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import replace
 from typing import Any
 
-from penstock.domain.errors import StaleLease, Stopping, Throttled, Unavailable, UnknownSubject
+from penstock.domain.errors import PlanRefused, StaleLease, Stopping, Throttled, Unavailable, UnknownSubject
 from penstock.domain.jobs import storable
 from penstock.domain.options import RunOptions
 from penstock.domain.records import Subject
@@ -16,11 +16,13 @@ from penstock.events import Events, RunSettled
 from penstock.store.port import Store
 from penstock.store.spool import Spool
 from penstock.sync.apply import Applier
+from penstock.sync.bound import binding
 from penstock.sync.claims import Claims
 from penstock.sync.declare import SyncDefinition
 from penstock.sync.difference import plan_layer
 from penstock.sync.doubt import wait_for_doubts
 from penstock.sync.plan import LayerPlan
+from penstock.sync.planned import Plans
 from penstock.sync.ports import Run
 from penstock.sync.restrict import plan_restricted, restricted, state_type
 from penstock.sync.runs import RETRY, Settlement
@@ -45,16 +47,16 @@ def serve(store: Store, syncs: dict[str, SyncDefinition], events: Events, *, run
     fence = Fence(run_id, lease)
     settlement = Settlement(store, fence)
     status, message = "succeeded", None
+    asked = RunOptions()
     try:
+        asked = RunOptions.read(options)
         definition = syncs.get(name)
         if definition is None:
             settlement.release(delay_seconds=_ELSEWHERE_SECONDS, give_back=True)
             return  # a worker of another version of the app serves it
-        problems, withheld = _serve(store, definition, Subject(key, account, size), RunOptions.read(options), fence,
-                                    check, remaining, events)
-        if problems or withheld:
-            message = storable("; ".join([*problems, *withheld]))
-        settlement.finish(status, "SourceProblems" if problems else "DeletesWithheld" if withheld else None, message)
+        said = _serve(store, definition, Subject(key, account, size), asked, fence, check, remaining, events)
+        message = storable("; ".join(text for texts in said.values() for text in texts)) or None
+        settlement.finish(status, next((kind for kind, texts in said.items() if texts), None), message)
     except StaleLease:
         raise
     except Stopping:
@@ -64,13 +66,15 @@ def serve(store: Store, syncs: dict[str, SyncDefinition], events: Events, *, run
         status, message = _failed(settlement, error, attempt)
     events.emit(RunSettled(run_id=run_id, sync=name, subject=key, status=status, error=message))
     store.wake()
+    if asked.plan is not None and status != "pending":
+        Plans(store).settled(asked.plan)
 
 
 def _failed(settlement: Settlement, error: Exception, attempt: int) -> tuple[str, str]:
     """Settle a run that failed: again after a while, until it has no attempts left."""
     kind, message = type(error).__name__, storable(f"{error}")
     asked = getattr(error, "retry_after", None) if isinstance(error, Throttled | Unavailable) else None
-    if attempt >= RETRY.max_attempts:
+    if attempt >= RETRY.max_attempts or isinstance(error, PlanRefused):
         settlement.finish("failed", kind, message)
         return "failed", message
     settlement.release(delay_seconds=asked if asked is not None else RETRY.delay_seconds(attempt),
@@ -79,10 +83,11 @@ def _failed(settlement: Settlement, error: Exception, attempt: int) -> tuple[str
 
 
 def _serve(store: Store, definition: SyncDefinition, subject: Subject, options: RunOptions, fence: Fence,
-           check: Callable[[], None], remaining: Callable[[], float], events: Events) -> tuple[list[str], list[str]]:
+           check: Callable[[], None], remaining: Callable[[], float], events: Events) -> dict[str, list[str]]:
     """Plan and apply layer after layer, then delete in reverse.
 
-    Return what is wrong with the source, if anything, and what was not deleted, and why.
+    Return what is to be said, by the error class that it gives the run, the gravest first: what moved since the plan to
+    which it is bound was made, what is wrong with the source, and what was not deleted, and why.
     """
     with ExitStack() as stack:
         run = stack.enter_context(opened(definition, subject))
@@ -91,6 +96,7 @@ def _serve(store: Store, definition: SyncDefinition, subject: Subject, options: 
         stack.callback(verbs.close)
         states = layer_states(store, definition, subject, fence, options)
         definition = restricted(definition, options)
+        bound = binding(store, definition.name, subject.key, options)
         withholding = Withholding(store, events, definition, subject, fence)
         served: list[tuple[LayerPlan, Applier]] = []
         shared: list[Claims] = []
@@ -98,7 +104,7 @@ def _serve(store: Store, definition: SyncDefinition, subject: Subject, options: 
             claims: Claims | None = None
             if layer.account_scoped and options.keys(layer.name) is None:
                 claims = Claims(store, layer.table, subject.account, subject.key, fence)
-            plan = plan_restricted(layer, run, states, options)
+            plan = bound.plan(layer, run, states) if bound else plan_restricted(layer, run, states, options)
             stack.callback(plan.spool.close)
             withholding.void(plan)
             applier = Applier(plan, run, verbs)
@@ -114,10 +120,15 @@ def _serve(store: Store, definition: SyncDefinition, subject: Subject, options: 
         if withholding.believed():
             for claims in shared:
                 claims.completed()
+        if bound:
+            for plan, _ in served:
+                bound.removals(plan)
         for plan, applier in reversed(served):
             applier.deletes(removals[plan.layer.name])
         wait_for_doubts([plan for plan, _ in served])
-        return [problem for plan, _ in served for problem in plan.problems], withholding.messages()
+        return {"PlanMoved": bound.messages() if bound else [],
+                "SourceProblems": [problem for plan, _ in served for problem in plan.problems],
+                "DeletesWithheld": withholding.messages()}
 
 
 @contextmanager
@@ -139,7 +150,7 @@ def layer_states(store: Store, definition: SyncDefinition, subject: Subject,
                  fence: Fence | None = None, options: RunOptions | None = None) -> dict[str, LayerState]:
     """The state of every layer in the scope that this subject gives it, as a run with these options sees it."""
     asked = options or RunOptions()
-    return {layer.name: state_type(asked, layer.name)(
+    return {layer.name: state_type(asked, layer.name, subject.key)(
                 store, layer.table, layer.scope(subject.key, subject.account), fence,
                 Shapes(store, layer.table) if layer.field_digests else None,
                 {each.table: None if layer.account_scoped else subject.key
@@ -147,10 +158,11 @@ def layer_states(store: Store, definition: SyncDefinition, subject: Subject,
             for layer in definition.layers}
 
 
-def preview(store: Store, definition: SyncDefinition, subject: Subject) -> Iterator[LayerPlan]:
+@contextmanager
+def preview(store: Store, definition: SyncDefinition, subject: Subject) -> Iterator[list[LayerPlan]]:
     """Plan every layer without applying any. Nothing is written, and the destination is not asked.
 
-    Each plan is closed once the last has been taken.
+    The plans are closed in the end.
     """
     run = Run(subject)
     load = getattr(definition.sync, "load", None)
@@ -158,9 +170,11 @@ def preview(store: Store, definition: SyncDefinition, subject: Subject) -> Itera
         run.subject = replace(subject, value=load(subject.key))
     states = layer_states(store, definition, subject)
     with ExitStack() as stack:
+        plans: list[LayerPlan] = []
         planned: dict[str, Spool] = {}
         for layer in definition.layers:
             plan = plan_layer(layer, run, states[layer.name], states, planned)
             stack.callback(plan.spool.close)
             planned[layer.name] = plan.spool
-            yield plan
+            plans.append(plan)
+        yield plans

@@ -37,8 +37,8 @@ class TestBackoff:
         run = engine.run()
         assert (run.status, run.failed, run.skipped, run.write_calls) == ("succeeded", 1, 1, 0)
         assert attempts(engine, "p0") == (1, 1.0)
-        [plan] = [plan.summary() for plan in preview(engine.app.store, engine.app.definition("parcels"),
-                                                     Subject("depot", account="acme"))]
+        with preview(engine.app.store, engine.app.definition("parcels"), Subject("depot", account="acme")) as plans:
+            [plan] = [plan.summary() for plan in plans]
         assert (plan["create"], plan["failed"]) == (0, 1)
 
     def test_a_record_that_changed_goes_at_once(self, post: Opened) -> None:

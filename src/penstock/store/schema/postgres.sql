@@ -332,6 +332,24 @@ create table penstock.approval_keys (
     primary key (approval_id, key)
 );
 
+create table penstock.sync_plans (
+    id         bigint generated always as identity primary key,
+    sync       text not null,
+    layers     text not null,
+    loaded_at  bigint not null
+);
+
+create table penstock.planned_changes (
+    plan_id    bigint not null,
+    subject    text collate "C" not null,
+    layer      text collate "C" not null,
+    key        text collate "C" not null,
+    kind       text not null check (kind in ('create', 'update', 'delete', 'adopt')),
+    digest     bytea,
+    remote_id  text,
+    primary key (plan_id, subject, layer, key)
+);
+
 create table penstock.periodic (
     name        text primary key,
     spec        text not null,
