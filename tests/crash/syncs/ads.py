@@ -21,6 +21,7 @@ class AdsSide:
     """A product and a customer of its own for each seed, at one server."""
 
     sync = "google-ads"
+    shared: frozenset[str] = frozenset()
 
     def __init__(self, number: int, catalogue: ModuleType, path: Path, server: Ads) -> None:
         self._server = server

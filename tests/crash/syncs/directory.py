@@ -21,6 +21,7 @@ class DirectorySide:
     """A service of its own for each seed, at one server, with a proxy before it. Every second one has no /Bulk."""
 
     sync = "directory"
+    shared = frozenset({"user"})
 
     def __init__(self, number: int, hr: Path, server: ScimServer, tenant: str, stack: ExitStack) -> None:
         self._hr = hr

@@ -37,6 +37,8 @@ class Side(Protocol):
     sync: str
     environment: dict[str, str]
     subjects: list[tuple[str, str]]
+    shared: frozenset[str]
+    """The kinds of records that several subjects may have."""
 
     def change(self, chance: Random) -> None:
         """Edit the source."""
@@ -86,6 +88,8 @@ class Survival:
         self._tally = tally
         self._chance = Random(seed)
         self._story = [f"seed {seed!r}"]
+        self._known: set[Identity] = set(side.wanted())
+        self._were_absent: set[Identity] = set()
 
     def run(self) -> None:
         """Rounds of changes, faults and kills; then the five things that have to be so. The tally has what is wrong."""
@@ -101,8 +105,7 @@ class Survival:
             self._clock.advance(_A_DAY)
             for _ in range(self._chance.randint(1, 3)):
                 if number and self._chance.random() < 0.7:
-                    self._side.change(self._chance)
-                    self._story.append("changed")
+                    self._change()
                 self._harmed()
         self._settled()
         wanted, found = dict(self._side.wanted()), {each.identity: each.facts for each in self._side.held()}
@@ -113,6 +116,13 @@ class Survival:
         self._check("the next run wrote", [str(each) for each in runs if each["write_calls"]])
         self._check("the next run called a verb that writes", [str(self._side.writes() - before)]
                     if self._side.writes() != before else [])
+
+    def _change(self) -> None:
+        self._side.change(self._chance)
+        self._story.append("changed")
+        wanted = set(self._side.wanted())
+        self._were_absent |= self._known - wanted
+        self._known |= wanted
 
     def _harmed(self) -> None:
         """One process, and what befalls it."""
@@ -141,14 +151,19 @@ class Survival:
         self._clock.advance(_RESCUED)
 
     def _unharmed_since(self, before: Sequence[Found]) -> None:
-        """Nothing is there twice, and nothing has gone, or been made anew, that the source has."""
+        """Nothing is there twice, and nothing has gone, or been made anew, that the source has.
+
+        What subjects share goes once each of them was read without it; who comes back after that may go, and comes
+        back with the read that has him.
+        """
         wanted, after = self._side.wanted(), self._side.held()
         counts = Counter(each.identity for each in after)
         self._check("there twice", [f"{identity}" for identity, count in counts.items() if count > 1])
         ids = {each.identity: each.id for each in after}
         self._check("deleted, and the source has it", [
             f"{each.identity}: {each.id}, now {ids.get(each.identity)}" for each in before
-            if each.identity in wanted and ids.get(each.identity) != each.id])
+            if each.identity in wanted and ids.get(each.identity) != each.id
+            and not (each.identity[0] in self._side.shared and each.identity in self._were_absent)])
 
     def _settled(self) -> None:
         """Runs without any harm, until two after each other had nothing to complain of."""
