@@ -31,7 +31,7 @@ from penstock.store.port import Store
 from tests.clock import Clock
 
 _numbers = itertools.count(1)
-_ON_ONE_STORE = {f"test_{name}" for name in ("connector", "databases", "deleting", "files", "http", "outcomes",
+_ON_ONE_STORE = {f"test_{name}" for name in ("connector", "databases", "deleting", "files", "http", "outcomes", "scim",
                                              "surgery")}
 _ALL = os.environ.get("PENSTOCK_TEST_ALL") == "1"
 _exercised: dict[str, str] = {}

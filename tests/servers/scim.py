@@ -18,11 +18,11 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from tests.servers.resetting import reset
 
@@ -249,6 +249,25 @@ class FaultyProxy:
         def change(config: Any) -> Any:
             return {**config, **{name: {**config.get(name, {}), **fields} for name, fields in sections.items()}}
         self.rewrite("GET", "/ServiceProviderConfig", change)
+
+    def cursors(self, path: str = "/Users") -> None:
+        """Offer cursors as well (RFC 9865), and translate them into the indexes that the server knows."""
+        def act(handler: "_Handler", seen: Seen) -> None:
+            params = dict(parse_qsl(seen.query, keep_blank_values=True))
+            if "cursor" not in params:
+                return handler.pass_on(seen)
+            start = int(params.pop("cursor") or 1)
+            query = urlencode({**params, "startIndex": start, "sortBy": "id"})
+            status, headers, body = handler.forward(replace(seen, query=query))
+            answer = json.loads(body)
+            after = start + len(answer.get("Resources", []))
+            if after <= answer["totalResults"]:
+                answer["nextCursor"] = str(after)
+            return handler.reply(status, self.rewritten(seen, json.dumps(answer).encode()),
+                                 {"Content-Type": headers["Content-Type"]})
+
+        self.offer(pagination={"cursor": True, "index": True})
+        self._rule(act, method="GET", path=path, times=None)
 
     def _rule(self, act: Act, *, method: str | None = None, path: str | None = None, having: str | None = None,
               times: int | None = 1, after: int = 0) -> None:

@@ -3,7 +3,7 @@
     SQLSource   a source: any query of SQLite or PostgreSQL
     SQLDestination   a destination: a table of SQLite or PostgreSQL
     CSVSource, JSONLinesSource   sources: files, which prove that they are whole (Manifest, Trailer)
-    scim        destinations of a SCIM 2.0 server: users, groups, memberships
+    scim        SCIM 2.0: users, groups and memberships of a service, as destinations and as sources
     http        a client for authors of connectors: pool, credentials, pages, faults told apart
     Console     a destination that prints, for trying a sync without credentials
 """

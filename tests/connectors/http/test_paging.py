@@ -162,6 +162,24 @@ def test_a_list_by_offset_that_moves_proves_nothing(api: Api, client: http.Clien
     assert {"id": 3} not in found  # which is why
 
 
+@pytest.mark.parametrize("most", [1, 2, 3, 100])
+def test_pages_by_offset_that_begin_with_the_last_item(api: Api, client: http.Client, run: Run, most: int):
+    offsets(api, most)
+    whole = (PEOPLE, Complete(7) if most > 1 else None)
+    assert by_offset(client, run, total="total", identity="id") == whole
+
+
+def test_items_that_come_and_go_alike_are_seen_by_what_a_page_begins_with(api: Api, client: http.Client, run: Run):
+    offsets(api, people=lambda call: [*PEOPLE[2:], {"id": 8}, {"id": 9}] if call > 1 else PEOPLE)
+    assert by_offset(client, run, total="total")[1] == Complete(7), "as many as before"
+    offsets(api, people=lambda call: [*PEOPLE[2:], {"id": 8}, {"id": 9}] if call > 1 else PEOPLE)
+    found, complete = by_offset(client, run, total="total", identity="id")
+    assert {"id": 3} not in found
+    assert complete is None
+    offsets(api, people=lambda call: [{"id": -1}, *PEOPLE] if call > 1 else PEOPLE)
+    assert by_offset(client, run, total="total", identity="id") == (PEOPLE, None), "none twice"
+
+
 def linked(api: Api, link: Callable[[int, int], str | None], **headers: str) -> None:
     """A list of people in three pages, each with the header that `link(number, last)` gives."""
     pages = paged(PEOPLE, 3)

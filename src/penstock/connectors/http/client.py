@@ -18,7 +18,7 @@ from penstock.connectors.http.faults import whole_call_fault
 from penstock.connectors.http.links import next_url
 from penstock.connectors.http.paging import Total, by_cursor, by_link, by_offset
 from penstock.connectors.http.redaction import Secrets
-from penstock.connectors.http.reply import Reply
+from penstock.connectors.http.reply import Reply, at
 from penstock.connectors.http.routes import filled
 from penstock.connectors.http.sending import Countdown, pool_for, send, url_faults, without_query
 from penstock.domain.errors import ConfigurationError, Unavailable
@@ -148,16 +148,20 @@ class Client:
         return by_cursor(run, page, items=items, cursor=cursor, more=more, total=total, omitted_at_end=omitted_at_end)
 
     def by_offset(self, run: Run | None, route: str, *ids: object, items: str, size: int = 100, offset: str = "offset",
-                  limit: str = "limit", first: int = 0, total: Total | None = None,
+                  limit: str = "limit", first: int = 0, total: Total | None = None, identity: str | None = None,
                   **options: Unpack[Options]) -> Generator[Any, None, Complete | None]:
-        """Every item of a list that is asked for by how many to pass over. See `paging.by_offset`."""
+        """Every item of a list that is asked for by how many to pass over. See `paging.by_offset`.
+
+        `identity` is the field that tells items apart, with dots between those within others.
+        """
         params = options.pop("params", {})
 
         def page(start: int) -> Reply:
             url = self._url(route, ids, {**params, offset: first + start, limit: size})
             return self._call(run, "GET", route, url, options)
 
-        return by_offset(run, page, items=items, total=total)
+        known = None if identity is None else lambda item: at(item, identity)
+        return by_offset(run, page, items=items, total=total, identity=known)
 
     def by_link(self, run: Run | None, route: str, *ids: object, items: str = "", total: Total | None = None,
                 **options: Unpack[Options]) -> Generator[Any, None, Complete | None]:

@@ -8,9 +8,9 @@ so far proves nothing. Where nothing went wrong and yet nothing proves that the 
         return run.client.by_cursor(run, "/people", items="data", cursor="next")
 """
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Sequence
 from hashlib import blake2b
-from typing import Any
+from typing import Any, Protocol, TypeVar, cast
 
 import msgspec
 
@@ -25,7 +25,21 @@ Total = str | Callable[[Reply], int]
 Items = Generator[Any, None, Complete | None]
 
 
-def by_cursor(run: Run | None, page: Callable[[str | None], Reply], *, items: str, cursor: str | Callable[[Any], Any],
+class Answer(Protocol):
+    """What a page is read from: a `Reply`, or another connector's of its own."""
+
+    @property
+    def call(self) -> str: ...
+
+    def json(self) -> Any: ...
+
+    def shown(self) -> str: ...
+
+
+A = TypeVar("A", bound=Answer)
+
+
+def by_cursor(run: Run | None, page: Callable[[str | None], Answer], *, items: str, cursor: str | Callable[[Any], Any],
               more: str | None, total: Total | None, omitted_at_end: bool) -> Items:
     """Pages that each name a cursor for the next one, until one names none.
 
@@ -40,7 +54,9 @@ def by_cursor(run: Run | None, page: Callable[[str | None], Reply], *, items: st
     while True:
         reply = reading.next(page, value, f"the cursor {value!r}" if value is not None else "")
         answer = reply.json()
-        yield from reading.items(reply, answer, items)
+        given = reading.items(reply, answer, items)
+        reading.count += len(given)
+        yield from given
         found = at(answer, cursor) if isinstance(cursor, str) else cursor(answer)
         known = known or found is not MISSING
         if more is not None:
@@ -60,32 +76,44 @@ def by_cursor(run: Run | None, page: Callable[[str | None], Reply], *, items: st
     return reading.proof(known)
 
 
-def by_offset(run: Run | None, page: Callable[[int], Reply], *, items: str, total: Total | None) -> Items:
+def by_offset(run: Run | None, page: Callable[[int], Answer], *, items: str, total: Total | None,
+              identity: Callable[[Any], Any] | None = None) -> Items:
     """Pages asked for by how many items to pass over, until there are `total`, or until one is empty.
 
     A page may hold fewer items than were asked for, as servers have limits of their own. Without a `total` that stays
-    the same there is no proof: an item that is deleted meanwhile moves the others, and one is passed over.
+    the same there is no proof: an item that is deleted meanwhile moves the others, and one is passed over. With
+    `identity`, which tells items apart, each page begins with the last item of the one before: where it does not, items
+    have moved though there may be as many as before, and there is no proof either.
     """
     reading = _Reading(run, total)
+    position, last = 0, None
     while True:
-        before = reading.count
-        reply = reading.next(page, before, "")
-        answer = reply.json()
-        found = list(reading.items(reply, answer, items))
+        overlap = int(last is not None)
+        reply = reading.next(page, position - overlap, "")
+        found = reading.items(reply, reply.json(), items)
         reading.once(reply, found)
-        yield from found
-        if reading.count == before or (reading.total is not None and reading.count >= reading.total):
+        fresh = found if last is None else reading.behind(last, found, identity)
+        reading.count += len(fresh)
+        yield from fresh
+        position += len(found) - overlap
+        if not fresh or (reading.total is not None and position >= reading.total):
             return reading.proof(total is not None)
+        # A page of one item could not hold the last one and another.
+        last = fresh[-1] if identity is not None and len(found) > 1 else None
+        if identity is not None and last is None:
+            reading.moved = True
 
 
-def by_link(run: Run | None, first: str, page: Callable[[str], Reply],
-            following: Callable[[Reply, str], str | None], *, items: str, total: Total | None) -> Items:
+def by_link(run: Run | None, first: str, page: Callable[[str], A],
+            following: Callable[[A, str], str | None], *, items: str, total: Total | None) -> Items:
     """Pages that link to the next one, until one does not."""
     reading = _Reading(run, total)
     url: str | None = first
     while url is not None:
         reply = reading.next(page, url, "the next page's link")
-        yield from reading.items(reply, reply.json(), items)
+        given = reading.items(reply, reply.json(), items)
+        reading.count += len(given)
+        yield from given
         url = following(reply, url)
     return reading.proof(True)
 
@@ -98,11 +126,11 @@ class _Reading:
         self._where = total
         self._seen: set[Any] = set()
         self._call = ""
-        self._moved = False
+        self.moved = False
         self.count = 0
         self.total: int | None = None
 
-    def next(self, page: Callable[[Any], Reply], place: Any, named: str) -> Reply:
+    def next(self, page: Callable[[Any], A], place: Any, named: str) -> A:
         """Ask for the page at a place where none was asked for yet."""
         if self._run is not None:
             self._run.check()
@@ -114,37 +142,43 @@ class _Reading:
         self._call = reply.call
         return reply
 
-    def items(self, reply: Reply, answer: Any, path: str) -> Iterator[Any]:
+    def items(self, reply: Answer, answer: Any, path: str) -> list[Any]:
         found = at(answer, path)
         if not isinstance(found, list):
             raise self.fault(reply, f"a list of items in {path!r}" if path else "a list of items")
         self._tell_total(reply, answer)
-        self.count += len(found)
-        yield from found
+        return found
 
-    def once(self, reply: Reply, found: list[Any]) -> None:
+    def behind(self, last: Any, found: list[Any], identity: Callable[[Any], Any] | None) -> Sequence[Any]:
+        """What a page has behind the last item of the one before, with which it should begin."""
+        assert identity is not None
+        place = next((place for place, item in enumerate(found) if identity(item) == identity(last)), -1)
+        self.moved = self.moved or place != 0
+        return found[place + 1:]
+
+    def once(self, reply: Answer, found: list[Any]) -> None:
         """Raise where this very page was given before: the destination does not heed what is asked for."""
         digest = blake2b(msgspec.json.encode(found), digest_size=16).digest()
         if found and digest in self._seen:
-            raise SourceError(f"{reply.call}: expected a new page after {self.count - len(found)} items, got one that"
+            raise SourceError(f"{reply.call}: expected a new page after {self.count} items, got one that"
                               " was given before: the pages go round in a circle. Check the names of offset and limit.")
         self._seen.add(digest)
 
     def proof(self, ended: bool) -> Complete | None:
-        if self.total is not None and not self._moved and self.count != self.total:
+        if self.total is not None and not self.moved and self.count != self.total:
             raise SourceError(f"{self._call}: expected {self.total} items, as it says itself, got {self.count}: the"
                               " list is cut off. Try again, or ask who runs the destination.")
-        return Complete(self.count) if (ended or self.total is not None) and not self._moved else None
+        return Complete(self.count) if (ended or self.total is not None) and not self.moved else None
 
-    def fault(self, reply: Reply, expected: str) -> SourceError:
+    def fault(self, reply: Answer, expected: str) -> SourceError:
         return SourceError(f"{reply.call}: expected {expected}, got {reply.shown()}")
 
-    def _tell_total(self, reply: Reply, answer: Any) -> None:
+    def _tell_total(self, reply: Answer, answer: Any) -> None:
         if self._where is None:
             return
-        told = at(answer, self._where) if isinstance(self._where, str) else self._where(reply)
+        told = at(answer, self._where) if isinstance(self._where, str) else self._where(cast(Reply, reply))
         if isinstance(told, bool) or not isinstance(told, int) or told < 0:
             raise self.fault(reply, f"the number of all items in {self._where!r}" if isinstance(self._where, str)
                              else "a function that gives the number of all items")
-        self._moved = self._moved or (self.total is not None and self.total != told)
+        self.moved = self.moved or (self.total is not None and self.total != told)
         self.total = told

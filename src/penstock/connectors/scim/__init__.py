@@ -1,4 +1,5 @@
-"""SCIM 2.0 destinations (RFC 7643, RFC 7644): `scim.Users`, `scim.Groups` and `scim.Members`.
+"""SCIM 2.0 (RFC 7643, RFC 7644): the destinations `scim.Users`, `scim.Groups` and `scim.Members`, and the sources
+`scim.Source` and `scim.MembersOf`.
 
     class People(Layer[Person]):
         destination = scim.Users                 # match: userName
@@ -20,5 +21,6 @@
 from penstock.connectors.scim.client import Client, connect
 from penstock.connectors.scim.members import Members
 from penstock.connectors.scim.resources import Groups, Users
+from penstock.connectors.scim.source import MembersOf, Source
 
-__all__ = ["Client", "Groups", "Members", "Users", "connect"]
+__all__ = ["Client", "Groups", "Members", "MembersOf", "Source", "Users", "connect"]

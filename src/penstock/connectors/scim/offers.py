@@ -1,4 +1,4 @@
-"""What a server says it can do: its ServiceProviderConfig (RFC 7643 §5)."""
+"""What a server says it can do: its ServiceProviderConfig (RFC 7643 §5, with `pagination` of RFC 9865 §4)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,12 +22,14 @@ class Offers:
     patch: bool = True
     etag: bool = False
     filter: bool = True
+    sort: bool = False
+    cursor: bool = False
     page: int = PAGE
 
     @classmethod
     def read(cls, config: Mapping[str, Any]) -> "Offers":
         """A limit of zero, or one that is not a number, counts as not given."""
-        bulk = _section(config, "bulk")
+        bulk, pagination = _section(config, "bulk"), _section(config, "pagination")
         return cls(
             bulk=bulk.get("supported") is True,
             max_operations=_limit(bulk.get("maxOperations"), OPERATIONS),
@@ -35,7 +37,10 @@ class Offers:
             patch=_section(config, "patch").get("supported") is not False,
             etag=_section(config, "etag").get("supported") is True,
             filter=_section(config, "filter").get("supported") is not False,
-            page=min(PAGE, _limit(_section(config, "filter").get("maxResults"), PAGE)),
+            sort=_section(config, "sort").get("supported") is True,
+            cursor=pagination.get("cursor") is True,
+            page=min(PAGE, _limit(_section(config, "filter").get("maxResults"), PAGE),
+                     _limit(pagination.get("maxPageSize"), PAGE)),
         )
 
 
