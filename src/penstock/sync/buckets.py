@@ -5,7 +5,7 @@ what fails, is blocked or in doubt keeps its bucket among those that are read. I
 Where a parent's row goes, so do the buckets of the layers that refer to it: its children may get another remote id.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from hashlib import blake2b
 from typing import Any, Protocol
 
@@ -20,6 +20,10 @@ _GROWN = 4
 """So many times its size makes a bucket one to divide again."""
 
 
+Span = tuple[int, int]
+"""The first and the last number of neighbouring buckets that are read as one."""
+
+
 class Bucketed(Protocol):
     """A source that can tell whether ranges of its rows changed; `buckets` is for how many rows, None if it cannot."""
 
@@ -30,7 +34,7 @@ class Bucketed(Protocol):
 
     def bucket_digests(self, run: Run, bounds: list[str]) -> list[Bucket]: ...
 
-    def bucket_pages(self, run: Run, size: int, bounds: list[str], numbers: Sequence[int]) -> Any: ...
+    def bucket_pages(self, run: Run, size: int, bounds: list[str], spans: Sequence[Span]) -> Any: ...
 
 
 class Buckets:
@@ -53,18 +57,30 @@ class Buckets:
         self.changed = [number for number, bucket in enumerate(self.now)
                         if number not in kept or (kept[number].rows, kept[number].digest) != bucket]
         again = set(self.changed)
-        self.others = [number for number in range(len(self.now)) if number not in again]
-        self.unread = sum(self.now[number].rows for number in self.others)
+        others = [number for number in range(len(self.now)) if number not in again]
+        self.others = list(_spans(others, len(self.now) - 1))
+        self.unread = sum(self.now[number].rows for number in others)
 
     def settle(self, plan: LayerPlan) -> None:
         """Save the digests of the buckets that were read and whose records are all in step."""
         bad = set(self.changed) if plan.counts.failed else {item.bucket for item in unsettled(plan)}
-        numbers = range(len(self.now)) if self._anew else self.changed
+        stale = [number for first, last in self.others if first in bad for number in range(first, last + 1)]
+        bad.update(stale)
+        numbers = range(len(self.now)) if self._anew else [*self.changed, *stale]
         rows = [KeptBucket(number, self.bounds[number - 1] if 0 < number <= len(self.bounds) else None,
                            self.now[number].rows, None if number in bad else self.now[number].digest, self._version)
                 for number in numbers]
         if rows:
             self._state.save_buckets(self._subject, rows, anew=self._anew)
+
+
+def _spans(numbers: Sequence[int], last: int) -> Iterator[Span]:
+    """Neighbours together, but for the last bucket, whose rows have no key, and so no place behind the others."""
+    first = 0
+    for place, number in enumerate(numbers):
+        if place + 1 == len(numbers) or numbers[place + 1] != number + 1 or number + 1 == last:
+            yield numbers[first], number
+            first = place + 1
 
 
 def find_buckets(layer: LayerDefinition, state: LayerState, run: Run) -> Buckets | None:

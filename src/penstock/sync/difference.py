@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from penstock.domain.digest import DIGEST_BYTES, encode, refuse_unwritable
 from penstock.store.spool import Entry, Spool
-from penstock.sync.buckets import Buckets, find_buckets
+from penstock.sync.buckets import Buckets, Span, find_buckets
 from penstock.sync.changes import Differing, changes
 from penstock.sync.define import LayerDefinition
 from penstock.sync.dropped import Dropped
@@ -79,12 +79,12 @@ def _read_pages(plan: LayerPlan, run: Run, links: Links, dropped: Dropped, strea
 
 def _read_buckets(plan: LayerPlan, run: Run, links: Links, dropped: Dropped, buckets: Buckets) -> bool:
     """Read what changed; and the rest as well, which it tells, where the state has rows that the source has no more."""
-    def read(numbers: Sequence[int]) -> None:
-        for number, page in bucket_pages(plan.layer, run, buckets.bounds, numbers):
+    def read(spans: Sequence[Span]) -> None:
+        for number, page in bucket_pages(plan.layer, run, buckets.bounds, spans):
             plan.counts.read += len(page)
             _difference(plan, run, links, dropped, page, number)
 
-    read(buckets.changed)
+    read([(number, number) for number in buckets.changed])
     if buckets.unread and len(plan.seen) + buckets.unread == plan.state.live_count():
         plan.counts.skipped += buckets.unread
         return False

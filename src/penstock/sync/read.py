@@ -66,10 +66,10 @@ def changed_pages(layer: LayerDefinition, run: Run, since: Any, size: int = PAGE
         raw.close()
 
 
-def bucket_pages(layer: LayerDefinition, run: Run, bounds: list[str], numbers: Sequence[int],
+def bucket_pages(layer: LayerDefinition, run: Run, bounds: list[str], spans: Sequence[tuple[int, int]],
                  size: int = PAGE) -> Generator[tuple[int, Page], None, None]:
-    """The records of some buckets of a layer's source, each page with its bucket's number."""
-    raw = layer.layer.source.bucket_pages(run, size, bounds, numbers)
+    """The records of some spans of buckets of a layer's source, each page with the number of its span's first."""
+    raw = layer.layer.source.bucket_pages(run, size, bounds, spans)
     try:
         for number, page in raw:
             run.check()

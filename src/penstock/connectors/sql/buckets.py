@@ -65,14 +65,14 @@ def read_buckets(reader: Reader, query: Query, bindings: Bindings, bounds: list[
     return [found.get(number, Bucket(0, b"")) for number in [*range(len(bounds) + 1), None]]
 
 
-def read_rows(reader: Reader, query: Query, bindings: Bindings, bounds: list[str], number: int,
+def read_rows(reader: Reader, query: Query, bindings: Bindings, bounds: list[str], first: int, last: int,
               size: int) -> Iterator[list[Row]]:
-    """The rows of one bucket, at most `size` at a time; of the one behind the last bound's, those without a key."""
-    if number > len(bounds):
+    """The rows from one bucket to another, at most `size` at a time; of the last of all those without a key, alone."""
+    if first > len(bounds):
         yield from reader.stream(compose(query, "postgres").without_key, bindings, size)
         return
-    lower = {"from": bounds[number - 1]} if number else {}
-    upper = {"until": bounds[number]} if number < len(bounds) else {}
+    lower = {"from": bounds[first - 1]} if first else {}
+    upper = {"until": bounds[last]} if last < len(bounds) else {}
     statements = compose_buckets(query).pages[2 * bool(lower) + bool(upper)]
     yield from walk(reader, statements, {**bindings, **lower, **upper}, size)
 

@@ -102,13 +102,15 @@ class SQLSource:
             return read_buckets(reader, self._query, _bindings(run), bounds)
 
     def bucket_pages(self, run: Run, size: int, bounds: list[str],
-                     numbers: Sequence[int]) -> Generator[tuple[int, list[dict[str, Any]]], None, None]:
-        """The records of some buckets in pages, each with its bucket's number."""
+                     spans: Sequence[tuple[int, int]]) -> Generator[tuple[int, list[dict[str, Any]]], None, None]:
+        """The records of buckets in pages; each span is from one bucket to another, whose first goes with its pages."""
         with self._open() as reader:
             columns = self._checked(reader.columns(self._query, _bindings(run)))
-            for number in numbers:
-                for rows in read_rows(reader, self._query, _bindings(run), bounds, number, self.page_size or size):
-                    yield number, [dict(zip(columns, row, strict=False)) for row in rows]
+            read = ((first, rows) for first, last in spans for rows in read_rows(
+                reader, self._query, _bindings(run), bounds, first, last, self.page_size or size))
+            with closing(ahead(read)) as found:
+                for first, rows in found:
+                    yield first, [dict(zip(columns, row, strict=False)) for row in rows]
 
     def _open(self) -> AbstractContextManager[Reader]:
         if self._address.dialect == "sqlite":

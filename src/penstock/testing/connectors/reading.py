@@ -65,9 +65,9 @@ class ReadThrough:
             raw.close()
 
     def _bucket_pages(self, run: Run, size: int, bounds: list[str],
-                      numbers: Sequence[int]) -> Generator[tuple[int, Sequence[Any]], None, None]:
+                      spans: Sequence[tuple[int, int]]) -> Generator[tuple[int, Sequence[Any]], None, None]:
         """The pages of some buckets, which can only fail: what they prove are their digests."""
-        raw = self._given.bucket_pages(run, self._size(), bounds, numbers)
+        raw = self._given.bucket_pages(run, self._size(), bounds, spans)
         try:
             while True:
                 self._before()
