@@ -1,6 +1,7 @@
 """`penstock plan`: what a sync would change, without changing anything."""
 
 import os
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
@@ -51,7 +52,7 @@ def plan(context: click.Context, name: str, keys: tuple[str, ...], show_values: 
         subjects = chosen(app, name, keys)
         writers = [Writer(stack.enter_context(_file(out)), show_values)] if out is not None else []
         if as_json:
-            writers.append(Writer(lambda text: click.echo(text, nl=False), show_values))
+            writers.append(Writer(sys.stdout.write, show_values))
         for writer in writers:
             writer.begin(name, _now(app))
         costed: list[tuple[int, dict[str, int]]] = []
