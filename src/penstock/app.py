@@ -24,7 +24,7 @@ from penstock.queue.control import Count, JobRow
 from penstock.queue.enqueue import acarried_out, aenqueue, carried_out, enqueue
 from penstock.queue.rules import Ack, Delivery, Rules
 from penstock.queue.task import Options, Task, priority_fault
-from penstock.schedule import periodic
+from penstock.schedule import audits, periodic
 from penstock.schedule.periodic import Periodic, Scheduler
 from penstock.schedule.upkeep import Upkeep
 from penstock.store import migrate
@@ -118,19 +118,20 @@ class Penstock:
         return declare if function is None else declare(function)
 
     def sync(self, name: str, *, max_concurrent: int = 1, per_account: int = 1, window: Window | None = None,
-             every: timedelta | None = None, limits: Sequence[Limit] = ()) -> Callable[[S], S]:
+             every: timedelta | None = None, audit_every: timedelta | None = None, limits: Sequence[Limit] = ()
+             ) -> Callable[[S], S]:
         """Declare a sync: a class decorator. Raises `DeclarationError` with every fault of the sync and its layers.
 
-        (`window`, `every` and `limits` are checked and not yet enforced.)
+        `audit_every`: see docs/audit.md. (`window`, `every` and `limits` are checked and not yet enforced.)
         """
         _check_limits(limits)
-        options = SyncOptions(max_concurrent, per_account, window, every, tuple(limits))
+        options = SyncOptions(max_concurrent, per_account, window, every, tuple(limits), audit_every)
 
         def declare(declared: S) -> S:
             if name in self.syncs:
                 raise DeclarationError(f"a sync {name!r} is declared already: give one of them another name")
-            self.syncs[name] = define(name, declared, options)
-            declared.requesting = Requesting(self.syncs[name], self)
+            self.syncs[name] = definition = audits.declared(self, define(name, declared, options), SYNC_QUEUE)
+            declared.requesting = Requesting(definition, self)
             return declared
 
         return declare

@@ -10,6 +10,7 @@ from importlib.metadata import version
 import click
 
 from penstock.cli.approve import approve
+from penstock.cli.audit import audit
 from penstock.cli.demo import demo
 from penstock.cli.doctor import doctor
 from penstock.cli.failed import failed, retry
@@ -33,7 +34,7 @@ def cli(context: click.Context, app: str | None) -> None:
     context.obj = app
 
 
-for command in (approve, demo, doctor, failed, init, migrate, periodic, plan, retry, state, sync, why, worker):
+for command in (approve, audit, demo, doctor, failed, init, migrate, periodic, plan, retry, state, sync, why, worker):
     cli.add_command(command)
 
 

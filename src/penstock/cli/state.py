@@ -13,6 +13,7 @@ import msgspec
 from penstock.app import Penstock
 from penstock.cli.finding import find_app
 from penstock.domain.errors import ConfigurationError, RunAtWork
+from penstock.domain.keys import spoken_key
 from penstock.domain.records import RecordState
 from penstock.sync.address import key_of, layer_of
 from penstock.sync.define import LayerDefinition
@@ -196,7 +197,7 @@ def _print(rows: Iterator[StateRow]) -> StateRow | None:
         last = row
         changed = datetime.fromtimestamp(row.changed_at / 1000, UTC).isoformat(" ", "seconds")
         error = " ".join(part for part in (row.error_class and f"{row.error_class}:", row.error) if part)
-        click.echo("\t".join((row.layer, row.scope, row.key, row.status, row.remote_id or "-", changed,
+        click.echo("\t".join((row.layer, row.scope, spoken_key(row.key), row.status, row.remote_id or "-", changed,
                               "by hand" if row.run_id is None else str(row.run_id), error or "-")))
     if last is None:
         click.echo("no rows")

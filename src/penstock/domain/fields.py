@@ -7,8 +7,11 @@ their own. A payload that is no object is one field.
 
 from collections.abc import Mapping
 from hashlib import blake2b
+from typing import Any
 
 import msgspec
+
+from penstock.domain.digest import encode
 
 FIELD_BYTES = 4
 PARENT, REFERENCES, PAYLOAD = "(parent)", "(references)", "(payload)"
@@ -27,6 +30,11 @@ def field_digests(canonical: bytes) -> dict[str, bytes]:
     fields = _fields(canonical)
     return {name: blake2b(name.encode() + b"\0" + fields[name], digest_size=FIELD_BYTES).digest()
             for name in sorted(fields)}
+
+
+def held_digests(payload: Any, parent_id: str | None = None) -> dict[str, bytes]:
+    """The digests of the fields that a destination says it holds, made as those of what is sent."""
+    return field_digests(encode((payload, parent_id, ())))
 
 
 def changed(new: Mapping[str, bytes], old: Mapping[str, bytes]) -> tuple[str, ...]:

@@ -1,6 +1,7 @@
 """Keys of records as text: what a layer's state is looked up by."""
 
 from collections.abc import Callable, Mapping, Sequence
+from hashlib import blake2b
 from operator import attrgetter, itemgetter
 from typing import Any
 
@@ -70,3 +71,26 @@ def typed_key(fields: str | Sequence[str], text: str) -> str:
         raise ValueError(f"expected the {len(fields)} values of {', '.join(fields)}, as a JSON array or with commas"
                          f" between, got {text!r}")
     return key
+
+
+_MARK = "\x01"
+_LONGEST_VALUE = 200
+
+
+def observed_value(value: Any) -> str:
+    """The value by which an observed record is matched, as its row has it: a long one ends in its digest."""
+    text = str(value).replace("\0", "\N{REPLACEMENT CHARACTER}").replace(_MARK, " ")
+    if len(text) <= _LONGEST_VALUE:
+        return text
+    return f"{text[:_LONGEST_VALUE]}…{blake2b(text.encode('utf-8', 'surrogatepass'), digest_size=16).hexdigest()}"
+
+
+def observed_key(value: Any, remote_id: str) -> str:
+    """The key of the row of a record that was only observed: it belongs to no source, and those of a value are a range.
+    """
+    return f"{_MARK}{observed_value(value)}{_MARK}{remote_id}"
+
+
+def spoken_key(key: str) -> str:
+    """A key as people read it: of an observed record, the value by which it is matched."""
+    return key.split(_MARK)[1] if key.startswith(_MARK) and key.count(_MARK) > 1 else key

@@ -16,24 +16,39 @@ class Target(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields
         return self.layer if self.key is None else f"{self.layer}:{self.key}"
 
 
+class Audit(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+    """That the destination is read back, with about so many `calls` at most, the next audit going on from there.
+
+    `repair`: what drifted is sent again, and what is missing created again; `force`: be it ever so much.
+    """
+
+    calls: int = 1000
+    repair: bool = False
+    force: bool = False
+
+    def __str__(self) -> str:
+        return "audit" + (", repair" if self.repair else "") + (", force" if self.force else "")
+
+
 class RunOptions(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
     """How a run differs from an ordinary one.
 
     `full`: every record is sent again, whatever its digest, and nothing is deleted. `only`: nothing but these is read,
-    sent or deleted. `plan`, by itself: only the changes that the plan of this number names. Make the others with `of`:
-    what means the same is then written the same.
+    sent or deleted. `plan`, by itself: only the changes that the plan of this number names. `audit`: nothing is sent
+    but repairs. Make the others with `of`: what means the same is then written the same.
     """
 
     full: bool = False
     only: tuple[Target, ...] = ()
     plan: int | None = None
+    audit: Audit | None = None
 
     @classmethod
-    def of(cls, full: bool = False, only: Iterable[Target] = ()) -> Self:
+    def of(cls, full: bool = False, only: Iterable[Target] = (), audit: Audit | None = None) -> Self:
         """Options in their one order; a layer makes the targets among its records superfluous."""
         targets = set(only)
         kept = [target for target in targets if target.key is None or Target(target.layer) not in targets]
-        return cls(full, tuple(sorted(kept, key=lambda target: (target.layer, target.key or ""))))
+        return cls(full, tuple(sorted(kept, key=lambda target: (target.layer, target.key or ""))), audit=audit)
 
     @property
     def text(self) -> str:
@@ -58,6 +73,6 @@ class RunOptions(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown
         return not self.only or any(target.layer == layer for target in self.only)
 
     def __str__(self) -> str:
-        parts = ["everything again"] if self.full else []
+        parts = [str(self.audit)] if self.audit else ["everything again"] if self.full else []
         parts += [f"plan {self.plan}"] if self.plan is not None else []
         return ", ".join(parts + [f"only {target}" for target in self.only])

@@ -87,10 +87,15 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """A change was carried out. `remote_id` is the destination's id; `version` its new version, if it told one."""
+    """A change was carried out. `remote_id` is the destination's id; `version` its new version, if it told one.
+
+    `answered` is what the destination says that it holds now, as a mapping with the names of the payload's fields, if
+    it says so: an audit tells by it what it rewrites.
+    """
 
     remote_id: str | None = None
     version: str | None = None
+    answered: Any = None
 
 
 GONE = "gone"

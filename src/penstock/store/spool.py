@@ -59,11 +59,25 @@ class Spool:
         if self._connection is not None:
             self._connection.executemany("update entries set kind = ? where key = ?", ((kind, key) for key in keys))
 
+    def replace(self, entries: Iterable[Entry]) -> None:
+        """Give entries that are here another kind and item."""
+        if self._connection is not None:
+            self._connection.executemany("update entries set kind = ?, item = ? where key = ?",
+                                         ((kind, item, key) for key, kind, item in entries))
+
     def counts(self) -> dict[str, int]:
         """How many entries of each kind there are."""
         if self._connection is None:
             return {}
         return dict(self._connection.execute("select kind, count(*) from entries group by kind").fetchall())
+
+    def item(self, key: str) -> tuple[str, bytes] | None:
+        """The kind and item of one key's entry, if it has one."""
+        if self._connection is None:
+            return None
+        row: tuple[str, bytes] | None = self._connection.execute("select kind, item from entries where key = ?",
+                                                                 (key,)).fetchone()
+        return row
 
     def kind(self, key: str) -> str | None:
         """The kind of one key's entry, if it has one."""

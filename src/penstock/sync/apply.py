@@ -6,7 +6,17 @@ from penstock.domain.records import ChangeKind, Counts, RecordState
 from penstock.sync.doubt import Doubts
 from penstock.sync.dropped import REBASE
 from penstock.sync.layer_removal import LayerRemoval
-from penstock.sync.plan import ADOPT, WAITING, Item, LayerPlan, decode_item
+from penstock.sync.plan import (
+    ADOPT,
+    AMBIGUOUS,
+    MATCH,
+    MATCHED,
+    NEVER_SENT,
+    WAITING,
+    Item,
+    LayerPlan,
+    decode_item,
+)
 from penstock.sync.ports import Run
 from penstock.sync.sending import Sender
 from penstock.sync.state import Mark
@@ -32,6 +42,10 @@ class Applier:
         self._note("duplicate", RecordState.FAILED)
         if waiting := self._plan.spool.counts().get(WAITING, 0):
             self._plan.state.save([], Counts(failed=waiting))
+        self._note(AMBIGUOUS, RecordState.IN_DOUBT)
+        for kind in (MATCHED, MATCH):
+            for batch in self._batches(kind):
+                self._take_over(batch, alike=kind == MATCHED)
         for retried in (True, False) if self._plan.retried else (None,):  # what failed before goes first
             for batch in self._batches("create", retried):
                 self._create(batch)
@@ -109,7 +123,8 @@ class Applier:
                     item.error_class, item.error = "duplicate_key", "the source has several records with this key"
                     self._plan.problem(f"several records with the key {item.key!r}; none of them is sent")
             in_doubt = self._in_doubt(items) if status is RecordState.FAILED else set()
-            marks = [Mark(item.key, status, item.parent_key, error_class=item.error_class, error=item.error)
+            marks = [Mark(item.key, status, item.parent_key, error_class=item.error_class, error=item.error,
+                          tried=NEVER_SENT if kind == AMBIGUOUS else None)
                      for item in items if not item.noted and item.key not in in_doubt]
             counts = Counts(blocked=len(items)) if status is RecordState.BLOCKED else Counts(failed=len(items))
             self._plan.state.save(marks, counts)
@@ -128,8 +143,30 @@ class Applier:
             self._doubts.record(fresh)
             self._adopt(self._doubts.existing(self._sender.send(ChangeKind.CREATE, "create", fresh)))
 
+    def _take_over(self, batch: list[Item], *, alike: bool) -> None:
+        """Make observed records ours, in one write, and then what the source says, unless they are `alike` already."""
+        held = self._plan.state.held([str(item.remote_id) for item in batch])
+        others = [item for item in batch if item.remote_id in held]  # another subject has adopted it meanwhile
+        found = [item for item in batch if item.remote_id not in held]
+        changes = self._layer.mode != "create_only"
+        known = alike and changes
+        marks = [Mark(item.key, RecordState.SYNCED, item.parent_key, item.remote_id, answered=item.answered,
+                      digest=item.digest if known else None, canonical=item.canonical if known else None)
+                 for item in found]
+        sent = found if changes and not alike else []
+        self._plan.state.save(marks, Counts(skipped=len(found) - len(sent)),
+                              unobserved=[item.observed for item in batch if item.observed])
+        if sent:
+            self._sender.send(ChangeKind.UPDATE, "update", sent)
+        if others and self._layer.mode != "update_only":
+            for item in others:
+                item.remote_id = item.answered = None
+            self._create(others)
+
     def _adopt(self, found: list[Item]) -> None:
         """Make records that the destination has already what the source says, unless the layer changes nothing."""
+        if found and self._plan.matches is not None:
+            self._plan.state.note("observed_adopt", {"remote_ids": [str(item.remote_id) for item in found]})
         if found and self._layer.mode != "create_only":
             self._sender.send(ChangeKind.UPDATE, "update", found)
         elif found:

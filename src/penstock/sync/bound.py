@@ -6,6 +6,7 @@ as the plan has it was made before, by this run or another, and is no trouble.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any
 
 from penstock.domain.options import RunOptions
 from penstock.domain.records import RecordState
@@ -14,24 +15,25 @@ from penstock.store.spool import Entry, Spool
 from penstock.sync.define import LayerDefinition
 from penstock.sync.difference import plan_layer
 from penstock.sync.dropped import REBASE
-from penstock.sync.plan import ADOPT, Item, LayerPlan, decode_item
+from penstock.sync.plan import ADOPT, AMBIGUOUS, MATCH, MATCHED, Item, LayerPlan, decode_item
 from penstock.sync.planned import Named, PlannedLayer, Plans, declared, named
 from penstock.sync.ports import Run
 from penstock.sync.removal import DELETE
 from penstock.sync.state import LayerState
 
-_SENT = ("create", "update", ADOPT)
+_SENT = ("create", "update", ADOPT, MATCH, MATCHED)
 _LEFT, _MADE = "left", "made"  # kinds on a spool that nobody applies
 _MOST_SAID = 5
 _LONGEST_KEY = 60
-_DONE = {"create": "created", "update": "updated", DELETE: "deleted", ADOPT: "adopted", REBASE: "noted only"}
+_DONE = {"create": "created", "update": "updated", DELETE: "deleted", ADOPT: "adopted", REBASE: "noted only",
+         AMBIGUOUS: "left in doubt"}
 
 
 class BoundState(LayerState):
     """State that does not tell what was sent of the records that a plan names, so that each of them is planned."""
 
-    def __init__(self, plan_id: int, subject: str, layer: str, store: Store, *given: object) -> None:
-        super().__init__(store, *given)  # type: ignore[arg-type]
+    def __init__(self, plan_id: int, subject: str, layer: str, store: Store, *given: Any, **options: Any) -> None:
+        super().__init__(store, *given, **options)
         self.planned = PlannedLayer(store, plan_id, subject, layer)
 
     def digests(self, keys: Sequence[str]) -> list[Row]:
@@ -87,7 +89,7 @@ class Binding:
         plan = plan_layer(layer, run, state, states, spool=spool, whole=True)
         try:
             plan.after_upserts.clear()  # what is saved there has to be true of all records
-            for kind in (*_SENT, REBASE):
+            for kind in (*_SENT, REBASE, AMBIGUOUS):
                 for entries in spool.take(kind):
                     self._hold(plan, kind, [decode_item(encoded) for _, encoded in entries])
             for page in state.planned.pages():

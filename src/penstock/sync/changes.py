@@ -52,7 +52,7 @@ def changes(plan: LayerPlan, differing: Sequence[Differing]) -> list[tuple[str, 
         elif item.attempts or item.in_doubt:
             plan.retried += 1
         entries.append((kind, item))
-    return entries
+    return entries if plan.matches is None else plan.matches.held_against(entries)
 
 
 def remember(item: Item, row: Held) -> None:

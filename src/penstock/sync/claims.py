@@ -11,12 +11,12 @@ from itertools import islice
 from penstock.domain.bits import Bits
 from penstock.domain.records import Counts
 from penstock.store.port import Row, Store, Transaction
-from penstock.sync.plan import LayerPlan
+from penstock.sync.plan import AMBIGUOUS, MATCH, MATCHED, LayerPlan
 from penstock.sync.removal import lay_deletes, prunes_unmanaged
 from penstock.sync.state import Fence, add_counts
 
 _PAGE = 1000
-_NEW = ("create", "blocked", "failed", "duplicate")
+_NEW = ("create", "blocked", "failed", "duplicate", MATCH, MATCHED, AMBIGUOUS)
 """The kinds of entries on a spool that may have made a row."""
 
 
@@ -77,6 +77,8 @@ class Claims:
         if before is None:
             return
         plan.proven, plan.read_since = True, before
+        if prunes:
+            plan.state.note("observed_release", {})
         after = ""
         while True:
             params = {"scope": self._scope, "after": after, "before": before, "prunes": int(prunes), "count": _PAGE}

@@ -100,6 +100,7 @@ class SyncOptions:
     window: Window | None = None
     every: timedelta | None = None
     limits: tuple[Limit, ...] = ()
+    audit_every: timedelta | None = None
 
 
 class Sync(Generic[S]):

@@ -9,11 +9,13 @@ from penstock.domain.digest import DIGEST_BYTES, encode, refuse_unwritable
 from penstock.store.spool import Entry, Spool
 from penstock.sync.buckets import Buckets, Span, find_buckets
 from penstock.sync.changes import Differing, changes
+from penstock.sync.contact import is_due
 from penstock.sync.define import LayerDefinition
 from penstock.sync.dropped import Dropped
 from penstock.sync.incremental import find_increment
 from penstock.sync.intents import recover
 from penstock.sync.links import UNLINKED, Linked, Links
+from penstock.sync.matching import Matching
 from penstock.sync.plan import ADOPT, Item, LayerPlan, entry
 from penstock.sync.ports import Run
 from penstock.sync.read import Page, Unreadable, bucket_pages, changed_pages, pages
@@ -33,11 +35,18 @@ def plan_layer(layer: LayerDefinition, run: Run, state: LayerState, states: Mapp
     if state.fenced:
         recover(state)
     plan = LayerPlan(layer, state, spool=spool or Spool(), whole=whole)
+    matching = plan.matches = Matching(plan) if layer.verb("read") is not None else None
     try:
+        plan.unread = not state.fenced and is_due(layer, state)
         _read(plan, run, Links(layer, states, planned), Dropped(plan, run.subject.key))
+        if matching is not None:
+            matching.settle()
     except BaseException:
         plan.spool.close()
         raise
+    finally:
+        if matching is not None:
+            matching.close()
     return plan
 
 

@@ -14,11 +14,11 @@ from penstock.domain.records import ChangeKind, Counts
 from penstock.sync.changes import remember
 from penstock.sync.intents import NO_ANSWER, encoded
 from penstock.sync.messages import kept
-from penstock.sync.plan import Item, LayerPlan
+from penstock.sync.plan import AMBIGUOUS, NEVER_SENT, Item, LayerPlan
 from penstock.sync.sending import Conflict, doubtful
 from penstock.sync.verbs import Verbs
 
-AMBIGUOUS, NO_LOOKUP = "ambiguous", "no_lookup"
+NO_LOOKUP = "no_lookup"
 FORGOTTEN = "forgotten"
 """By a person (see surgery.py): it is looked up as well, but was given up where the source has it no more."""
 _KEY_BYTES = 16
@@ -95,8 +95,8 @@ class Doubts:
         for item in doubted:
             if row := rows.get(item.key):
                 remember(item, row)
-        given_up = [item for item in doubted if item.error_class == FORGOTTEN]
-        doubted = [item for item in doubted if item.error_class != FORGOTTEN]
+        given_up = [item for item in doubted if item.error_class == FORGOTTEN or item.tried == NEVER_SENT]
+        doubted = [item for item in doubted if item.error_class != FORGOTTEN and item.tried != NEVER_SENT]
         found = self._found(doubted)
         later = [item for item in found.absent if not self._is_old(item)]
         self._stay(found, later, self._unsearchable(doubted))

@@ -7,7 +7,11 @@ from typing import Any
 from penstock.domain.records import RecordState
 from penstock.store.spool import Spool
 from penstock.sync.define import LayerDefinition
+from penstock.sync.plan import MATCH, MATCHED
 from penstock.sync.state import LayerState
+
+_TO_COME = ("create", MATCH, MATCHED)
+"""The kinds of changes by which a record gets its remote id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +63,7 @@ class Links:
         remote_id, status = found.get(key or "", (None, None))
         if remote_id is not None and status != RecordState.IN_DOUBT:
             return _Link(key, remote_id)
-        if key is not None and target in self._planned and self._planned[target].kind(key) == "create":
+        if key is not None and target in self._planned and self._planned[target].kind(key) in _TO_COME:
             return _Link(key, None)
         if key is None:
             return _Link(key, None, "parent_missing", f"it names no record of {target}")

@@ -7,6 +7,7 @@ disk, what is seen costs a bit, what is unchanged costs nothing.
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import msgspec
 
@@ -19,6 +20,9 @@ from penstock.sync.state import LayerState
 
 WAITING = "waiting"
 ADOPT = "adopt"
+MATCH, MATCHED, AMBIGUOUS = "match", "matched", "ambiguous"
+NEVER_SENT = b""
+"""Tried, of a record in doubt: it was not sent, since it is not clear which of those at the destination it is."""
 _MOST_PROBLEMS = 5
 
 
@@ -56,6 +60,8 @@ class Item(msgspec.Struct, array_like=True):
     absent: bool = False
     idempotency_key: str | None = None
     reference_keys: tuple[str | None, ...] = ()
+    observed: str | None = None  # the key of the observed row that it is matched with
+    answered: dict[str, bytes] | None = None  # what the destination said that it holds
 
     @property
     def unchanged(self) -> bool:
@@ -79,18 +85,26 @@ encode_item = msgspec.msgpack.Encoder().encode
 decode_item = msgspec.msgpack.Decoder(Item).decode
 
 
+class Matcher(Protocol):
+    """What holds creates against what was observed at the destination: see sync/matching.py."""
+
+    def held_against(self, changes: list[tuple[str, Item]]) -> list[tuple[str, Item]]: ...
+
+
 @dataclass(slots=True)
 class LayerPlan:
     """What would change in one layer.
 
     Kinds on the spool: create, update, delete, blocked, duplicate, failed; waiting: it failed, and waits to be sent
-    again; adopt: it is looked up, and updated if it is there; and rebase: only its digest is saved. `retried` is how
+    again; adopt: it is looked up, and updated if it is there; match: it is one that was observed, and is updated, or
+    (matched) is so already; ambiguous: it may be one of several; and rebase: only its digest is saved. `retried` is how
     many creates and updates failed or were lost before,
     `doubtful_ms` for how long it is yet too early to believe that creates in doubt are absent.
     `fields` counts updates by the name of a field and whether it is `changed` or `added`. `after_upserts` is what is to
     be saved once creates and updates have their outcomes. `proven` says that what is absent from the source was told
     apart, be it nothing. `whole`: all of the source is to be read, also where it could tell that it did not change.
-    `read_since` is of a layer that subjects share: all of them were last read whole no earlier.
+    `read_since` is of a layer that subjects share: all of them were last read whole no earlier. `matches` is of a layer
+    whose destination can be read, and `unread` says that it is yet to be, before anything is sent.
     """
 
     layer: LayerDefinition
@@ -107,6 +121,8 @@ class LayerPlan:
     read_since: int | None = None
     doubtful_ms: int = 0
     whole: bool = False
+    matches: "Matcher | None" = None
+    unread: bool = False
 
     def problem(self, text: str) -> None:
         """Keep the first few things that are wrong with the source, for the run's message."""
@@ -116,11 +132,12 @@ class LayerPlan:
     def summary(self) -> dict[str, int]:
         """How many records there are of each kind of change."""
         kinds = self.spool.counts()
-        return {"create": kinds.get("create", 0), "update": kinds.get("update", 0),
+        return {"create": kinds.get("create", 0), "update": kinds.get("update", 0) + kinds.get(MATCH, 0),
                 "delete": kinds.get("delete", 0),
-                "skip": self.counts.skipped + sum(kinds.get(kind, 0) for kind in ("rebase", ADOPT)),
+                "skip": self.counts.skipped + sum(kinds.get(kind, 0) for kind in ("rebase", ADOPT, MATCHED)),
                 "blocked": kinds.get("blocked", 0),
-                "failed": self.counts.failed + sum(kinds.get(kind, 0) for kind in ("failed", "duplicate", WAITING))}
+                "failed": self.counts.failed + sum(kinds.get(kind, 0)
+                                                   for kind in ("failed", "duplicate", WAITING, AMBIGUOUS))}
 
 
 def entry(kind: str, item: Item) -> Entry:

@@ -14,7 +14,7 @@ from penstock.domain.errors import PlanRefused
 from penstock.domain.options import RunOptions
 from penstock.store.port import Params, Row, Store
 from penstock.sync.define import LayerDefinition
-from penstock.sync.plan import ADOPT, Item, LayerPlan, decode_item
+from penstock.sync.plan import ADOPT, MATCH, MATCHED, Item, LayerPlan, decode_item
 
 KINDS = ("create", "update", "delete", ADOPT)
 """The changes that a plan names. What is to be adopted is looked up, and updated if it is there."""
@@ -43,6 +43,8 @@ def named(kind: str, item: Item) -> Named:
     Its digest is that of what is sent, but with the keys of parent and references instead of their remote ids: what the
     same plan is yet to create has none.
     """
+    if kind in (MATCH, MATCHED):
+        kind = ADOPT
     if kind == "delete":
         return Named(item.key, kind, None, item.remote_id)
     digest = item.digest
@@ -55,10 +57,10 @@ def named(kind: str, item: Item) -> Named:
 
 def changes_of(plan: LayerPlan) -> Iterator[tuple[str, Item]]:
     """All that a plan of a layer would change, with the kind of each, a page at a time from its spool."""
-    for kind in KINDS:
+    for kind in (*KINDS, MATCH, MATCHED):
         for entries in plan.spool.take(kind):
             for _, encoded in entries:
-                yield kind, decode_item(encoded)
+                yield ADOPT if kind in (MATCH, MATCHED) else kind, decode_item(encoded)
 
 
 def declared(layer: LayerDefinition) -> str:

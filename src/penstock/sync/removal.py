@@ -13,9 +13,11 @@ DELETE = "delete"
 def lay_absent(plan: LayerPlan) -> None:
     """Lay a delete for every row that a complete read did not meet. An empty source proves nothing."""
     plan.proven = True
-    if len(plan.seen) == plan.state.count():
-        return
     prunes = prunes_unmanaged(plan)
+    if len(plan.seen) == plan.state.count(observed=prunes):
+        return
+    if prunes and plan.state.fenced:
+        plan.state.note("observed_release", {})
     for rows in plan.state.pages():
         there = Bits()
         there.add([row[0] for row in rows])

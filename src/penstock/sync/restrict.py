@@ -5,7 +5,7 @@ many are missing, or whether another subject has it; and in a layer to which oth
 it deleted would leave their records behind, or take them along. Such deletes are left to an ordinary run.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -66,7 +66,7 @@ def in_source(plan: LayerPlan, key: str) -> bool:
 class SomeOf(Spool):
     """A spool that takes the entries of some keys only."""
 
-    def __init__(self, keys: frozenset[str]) -> None:
+    def __init__(self, keys: Container[str]) -> None:
         super().__init__()
         self._keys = keys
 
@@ -92,8 +92,8 @@ class Asked(LayerState):
     stopped goes on from there.
     """
 
-    def __init__(self, keys: frozenset[str] | None, again: bool, *given: Any) -> None:
-        super().__init__(*given)
+    def __init__(self, keys: frozenset[str] | None, again: bool, *given: Any, **options: Any) -> None:
+        super().__init__(*given, **options)
         self._keys = keys
         self._again = again
 

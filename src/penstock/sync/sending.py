@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from penstock.domain.errors import Refused, StaleLease, Stopping, Throttled
+from penstock.domain.fields import held_digests
 from penstock.domain.records import CONFLICTS, GONE, ChangeKind, Counts, Done, Outcome, RecordState, Rejected
 from penstock.domain.retry import RetryPolicy
 from penstock.sync.messages import kept, kept_class, plain
@@ -172,8 +173,9 @@ class Sender:
             counts.created += 1
         else:
             counts.updated += 1
+        answered = None if outcome.answered is None else held_digests(outcome.answered)
         marks.append(Mark(item.key, RecordState.SYNCED, item.parent_key, remote_id, outcome.version, item.digest,
-                          canonical=item.canonical))
+                          canonical=item.canonical, answered=answered))
 
 
 def doubtful(item: Item, error_class: str, error: str) -> Mark:

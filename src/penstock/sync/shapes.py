@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from penstock.domain.fields import FIELD_BYTES, field_digests
+from penstock.domain.fields import FIELD_BYTES
 from penstock.store.port import Store, Transaction
 
 _NUMBER_BYTES = 3
@@ -25,14 +25,14 @@ class Shapes:
         self._numbers: dict[tuple[str, ...], int] = {}
         self._fresh: list[tuple[str, ...]] = []
 
-    def encoded(self, tx: Transaction, canonicals: Iterable[bytes | None]) -> list[bytes | None]:
-        """What is to be kept of each payload; None where there is none, or there are too many shapes.
+    def encoded(self, tx: Transaction, digests: Iterable[Mapping[str, bytes] | None]) -> list[bytes | None]:
+        """What is to be kept of the digests of each payload; None where there are none, or too many shapes.
 
         `committed` says that the transaction was; until then the numbers that it gave are not relied on.
         """
         while self._fresh:
             self._numbers.pop(self._fresh.pop(), None)
-        return [None if canonical is None else self._one(tx, field_digests(canonical)) for canonical in canonicals]
+        return [None if each is None else self._one(tx, each) for each in digests]
 
     def committed(self) -> None:
         """What was encoded last is in the store."""
@@ -50,7 +50,7 @@ class Shapes:
         return {name: kept[start:start + FIELD_BYTES] for name, start in zip(names, starts, strict=False)}
 
     def _one(self, tx: Transaction, digests: Mapping[str, bytes]) -> bytes | None:
-        names = tuple(digests)
+        names = tuple(sorted(digests))
         if names not in self._numbers:
             self._read(tx)
         number = self._numbers.get(names)
@@ -61,7 +61,7 @@ class Shapes:
             assert row is not None
             number = self._numbers[names] = int(row[0])
             self._fresh.append(names)
-        return number.to_bytes(_NUMBER_BYTES, "big") + b"".join(digests.values())
+        return number.to_bytes(_NUMBER_BYTES, "big") + b"".join(digests[name] for name in names)
 
     def _read(self, tx: Transaction) -> None:
         for number, names in tx.rows("shapes", {"layer_table": self._table}):

@@ -10,6 +10,7 @@ from operator import lt
 from typing import Any, NamedTuple
 
 from penstock.domain.errors import StaleLease
+from penstock.domain.fields import field_digests
 from penstock.domain.records import Counts, RecordState
 from penstock.store.port import Params, Row, Store, Transaction
 from penstock.sync.shapes import Shapes
@@ -58,7 +59,8 @@ class Mark:
     `digest` is that of what the destination surely has now, and `canonical` is that itself, where the layer keeps the
     digests of its fields. Of a record that failed, `attempts` is how often, and `wait_ms` when it may be sent again,
     counted from now; of one in doubt, when it may be believed to be absent. `tried` is the digest of what was sent
-    last, where it is not surely there; in doubt, with the value of the layer's `match` behind it.
+    last, where it is not surely there; in doubt, with the value of the layer's `match` behind it. `answered` are the
+    digests of the fields that the destination said it holds.
     """
 
     key: str
@@ -73,6 +75,7 @@ class Mark:
     attempts: int | None = None
     wait_ms: int | None = None
     tried: bytes | None = None
+    answered: Mapping[str, bytes] | None = None
 
 
 _COLUMNS = ("key", "parent_key", "remote_id", "version", "digest", "status", "error_class", "error",
@@ -83,11 +86,15 @@ class LayerState:
     """Reads and writes the rows of one layer's table in one scope."""
 
     def __init__(self, store: Store, table: str, scope: str, fence: Fence | None, shapes: Shapes | None = None,
-                 dependents: Mapping[str, str | None] | None = None, shared: bool = False) -> None:
+                 dependents: Mapping[str, str | None] | None = None, shared: bool = False, *,
+                 field_digests: bool = True) -> None:
         """`dependents` are the tables of layers that refer to this one, each with the scope to look at (None: all).
-        `shared` rows are those of an account-scoped layer, which subjects claim."""
+        `shared` rows are those of an account-scoped layer, which subjects claim. Without `field_digests` only those of
+        what the destination answered are kept.
+        """
         self._store = store
         self._shapes = shapes
+        self._field_digests = field_digests
         self._dependents = dependents or {}
         self._shared = int(shared)
         self._table = table
@@ -148,11 +155,15 @@ class LayerState:
 
     def fields(self, keys: Sequence[str]) -> dict[str, Mapping[str, bytes]]:
         """The digests of the fields of what the destination has, by key and name; of the keys that have any."""
-        if self._shapes is None or not keys:
+        if self._shapes is None or not self._field_digests or not keys:
             return {}
         params = {"scope": self._scope, "keys": list(keys)}
         rows = self._store.read(lambda tx: tx.rows("state_fields", params, layer=self._table))
         return {key: self._shapes.decoded(bytes(kept)) for key, kept in rows}
+
+    def decoded(self, kept: bytes | None) -> Mapping[str, bytes]:
+        """The digests of fields, by name, that a column of this layer keeps; none where it keeps nothing."""
+        return {} if self._shapes is None or kept is None else self._shapes.decoded(bytes(kept))
 
     def ask(self, name: str, params: Params) -> list[Row]:
         """The rows of a statement about this layer in this scope."""
@@ -166,6 +177,20 @@ class LayerState:
             tx.execute(name, self._placed(params), layer=self._table)
 
         self._store.write(work)
+
+    def note_answers(self, name: str, answers: Mapping[str, Mapping[str, bytes]]) -> None:
+        """Carry out a statement that keeps what the destination holds, by key, under the run's lease."""
+        columns: dict[str, list[Any]] = {"key": list(answers), "scope": [self._scope] * len(answers)}
+
+        def work(tx: Transaction) -> None:
+            if self._fence is not None:
+                add_counts(tx, self._fence, Counts())
+            kept = self._shapes.encoded(tx, answers.values()) if self._shapes else [None] * len(answers)
+            tx.execute_many(name, {**columns, "answered": kept}, layer=self._table)
+
+        self._store.write(work)
+        if self._shapes:
+            self._shapes.committed()
 
     def _placed(self, params: Params) -> Params:
         return {"layer_table": self._table, "scope": self._scope, **params}
@@ -204,8 +229,10 @@ class LayerState:
         params = {"remote_ids": list(remote_ids)}
         return {row[0] for row in self._store.read(lambda tx: tx.rows("state_taken", params, layer=self._table))}
 
-    def count(self) -> int:
-        row = self._store.read(lambda tx: tx.row("state_count", {"scope": self._scope}, layer=self._table))
+    def count(self, *, observed: bool) -> int:
+        """How many rows there are; without those that were only `observed`, if so asked."""
+        params = {"scope": self._scope, "observed": int(observed)}
+        row = self._store.read(lambda tx: tx.row("state_count", params, layer=self._table))
         return int(row[0]) if row else 0
 
     def managed_before(self) -> bool:
@@ -252,8 +279,11 @@ class LayerState:
         """Save marks in place of such a note."""
         self._save(marks, Counts(), (), lambda tx: tx.execute("intent_remove", {"id": intent}))
 
-    def save(self, marks: Sequence[Mark], counts: Counts, gone: Sequence[str] = ()) -> None:
+    def save(self, marks: Sequence[Mark], counts: Counts, gone: Sequence[str] = (),
+             unobserved: Sequence[str] = ()) -> None:
         """Save marks, forget the keys in `gone`, and add `counts` to the run, all or nothing.
+
+        `unobserved` are keys of rows that were only observed, and are another's now.
 
         Raises `StaleLease` if the run belongs to somebody else by now.
         """
@@ -263,6 +293,8 @@ class LayerState:
         def last(tx: Transaction) -> None:
             if answered is not None:
                 tx.execute("intent_remove", {"id": answered})
+            if unobserved:
+                tx.execute("state_remove", {"scope": self._scope, "keys": list(unobserved)}, layer=self._table)
 
         self._save(marks, counts, gone, last)
         self._intended = left
@@ -282,8 +314,7 @@ class LayerState:
             if self.tally is not None and counts.deleted:
                 self.tally(tx, counts.deleted)
             if marks:
-                canonicals = [mark.canonical for mark in marks]
-                columns["fields"] = self._shapes.encoded(tx, canonicals) if self._shapes else [None] * len(marks)
+                columns["fields"], columns["answered"] = self._digests(tx, marks)
                 tx.execute_many("state_settle", columns, layer=self._table)
             if gone:
                 tx.execute("state_remove", {"scope": self._scope, "keys": list(gone)}, layer=self._table)
@@ -292,6 +323,15 @@ class LayerState:
         self._store.write(work)
         if self._shapes:
             self._shapes.committed()
+
+    def _digests(self, tx: Transaction, marks: Sequence[Mark]) -> tuple[list[bytes | None], list[bytes | None]]:
+        """What is kept of the fields of each: of what was sent, and of what was answered."""
+        if self._shapes is None:
+            return [None] * len(marks), [None] * len(marks)
+        sent = [field_digests(mark.canonical) if self._field_digests and mark.canonical is not None else None
+                for mark in marks]
+        both = self._shapes.encoded(tx, [*sent, *(mark.answered for mark in marks)])
+        return both[:len(marks)], both[len(marks):]
 
     def _forget_dependents(self, tx: Transaction) -> None:
         """Have all records of the layers that refer to this one read again."""

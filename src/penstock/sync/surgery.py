@@ -128,6 +128,7 @@ class Surgery:
                 if (other_scope, other_key) != (scope, key):
                     raise SurgeryRefused(f"{self.layer.name} {other_key!r} of {self._scoped} {other_scope} holds the"
                                          f" remote id {remote_id!r}: forget it first if that is wrong")
+            tx.execute("observed_adopt", {"scope": scope, "remote_ids": [remote_id]}, layer=self.layer.table)
             tx.execute("row_adopt", {"scope": scope, "key": key, "remote_id": remote_id}, layer=self.layer.table)
             self._reread(tx, scope)
 

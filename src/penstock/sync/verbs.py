@@ -36,9 +36,9 @@ class Verbs:
         assert verb is not None, f"{layer.name} was declared without {name}"
         before = self._run.calls.write
         try:
-            answer = self._finish(verb(changes, self._run))
+            answer = self.finish(verb(changes, self._run))
         finally:
-            if self._run.calls.write == before and not _counts(layer):
+            if self._run.calls.write == before and not counts_itself(layer):
                 self._run.calls.write += 1
         return _outcomes(f"{layer.name}.{name}", answer, changes)
 
@@ -47,8 +47,8 @@ class Verbs:
         verb = layer.verb("find")
         assert verb is not None
         before = self._run.calls.read
-        found: Mapping[str, Any] = self._finish(verb(list(values), self._run)) or {}
-        if self._run.calls.read == before and not _counts(layer):
+        found: Mapping[str, Any] = self.finish(verb(list(values), self._run)) or {}
+        if self._run.calls.read == before and not counts_itself(layer):
             self._run.calls.read += 1
         return {value: [ids] if isinstance(ids, str) else [str(id) for id in ids] if isinstance(ids, list | tuple)
                 else [str(ids)] for value, ids in found.items() if ids is not None}
@@ -58,15 +58,16 @@ class Verbs:
         verb = layer.verb("fetch")
         assert verb is not None
         before = self._run.calls.read
-        held = self._finish(verb(list(remote_ids), self._run)) or {}
-        if self._run.calls.read == before and not _counts(layer):
+        held = self.finish(verb(list(remote_ids), self._run)) or {}
+        if self._run.calls.read == before and not counts_itself(layer):
             self._run.calls.read += 1
         if not isinstance(held, Mapping):
             raise DestinationError(f"{layer.name}.fetch: expected a mapping from remote ids to what is held there, got"
                                    f" {type(held).__name__}")
         return {str(remote_id): payload for remote_id, payload in held.items() if payload is not None}
 
-    def _finish(self, answer: Any) -> Any:
+    def finish(self, answer: Any) -> Any:
+        """What a verb gave; of one that is `async def`, once it has given it."""
         if not inspect.isawaitable(answer):
             return answer
         if self._runner is None:
@@ -106,7 +107,7 @@ def _out_of_order(outcomes: Sequence[Outcome | None], changes: Sequence[Change])
     return given != known and sorted(given) == sorted(known)
 
 
-def _counts(layer: LayerDefinition) -> bool:
+def counts_itself(layer: LayerDefinition) -> bool:
     """Whether the layer's destination counts its own requests; where it does not, a verb counts as one."""
     return getattr(layer.layer.destination, "counts_calls", False) is True
 

@@ -58,6 +58,12 @@ def verdict(layer: _Layer, kind: str | None, item: Item | None, source: Any, sta
             return Verdict("skip", "it only lacks fields that render no longer gives; the digest is noted anew")
         case "create":
             return Verdict("create", _why_create(state))
+        case "match":
+            return Verdict("update", f"the destination has one record that matches it, {item.remote_id}; it is adopted")
+        case "matched":
+            return Verdict("skip", f"the destination has it already, just so, as {item.remote_id}; it is adopted")
+        case "ambiguous":
+            return Verdict("wait", f"{item.error}")
         case _:
             return _update(item, state)
 

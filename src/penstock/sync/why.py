@@ -19,7 +19,7 @@ from penstock.sync.declare import SyncDefinition
 from penstock.sync.define import LayerDefinition
 from penstock.sync.difference import plan_layer
 from penstock.sync.messages import kept
-from penstock.sync.plan import Item, LayerPlan, decode_item
+from penstock.sync.plan import AMBIGUOUS, MATCH, MATCHED, Item, LayerPlan, decode_item
 from penstock.sync.ports import Run
 from penstock.sync.remote import ask_remote
 from penstock.sync.restrict import SomeOf, in_source
@@ -31,7 +31,8 @@ from penstock.sync.verdict import Verdict, verdict
 from penstock.sync.window import layer_states, opened
 
 _MOST_CLAIMANTS = 10
-_KINDS = ("create", "update", "delete", "blocked", "failed", "duplicate", "waiting", "rebase")
+_KINDS = ("create", "update", "delete", "blocked", "failed", "duplicate", "waiting", "rebase", MATCH, MATCHED,
+          AMBIGUOUS)
 
 
 class Unsent(LayerState):
@@ -110,7 +111,7 @@ class _Examination:
 
     def plan(self, layer: LayerDefinition, key: str, run: Run) -> LayerPlan:
         state = Unsent(self._store, layer.table, self._states[layer.name].scope, None,
-                       Shapes(self._store, layer.table) if layer.field_digests else None)
+                       Shapes(self._store, layer.table), field_digests=layer.field_digests)
         state.key = key
         return plan_layer(layer, run, state, self._states, spool=SomeOf(frozenset({key})), whole=True)
 

@@ -18,12 +18,14 @@ from penstock.store.spool import Spool
 from penstock.sync.apply import Applier
 from penstock.sync.bound import binding
 from penstock.sync.claims import Claims
+from penstock.sync.contact import make_contacts
 from penstock.sync.declare import SyncDefinition
 from penstock.sync.difference import plan_layer
 from penstock.sync.doubt import wait_for_doubts
 from penstock.sync.plan import LayerPlan
 from penstock.sync.planned import Plans
 from penstock.sync.ports import Run
+from penstock.sync.repair import audit_run
 from penstock.sync.restrict import plan_restricted, restricted, state_type
 from penstock.sync.runs import RETRY, Settlement
 from penstock.sync.shapes import Shapes
@@ -96,10 +98,13 @@ def _serve(store: Store, definition: SyncDefinition, subject: Subject, options: 
         stack.callback(verbs.close)
         states = layer_states(store, definition, subject, fence, options)
         definition = restricted(definition, options)
+        if options.audit is not None:
+            return audit_run(definition, run, verbs, states, options.audit)
         bound = binding(store, definition.name, subject.key, options)
         withholding = Withholding(store, events, definition, subject, fence)
         served: list[tuple[LayerPlan, Applier]] = []
         shared: list[Claims] = []
+        make_contacts(definition.layers, run, verbs, states)
         for layer in definition.layers:
             claims: Claims | None = None
             if layer.account_scoped and options.keys(layer.name) is None:
@@ -152,9 +157,10 @@ def layer_states(store: Store, definition: SyncDefinition, subject: Subject,
     asked = options or RunOptions()
     return {layer.name: state_type(asked, layer.name, subject.key)(
                 store, layer.table, layer.scope(subject.key, subject.account), fence,
-                Shapes(store, layer.table) if layer.field_digests else None,
+                Shapes(store, layer.table),
                 {each.table: None if layer.account_scoped else subject.key
-                 for each in definition.layers if layer.name in each.targets}, layer.account_scoped)
+                 for each in definition.layers if layer.name in each.targets}, layer.account_scoped,
+                field_digests=layer.field_digests)
             for layer in definition.layers}
 
 

@@ -127,14 +127,16 @@ class Parcels:
         def render(self: Any, parcel: Parcel, run: Run) -> dict[str, Any]:
             return {"address": parcel.address, "weight": parcel.weight}
 
+        every = options.pop("audit_every", None)
+        subjects = options.pop("subjects", ["depot"])
         layer = type("Post", (Layer,), {"key": "id", "match": "address", "batch_size": 8, "source": source,
                                         "render": render, "destination": self.depot, **options})
 
-        @app.sync("parcels")
+        @app.sync("parcels", audit_every=every)
         class Deliveries(Sync[str]):
             layers = [layer]
 
             def subjects(self) -> Iterator[Subject]:
-                yield Subject("depot", account="acme")
+                yield from (Subject(key, account="acme") for key in subjects)
 
         return app

@@ -350,6 +350,17 @@ create table penstock.planned_changes (
     primary key (plan_id, subject, layer, key)
 );
 
+create table penstock.contacts (
+    layer_table   text not null,
+    scope         text not null,
+    contacted_at  bigint,
+    begun_at      bigint,
+    place         text,
+    findings      text,
+    audited_at    bigint,
+    primary key (layer_table, scope)
+);
+
 create table penstock.periodic (
     name        text primary key,
     spec        text not null,

@@ -313,6 +313,17 @@ create table penstock_planned_changes (
     primary key (plan_id, subject, layer, key)
 ) without rowid;
 
+create table penstock_contacts (
+    layer_table   text not null,
+    scope         text not null,
+    contacted_at  integer,
+    begun_at      integer,
+    place         text,
+    findings      text,
+    audited_at    integer,
+    primary key (layer_table, scope)
+) without rowid;
+
 create table penstock_periodic (
     name        text primary key,
     spec        text not null,

@@ -183,15 +183,16 @@ limit :count;
 -- name: state_taken
 -- dialect: postgres
 -- differs: each dialect takes an array in its own way
-select remote_id, scope, key from penstock.layer where remote_id = any (:remote_ids);
+select remote_id, scope, key from penstock.layer where remote_id = any (:remote_ids) and status <> 'observed';
 
 -- name: state_taken
 -- dialect: sqlite
 -- differs: each dialect takes an array in its own way
-select remote_id, scope, key from penstock.layer where remote_id in (select value from json_each(:remote_ids));
+select remote_id, scope, key from penstock.layer
+where remote_id in (select value from json_each(:remote_ids)) and status <> 'observed';
 
 -- name: state_count
-select count(*) from penstock.layer where scope = :scope;
+select count(*) from penstock.layer where scope = :scope and (:observed = 1 or status <> 'observed');
 
 -- name: state_page
 select id, key from penstock.layer where scope = :scope and key > :after order by key limit :count;
@@ -213,15 +214,15 @@ from penstock.layer where scope = :scope and key in (select value from json_each
 -- name: state_settle
 -- dialect: postgres
 -- differs: each dialect takes many rows in its own way
-insert into penstock.layer as held (scope, key, parent_key, remote_id, version, digest, fields, status, error_class, error,
-                                    attempts, retry_at, tried, changed_at, run_id, unclaimed_at)
-select scope, key, parent_key, remote_id, version, digest, fields, status, error_class, error, attempts,
+insert into penstock.layer as held (scope, key, parent_key, remote_id, version, digest, fields, answered, status,
+                                    error_class, error, attempts, retry_at, tried, changed_at, run_id, unclaimed_at)
+select scope, key, parent_key, remote_id, version, digest, fields, answered, status, error_class, error, attempts,
        penstock.now() + wait_ms, tried, penstock.now(), run_id, case when shared = 1 then penstock.now() end
 from unnest(:scope::text[], :key::text[], :parent_key::text[], :remote_id::text[], :version::text[],
-            :digest::bytea[], :fields::bytea[], :status::text[], :error_class::text[], :error::text[],
+            :digest::bytea[], :fields::bytea[], :answered::bytea[], :status::text[], :error_class::text[], :error::text[],
             :attempts::smallint[], :wait_ms::bigint[], :tried::bytea[], :run_id::bigint[],
             :shared::smallint[])
-     as s (scope, key, parent_key, remote_id, version, digest, fields, status, error_class, error, attempts,
+     as s (scope, key, parent_key, remote_id, version, digest, fields, answered, status, error_class, error, attempts,
            wait_ms, tried, run_id, shared)
 on conflict (scope, key) do update
 set parent_key = coalesce(excluded.parent_key, held.parent_key),
@@ -229,6 +230,9 @@ set parent_key = coalesce(excluded.parent_key, held.parent_key),
     version = case when excluded.status = 'synced' then excluded.version else held.version end,
     digest = case when excluded.status in ('blocked', 'failed') then held.digest else excluded.digest end,
     fields = case when excluded.status in ('blocked', 'failed') then held.fields else excluded.fields end,
+    answered = case when excluded.status in ('blocked', 'failed') then held.answered
+                    when excluded.status = 'synced' and held.digest is null then coalesce(excluded.answered, held.answered)
+                    else excluded.answered end,
     status = excluded.status, error_class = excluded.error_class, error = excluded.error,
     attempts = excluded.attempts, retry_at = excluded.retry_at, tried = excluded.tried,
     changed_at = excluded.changed_at, run_id = excluded.run_id;
@@ -236,16 +240,19 @@ set parent_key = coalesce(excluded.parent_key, held.parent_key),
 -- name: state_settle
 -- dialect: sqlite
 -- differs: each dialect takes many rows in its own way
-insert into penstock.layer as held (scope, key, parent_key, remote_id, version, digest, fields, status, error_class, error,
-                                    attempts, retry_at, tried, changed_at, run_id, unclaimed_at)
-values (:scope, :key, :parent_key, :remote_id, :version, :digest, :fields, :status, :error_class, :error, :attempts,
-        penstock.now() + :wait_ms, :tried, penstock.now(), :run_id, case when :shared = 1 then penstock.now() end)
+insert into penstock.layer as held (scope, key, parent_key, remote_id, version, digest, fields, answered, status,
+                                    error_class, error, attempts, retry_at, tried, changed_at, run_id, unclaimed_at)
+values (:scope, :key, :parent_key, :remote_id, :version, :digest, :fields, :answered, :status, :error_class, :error,
+        :attempts, penstock.now() + :wait_ms, :tried, penstock.now(), :run_id, case when :shared = 1 then penstock.now() end)
 on conflict (scope, key) do update
 set parent_key = coalesce(excluded.parent_key, held.parent_key),
     remote_id = coalesce(excluded.remote_id, held.remote_id),
     version = case when excluded.status = 'synced' then excluded.version else held.version end,
     digest = case when excluded.status in ('blocked', 'failed') then held.digest else excluded.digest end,
     fields = case when excluded.status in ('blocked', 'failed') then held.fields else excluded.fields end,
+    answered = case when excluded.status in ('blocked', 'failed') then held.answered
+                    when excluded.status = 'synced' and held.digest is null then coalesce(excluded.answered, held.answered)
+                    else excluded.answered end,
     status = excluded.status, error_class = excluded.error_class, error = excluded.error,
     attempts = excluded.attempts, retry_at = excluded.retry_at, tried = excluded.tried,
     changed_at = excluded.changed_at, run_id = excluded.run_id;
