@@ -163,6 +163,12 @@ def test_requests_with_other_options_become_runs_of_their_own_in_order(engine: E
     assert engine.clock.fetch("select count(*) from penstock.sync_requests") == [(0,)]
 
 
+def test_a_run_tells_its_options(engine: Engine) -> None:
+    assert run(engine, "people", FULL).options == FULL.text
+    [ordinary] = engine.sync("people", "g1")
+    assert ordinary.options == ""
+
+
 def test_a_request_does_not_fold_into_a_pending_run_of_other_options(engine: Engine, directory: Directory) -> None:
     directory.people.before = Unavailable("down", sent=False)
     ask(engine, "people", only("People:p1"))

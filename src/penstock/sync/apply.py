@@ -67,8 +67,14 @@ class Applier:
         for unsent in removal.never_sent():
             self._run.check()
             self._plan.state.save([], Counts(deleted=len(unsent)), gone=[item.key for item in unsent])
+        elsewhere: set[str] | None = None
         for batch, approved in removal.batches(self._layer.batch_size):
             self._run.check()
+            if elsewhere is None:
+                elsewhere = removal.held_elsewhere()
+            if left := [item.key for item in batch if item.key in elsewhere]:
+                self._plan.state.save([], Counts(skipped=len(left)), gone=left)
+                batch = [item for item in batch if item.key not in elsewhere]
             doubted = self._doubts.look_up_absent([item for item in batch if item.in_doubt])
             if doubted:
                 self._plan.state.save([], Counts(deleted=len(doubted)), gone=[item.key for item in doubted])

@@ -94,6 +94,20 @@ class LayerRemoval:
             if approved or self.withheld_for is None:
                 yield from ((batch, approved) for batch in _regrouped(self._allowed(approved), size))
 
+    def held_elsewhere(self) -> set[str]:
+        """The keys whose remote record another row holds as well, which stays: it may not be deleted.
+
+        A destination that normalises keys may have taken two records for one.
+        """
+        found: set[str] = set()
+        for batch, _ in self.batches(_PAGE):
+            keys = {item.remote_id: item.key for item in batch if item.remote_id is not None}
+            for remote_id, scope, key in self.plan.state.ask("state_taken", {"remote_ids": list(keys)}):
+                own = scope == self.plan.state.scope
+                if not own or (key != keys[remote_id] and self.plan.spool.kind(key) != DELETE):
+                    found.add(keys[remote_id])
+        return found
+
     def _allowed(self, approved: bool) -> Iterator[list[Item]]:
         for items in self._pages():
             stands = self.approvals.standings([item.key for item in items])

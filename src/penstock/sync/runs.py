@@ -5,17 +5,43 @@ from typing import Any
 
 import msgspec
 
-from penstock.domain.errors import StaleLease
+from penstock.domain.errors import PlanRefused, StaleLease, StillInDoubt, Throttled, Unavailable
 from penstock.domain.retry import RetryPolicy
 from penstock.store.adapters import insert
 from penstock.store.port import Store, Transaction
 from penstock.sync.state import Fence
 
 RETRY = RetryPolicy(max_attempts=5, base_seconds=2.0, longest_seconds=300.0)
+OUTAGE = RetryPolicy(max_attempts=5, base_seconds=10.0, factor=3.0, longest_seconds=300.0)
+"""Of a run that ended since its destination cannot be reached: five attempts bridge seven minutes."""
+_LEAST_SECONDS, _THROTTLED_SECONDS, _LONGEST_SECONDS = 1.0, 8.0, 300.0
+
+
+def retried(error: Exception, attempt: int, progressed: bool, taken_seconds: float) -> tuple[int, float] | None:
+    """As which attempt a run counts that ended with an error, and after how many seconds it goes again; None: never.
+
+    A rate limit, and a wait for what is in doubt, cost no attempt. An attempt that wrote something is the first of new
+    ones: what is given up is a run that fails time and again where it is. One that is throttled before it writes
+    anything, by a destination that does not say for how long, waits half as long as it has taken so far.
+    """
+    asked = getattr(error, "retry_after", None) if isinstance(error, Throttled | Unavailable) else None
+    if isinstance(error, Throttled | StillInDoubt):
+        wait = RETRY.base_seconds if progressed else min(max(taken_seconds / 2, _THROTTLED_SECONDS), _LONGEST_SECONDS)
+        return 0 if progressed else attempt - 1, wait if asked is None else max(asked, _LEAST_SECONDS)
+    if isinstance(error, PlanRefused):
+        return None
+    policy = OUTAGE if isinstance(error, Unavailable) else RETRY
+    counted = 1 if progressed else attempt
+    if counted >= policy.max_attempts:
+        return None
+    return counted, policy.delay_seconds(counted) if asked is None else max(asked, _LEAST_SECONDS)
 
 
 class RunRow(msgspec.Struct, frozen=True):
-    """One row of `sync_runs`, as people and programs read it. Times are in milliseconds since 1970, UTC."""
+    """One row of `sync_runs`, as people and programs read it. Times are in milliseconds since 1970, UTC.
+
+    `options` is what the run was asked beyond the ordinary, as JSON; empty for an ordinary run.
+    """
 
     id: int
     sync: str
@@ -40,6 +66,7 @@ class RunRow(msgspec.Struct, frozen=True):
     error_class: str | None
     error: str | None
     withheld: int = 0
+    options: str = ""
 
 
 class Requests:
@@ -65,11 +92,17 @@ class Settlement:
         """End the run. Raises `StaleLease` if it belongs to somebody else by now."""
         self._write("run_finish", {"status": status, "error_class": error_class, "error": error})
 
-    def release(self, *, delay_seconds: float = 0.0, give_back: bool = False, error_class: str | None = None,
+    def release(self, attempt: int, *, delay_seconds: float = 0.0, error_class: str | None = None,
                 error: str | None = None) -> None:
-        """Put the run back to pending, to be admitted again after a while."""
-        self._write("run_release", {"delay_ms": round(delay_seconds * 1000), "given_back": 1 if give_back else 0,
+        """Put the run back to pending, to be admitted again after a while. `attempt` is how many it counts by now."""
+        self._write("run_release", {"delay_ms": round(delay_seconds * 1000), "attempt": attempt,
                                     "error_class": error_class, "error": error})
+
+    def written(self) -> tuple[int, float]:
+        """How many records all attempts of the run have created, updated and deleted; and the seconds since the first.
+        """
+        row = self._store.read(lambda tx: tx.row("run_written", {"id": self._fence.run_id}))
+        return (int(row[0]), row[1] / 1000) if row else (0, 0.0)
 
     def _write(self, name: str, params: dict[str, Any]) -> None:
         full = {**params, "id": self._fence.run_id, "lease": self._fence.lease}

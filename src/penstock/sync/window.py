@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import replace
 from typing import Any
 
-from penstock.domain.errors import PlanRefused, StaleLease, Stopping, Throttled, Unavailable, UnknownSubject
+from penstock.domain.errors import PlanRefused, StaleLease, Stopping, UnknownSubject
 from penstock.domain.jobs import storable
 from penstock.domain.options import RunOptions
 from penstock.domain.records import Subject
@@ -27,7 +27,7 @@ from penstock.sync.planned import Plans
 from penstock.sync.ports import Run
 from penstock.sync.repair import audit_run
 from penstock.sync.restrict import plan_restricted, restricted, state_type
-from penstock.sync.runs import RETRY, Settlement
+from penstock.sync.runs import Settlement, retried
 from penstock.sync.shapes import Shapes
 from penstock.sync.state import Fence, LayerState
 from penstock.sync.verbs import Verbs
@@ -45,7 +45,7 @@ def serve(store: Store, syncs: dict[str, SyncDefinition], events: Events, *, run
     row = store.write(lambda tx: tx.row("run_start", {"id": run_id, "job_id": job_id, "lease": lease}))
     if row is None:
         return
-    name, key, account, size, attempt, options = row
+    name, key, account, size, attempt, options, written = row
     fence = Fence(run_id, lease)
     settlement = Settlement(store, fence)
     status, message = "succeeded", None
@@ -54,7 +54,7 @@ def serve(store: Store, syncs: dict[str, SyncDefinition], events: Events, *, run
         asked = RunOptions.read(options)
         definition = syncs.get(name)
         if definition is None:
-            settlement.release(delay_seconds=_ELSEWHERE_SECONDS, give_back=True)
+            settlement.release(attempt - 1, delay_seconds=_ELSEWHERE_SECONDS)
             return  # a worker of another version of the app serves it
         said = _serve(store, definition, Subject(key, account, size), asked, fence, check, remaining, events)
         message = storable("; ".join(text for texts in said.values() for text in texts)) or None
@@ -62,25 +62,28 @@ def serve(store: Store, syncs: dict[str, SyncDefinition], events: Events, *, run
     except StaleLease:
         raise
     except Stopping:
-        settlement.release(give_back=True)
+        settlement.release(attempt - 1)
         status = "pending"
     except Exception as error:
-        status, message = _failed(settlement, error, attempt)
+        status, message = _failed(settlement, error, attempt, written)
     events.emit(RunSettled(run_id=run_id, sync=name, subject=key, status=status, error=message))
     store.wake()
     if asked.plan is not None and status != "pending":
         Plans(store).settled(asked.plan)
 
 
-def _failed(settlement: Settlement, error: Exception, attempt: int) -> tuple[str, str]:
-    """Settle a run that failed: again after a while, until it has no attempts left."""
+def _failed(settlement: Settlement, error: Exception, attempt: int, written: int) -> tuple[str, str]:
+    """Settle a run that failed: again after a while, until it has no attempts left. `written` is of those before."""
     kind, message = type(error).__name__, storable(f"{error}")
-    asked = getattr(error, "retry_after", None) if isinstance(error, Throttled | Unavailable) else None
-    if attempt >= RETRY.max_attempts or isinstance(error, PlanRefused):
+    by_now, seconds = settlement.written()
+    again = retried(error, attempt, by_now > written, seconds)
+    if again is None:
+        if not isinstance(error, PlanRefused):
+            message = f"given up after {attempt} attempts that came no further: {message}"
         settlement.finish("failed", kind, message)
         return "failed", message
-    settlement.release(delay_seconds=asked if asked is not None else RETRY.delay_seconds(attempt),
-                       error_class=kind, error=message)
+    counted, seconds = again
+    settlement.release(counted, delay_seconds=seconds, error_class=kind, error=message)
     return "pending", message
 
 

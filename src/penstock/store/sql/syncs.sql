@@ -120,7 +120,7 @@ returning id, sync, subject;
 update penstock.sync_runs
 set lease = :lease, started_at = coalesce(started_at, penstock.now()), attempt = attempt + 1
 where id = :id and status = 'running' and job_id = :job_id and (lease is null or lease < :lease)
-returning sync, subject, account, size, attempt, options;
+returning sync, subject, account, size, attempt, options, created + updated + deleted as written;
 
 -- name: run_progress
 update penstock.sync_runs
@@ -134,10 +134,13 @@ update penstock.sync_runs
 set status = :status, finished_at = penstock.now(), lease = null, error_class = :error_class, error = :error
 where id = :id and lease = :lease and status = 'running';
 
+-- name: run_written
+select created + updated + deleted as written, penstock.now() - started_at as taken_ms from penstock.sync_runs where id = :id;
+
 -- name: run_release
 update penstock.sync_runs
 set status = 'pending', lease = null, job_id = null, run_at = penstock.now() + :delay_ms,
-    attempt = attempt - :given_back, error_class = :error_class, error = :error
+    attempt = :attempt, error_class = :error_class, error = :error
 where id = :id and lease = :lease and status = 'running';
 
 -- name: run_withheld
@@ -147,7 +150,7 @@ update penstock.sync_runs set withheld = :withheld where id = :id and lease = :l
 -- dialect: postgres
 -- differs: each dialect takes an array in its own way
 select id, sync, subject, account, status, priority, reasons, requested_at, started_at, finished_at, attempt,
-       read, created, updated, deleted, skipped, failed, blocked, read_calls, write_calls, error_class, error, withheld
+       read, created, updated, deleted, skipped, failed, blocked, read_calls, write_calls, error_class, error, withheld, options
 from penstock.sync_runs
 where id in (
     select (select max(id) from penstock.sync_runs u where u.sync = :sync and u.subject = s.subject)
@@ -158,7 +161,7 @@ where id in (
 -- dialect: sqlite
 -- differs: each dialect takes an array in its own way
 select id, sync, subject, account, status, priority, reasons, requested_at, started_at, finished_at, attempt,
-       read, created, updated, deleted, skipped, failed, blocked, read_calls, write_calls, error_class, error, withheld
+       read, created, updated, deleted, skipped, failed, blocked, read_calls, write_calls, error_class, error, withheld, options
 from penstock.sync_runs
 where id in (
     select (select max(id) from penstock.sync_runs u where u.sync = :sync and u.subject = s.value)
