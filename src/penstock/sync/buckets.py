@@ -5,7 +5,7 @@ what fails, is blocked or in doubt keeps its bucket among those that are read. I
 Where a parent's row goes, so do the buckets of the layers that refer to it: its children may get another remote id.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from hashlib import blake2b
 from typing import Any, Protocol
 
@@ -32,6 +32,8 @@ class Bucketed(Protocol):
 
     def bounds(self, run: Run) -> list[str]: ...
 
+    def total_digest(self, run: Run) -> Bucket: ...
+
     def bucket_digests(self, run: Run, bounds: list[str]) -> list[Bucket]: ...
 
     def bucket_pages(self, run: Run, size: int, bounds: list[str], spans: Sequence[Span]) -> Any: ...
@@ -48,7 +50,7 @@ class Buckets:
         self._anew = not kept or kept[0].version != self._version
         if not self._anew:
             self.bounds = [kept[number].lower or "" for number in range(1, len(kept) - 1)]
-            self.now = source.bucket_digests(run, self.bounds)
+            self.now = _unchanged(kept, source, run) or source.bucket_digests(run, self.bounds)
             self._anew = max(bucket.rows for bucket in self.now) > _GROWN * (source.buckets or 1)
         if self._anew:
             kept = {}
@@ -72,6 +74,19 @@ class Buckets:
                 for number in numbers]
         if rows:
             self._state.save_buckets(self._subject, rows, anew=self._anew)
+
+
+def _unchanged(kept: Mapping[int, KeptBucket], source: Bucketed, run: Run) -> list[Bucket] | None:
+    """What was kept, if that is what the source says of all its rows together; a bucket out of step is to be read."""
+    buckets = [Bucket(kept[number].rows, kept[number].digest or b"") for number in range(len(kept))]
+    if any(each.digest is None for each in kept.values()):
+        return None
+    together = 0
+    for each in buckets:
+        together ^= int.from_bytes(each.digest, "big")
+    total = source.total_digest(run)
+    same = total.rows == sum(each.rows for each in buckets) and int.from_bytes(total.digest, "big") == together
+    return buckets if same else None
 
 
 def _spans(numbers: Sequence[int], last: int) -> Iterator[Span]:

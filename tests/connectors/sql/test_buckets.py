@@ -95,6 +95,14 @@ def test_a_run_without_changes_reads_nothing(world: World):
     assert world.in_step()
 
 
+@one_store
+def test_a_run_without_changes_asks_for_no_bucket_by_itself(world: World, monkeypatch: pytest.MonkeyPatch):
+    asked: list[Any] = []
+    monkeypatch.setattr(SQLSource, "bucket_digests", lambda *given: asked.append(given))
+    assert world.sync().read == 0
+    assert asked == []
+
+
 def test_only_the_bucket_of_a_change_is_read(world: World):
     world.database.run("update person set name = 'another' where id = 23")
     run = world.sync()

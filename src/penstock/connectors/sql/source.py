@@ -8,7 +8,7 @@ from typing import Any
 
 from penstock.connectors.sql.address import Address, parse_url
 from penstock.connectors.sql.ahead import ahead
-from penstock.connectors.sql.buckets import read_bounds, read_buckets, read_rows
+from penstock.connectors.sql.buckets import read_bounds, read_buckets, read_rows, read_total
 from penstock.connectors.sql.paging import Reader, walk
 from penstock.connectors.sql.query import Query, parse_query
 from penstock.connectors.sql.wording import did_you_mean
@@ -95,6 +95,11 @@ class SQLSource:
         with self._open() as reader:
             self._checked(reader.columns(self._query, _bindings(run)))
             return read_bounds(reader, self._query, _bindings(run), self.buckets)
+
+    def total_digest(self, run: Run) -> Bucket:
+        """All rows of the run's subject as one bucket, in half the time that all the buckets take, or less."""
+        with self._open() as reader:
+            return read_total(reader, self._query, _bindings(run))
 
     def bucket_digests(self, run: Run, bounds: list[str]) -> list[Bucket]:
         """Every bucket as it is now; one more than there are bounds, and last that of the rows without a key."""

@@ -38,5 +38,9 @@ where layer_table = any (:layer_tables::text[]) and (scope = :scope::text or :sc
 delete from penstock.buckets
 where layer_table in (select value from json_each(:layer_tables)) and (scope = :scope or :scope is null);
 
+-- What is not synced has an index of its own, so that of the others not even the status is read.
+
 -- name: state_live_count
-select count(*) from penstock.layer where scope = :scope and status not in ('disabled', 'observed');
+select count(*) - (select count(*) from penstock.layer
+                   where scope = :scope and status <> 'synced' and status in ('disabled', 'observed'))
+from penstock.layer where scope = :scope;
