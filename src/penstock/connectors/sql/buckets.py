@@ -68,7 +68,7 @@ def read_buckets(reader: Reader, query: Query, bindings: Bindings, bounds: list[
 
 
 def read_total(reader: Reader, query: Query, bindings: Bindings) -> Bucket:
-    """All rows as one bucket, whose digest is the exclusive or of the others'; the server's processes share the work."""
+    """All rows as one bucket, its digest the exclusive or of the others'; the server's processes share the work."""
     ((rows, bits),) = reader.rows(compose_buckets(query).total, bindings)
     return Bucket(rows, int(bits, 2).to_bytes(16, "big") if rows else b"")
 
