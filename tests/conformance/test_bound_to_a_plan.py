@@ -77,6 +77,20 @@ def test_children_of_parents_that_the_plan_creates_are_applied_with_them(
     assert len(directory.members.records) == 7
 
 
+def test_a_shared_row_that_nobody_has_goes_if_the_plan_names_it(engine: Engine, directory: Directory) -> None:
+    engine.sync("directory", "g1")
+    before = planned(engine, "directory")
+    del directory.groups["g1"]["p2"]
+    engine.sync("directory", "g1")
+    engine.clock.advance(1)
+    file = planned(engine, "directory")
+    run = apply(engine, before, "directory")
+    assert (run.deleted, run.error) == (0, "1 new changes not in the plan left for a later run")
+    run = apply(engine, file, "directory")
+    assert counts(run) == ("succeeded", 0, 0, 1, None)
+    assert directory.people.named("disable") == ["p2"]
+
+
 def test_what_moved_is_left_alone_and_said(engine: Engine, directory: Directory) -> None:
     engine.sync("people", "g1")
     change(directory)

@@ -21,9 +21,12 @@ _NEW = ("create", "blocked", "failed", "duplicate", MATCH, MATCHED, AMBIGUOUS)
 
 
 class Claims:
-    """One subject's claims on one account-scoped layer, in one run. Made before the first page is read."""
+    """One subject's claims on one account-scoped layer, in one run, or (without a fence) as a plan only looks at them.
 
-    def __init__(self, store: Store, table: str, scope: str, subject: str, fence: Fence) -> None:
+    Made before the first page is read.
+    """
+
+    def __init__(self, store: Store, table: str, scope: str, subject: str, fence: Fence | None) -> None:
         self._store = store
         self._table = table
         self._scope = scope
@@ -65,7 +68,8 @@ class Claims:
     def absent(self, plan: LayerPlan, subjects: Callable[[], Iterable[str]]) -> None:
         """Lay deletes of the rows that nobody has claimed since before every subject's last complete read began.
 
-        A run whose own read proves nothing lays none: who left every subject may just have come to this one.
+        A run whose own read proves nothing lays none: who left every subject may just have come to this one. What this
+        read has seen stays, though a plan does not claim it.
         """
         if not plan.complete or not plan.counts.read:
             return
@@ -86,7 +90,7 @@ class Claims:
             if not rows:
                 return
             after = rows[-1][1]
-            lay_deletes(plan, rows, prunes)
+            lay_deletes(plan, [row for row in rows if row[0] not in plan.seen], prunes)
 
     def _any_unclaimed(self, prunes: bool) -> bool:
         """Whether any row of the account waits for its subjects to be read."""
@@ -116,6 +120,7 @@ class Claims:
                   "began_at": self._began_at}
 
         def work(tx: Transaction) -> None:
+            assert self._fence is not None
             add_counts(tx, self._fence, Counts())
             for name, ids in statements:
                 tx.execute(name, params if ids is None else {**params, "ids": ids}, layer=self._table)

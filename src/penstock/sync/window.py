@@ -121,8 +121,7 @@ def _serve(store: Store, definition: SyncDefinition, subject: Subject, options: 
                 claims.settle(plan)
                 shared.append(claims)
                 if layer.on_delete != "keep":
-                    claims.absent(plan, lambda: [each.key for each in definition.sync.subjects()
-                                                 if each.account == subject.account])
+                    claims.absent(plan, lambda: _beside(definition, subject))
             served.append((plan, applier))
         removals = withholding.decide([plan for plan, _ in served])
         if withholding.believed():
@@ -137,6 +136,11 @@ def _serve(store: Store, definition: SyncDefinition, subject: Subject, options: 
         return {"PlanMoved": bound.messages() if bound else [],
                 "SourceProblems": [problem for plan, _ in served for problem in plan.problems],
                 "DeletesWithheld": withholding.messages()}
+
+
+def _beside(definition: SyncDefinition, subject: Subject) -> list[str]:
+    """The subjects of the same account."""
+    return [each.key for each in definition.sync.subjects() if each.account == subject.account]
 
 
 @contextmanager
@@ -182,8 +186,12 @@ def preview(store: Store, definition: SyncDefinition, subject: Subject) -> Itera
         plans: list[LayerPlan] = []
         planned: dict[str, Spool] = {}
         for layer in definition.layers:
+            shared = layer.account_scoped and layer.on_delete != "keep"
+            claims = Claims(store, layer.table, subject.account, subject.key, None) if shared else None
             plan = plan_layer(layer, run, states[layer.name], states, planned)
             stack.callback(plan.spool.close)
+            if claims is not None:
+                claims.absent(plan, lambda: _beside(definition, subject))
             planned[layer.name] = plan.spool
             plans.append(plan)
         yield plans
