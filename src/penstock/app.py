@@ -28,12 +28,13 @@ from penstock.schedule import audits, periodic
 from penstock.schedule.periodic import Periodic, Scheduler
 from penstock.schedule.upkeep import Upkeep
 from penstock.store import migrate
-from penstock.store.migrate import LayerTable
+from penstock.store.layers import LayerTable
 from penstock.store.open import check_url, open_store
 from penstock.store.port import Store
 from penstock.sync.approvals import Approval, decided, withheld
 from penstock.sync.declare import Sync, SyncDefinition, SyncOptions
 from penstock.sync.define import define
+from penstock.sync.renamed import several, sync_fault, tables
 from penstock.sync.requesting import Requesting
 from penstock.sync.runs import Requests
 from penstock.sync.window import serve
@@ -45,8 +46,7 @@ S = TypeVar("S", bound=type[Sync[Any]])
 
 SYNC_QUEUE = "penstock.sync"
 _WINDOW_TASK = "penstock.window"
-_DEFAULT_SLOTS = 10
-_WINDOW_SLOTS = 4
+_DEFAULT_SLOTS, _WINDOW_SLOTS = 10, 4
 _REST_SECONDS = 0.25
 _REST_BETWEEN_RUNS_SECONDS = 0.01  # where one run at a time is allowed, each waits for the step that admits it
 
@@ -118,18 +118,19 @@ class Penstock:
         return declare if function is None else declare(function)
 
     def sync(self, name: str, *, max_concurrent: int = 1, per_account: int = 1, window: Window | None = None,
-             every: timedelta | None = None, audit_every: timedelta | None = None, limits: Sequence[Limit] = ()
-             ) -> Callable[[S], S]:
+             every: timedelta | None = None, audit_every: timedelta | None = None, limits: Sequence[Limit] = (),
+             was: str | tuple[str, ...] = ()) -> Callable[[S], S]:
         """Declare a sync: a class decorator. Raises `DeclarationError` with every fault of the sync and its layers.
 
-        `audit_every`: see docs/audit.md. (`window`, `every` and `limits` are checked and not yet enforced.)
+        `audit_every`: see docs/audit.md; `was`, what it was called before: docs/renaming.md. (`window`, `every` and
+        `limits` are checked and not yet enforced.)
         """
         _check_limits(limits)
-        options = SyncOptions(max_concurrent, per_account, window, every, tuple(limits), audit_every)
+        options = SyncOptions(max_concurrent, per_account, window, every, tuple(limits), audit_every, several(was))
 
         def declare(declared: S) -> S:
-            if name in self.syncs:
-                raise DeclarationError(f"a sync {name!r} is declared already: give one of them another name")
+            if fault := sync_fault(name, options.was, self.syncs):
+                raise DeclarationError(fault)
             self.syncs[name] = definition = audits.declared(self, define(name, declared, options), SYNC_QUEUE)
             declared.requesting = Requesting(definition, self)
             return declared
@@ -248,9 +249,7 @@ class Penstock:
     @property
     def layer_tables(self) -> list[LayerTable]:
         """The state tables of every layer of every sync."""
-        return [LayerTable(layer.table, name, layer.name, claims)
-                for name, sync in self.syncs.items() for layer in sync.layers
-                for claims in ((False, True) if layer.account_scoped else (False,))]
+        return [table for sync in self.syncs.values() for table in tables(sync)]
 
     def migrate(self) -> list[str]:
         """Make what the store lacks; return the names of what was made."""
@@ -306,7 +305,8 @@ class Penstock:
         """What folds requests into runs and admits runs; every worker runs one, and one acts at a time."""
         rooms = {name: Room(sync.options.max_concurrent, sync.options.per_account) for name, sync in self.syncs.items()}
         return Dispatcher(self.store.control, self.events, rooms=rooms, subjects=self._subjects,
-                          window_call=self._window.call, every_seconds=self.settings.poll_seconds)
+                          window_call=self._window.call, every_seconds=self.settings.poll_seconds,
+                          renamed={former: name for name, sync in self.syncs.items() for former in sync.options.was})
 
     def subject(self, sync: str, key: str) -> Subject:
         """One subject as `subjects()` gives it. Raises `UnknownSubject`."""

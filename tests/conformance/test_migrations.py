@@ -94,7 +94,7 @@ def opened(url: str) -> Iterator[Store]:
 def test_applied_once(empty: str):
     with opened(empty) as store:
         expected = [f"{each.version:03} {each.name}" for each in migrate.migrations(store.dialect)]
-        assert [each.version for each in migrate.migrations(store.dialect)] == list(range(1, len(expected) + 1))
+        assert [each.version for each in migrate.migrations(store.dialect)] == sorted({int(name[:3]) for name in expected})
         assert migrate.migrate(store, []) == expected
         before = shape(empty)
         assert migrate.migrate(store, []) == []
@@ -245,7 +245,8 @@ def test_a_layer_s_table_of_an_older_version_is_made_anew_with_its_rows(empty: s
         else:
             text = text.replace("\nvalues (7", "\noverriding system value values (7")
         run(empty, text)
-        assert migrate.missing(store, LAYERS) == LAYERS
+        lacking = [stage.what for stage in migrate.missing(store, LAYERS)]
+        assert lacking == [f"layer {each.table}" for each in LAYERS]
         if by_script:
             run(empty, migrate.script(store, LAYERS))
         else:

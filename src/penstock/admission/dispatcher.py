@@ -16,6 +16,7 @@ from penstock.domain.jobs import Call
 from penstock.domain.records import Subject
 from penstock.events import Event, Events, RunAdmitted, RunSettled
 from penstock.queue.enqueue import plan
+from penstock.store.carry import renamed_sync
 from penstock.store.port import Store, Transaction
 
 _FOLD_BATCH = 1000
@@ -30,7 +31,10 @@ class Dispatcher:
     """Does one step at a time; `step` says how many seconds may go by before the next is needed."""
 
     def __init__(self, store: Store, events: Events, *, rooms: Mapping[str, Room], subjects: Subjects,
-                 window_call: Callable[[int], Call], every_seconds: float) -> None:
+                 window_call: Callable[[int], Call], every_seconds: float,
+                 renamed: Mapping[str, str] | None = None) -> None:
+        """`renamed`: from a sync's former name to its name. Programs of before go on to request by the former."""
+        self._renamed = renamed or {}
         self._store = store
         self._events = events
         self._rooms = rooms
@@ -69,6 +73,9 @@ class Dispatcher:
         locked = tx.row("lock_dispatch")
         if not locked or not locked[0]:
             return [], False, self._every_seconds
+        for was, sync in self._renamed.items():
+            for step in renamed_sync(sync, was):
+                tx.execute(step.name, step.params)
         told: list[Event] = [
             RunSettled(run_id=id, sync=sync, subject=subject, status="failed", error="its window was lost")
             for id, sync, subject in tx.rows("runs_orphaned")

@@ -89,6 +89,14 @@ class SchemaTooNew(SchemaError):
     """A newer version of Penstock has migrated this store."""
 
 
+class LayerCarried(SchemaError):
+    """A newer version of the app gave a layer another name or other keys, and this one would not find its state."""
+
+
+class StateUnclear(SchemaError):
+    """It cannot be told which state of a layer is the true one; a person is to decide."""
+
+
 class JobError(PenstockError):
     """Something is wrong with a job."""
 

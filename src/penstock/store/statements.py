@@ -54,11 +54,13 @@ class Source:
     columns: tuple[str, ...] = ()
 
 
-def compile_sql(text: str, dialect: Dialect, *, now: str | None = None, layer: str | None = None) -> Compiled:
+def compile_sql(text: str, dialect: Dialect, *, now: str | None = None, layer: str | None = None,
+                former: str | None = None) -> Compiled:
     """Turn a statement into what the dialect's driver takes.
 
-    `now` replaces `penstock.now()`, `layer` names the table behind `penstock.layer` (or `penstock.slot`). For psycopg
-    parameters become `%(name)s` and every other `%` is doubled; sqlite3 takes `:name` as it stands.
+    `now` replaces `penstock.now()`, `layer` names the table behind `penstock.layer` (or `penstock.slot`), `former` that
+    behind `penstock.former`. For psycopg parameters become `%(name)s` and every other `%` is doubled; sqlite3 takes
+    `:name` as it stands.
     """
     names: dict[str, None] = {}
     parts: list[str] = []
@@ -72,7 +74,7 @@ def compile_sql(text: str, dialect: Dialect, *, now: str | None = None, layer: s
         elif kind is Kind.COMMENT:
             parts.append(" ")  # what stands on either side of it stays apart
         elif kind is Kind.NAME and piece.startswith("penstock."):
-            parts.append(_own_name(piece, dialect, now, layer))
+            parts.append(_own_name(piece, dialect, now, layer, former))
         else:
             parts.append(piece.replace("%", "%%") if dialect == "postgres" else piece)
     bounds = [0, *(end + 1 for end in ends), len(parts) + 1]
@@ -81,18 +83,20 @@ def compile_sql(text: str, dialect: Dialect, *, now: str | None = None, layer: s
 
 
 _LAYER_TABLES = ("layer", "layer_claims", "layer_unsettled", "layer_claimed", "layer_aside", "slot")
+_FORMER_TABLES = ("former", "former_claims")
 
 
-def _own_name(piece: str, dialect: Dialect, now: str | None, layer: str | None) -> str:
+def _own_name(piece: str, dialect: Dialect, now: str | None, layer: str | None, former: str | None) -> str:
     if piece == "penstock.now()":
         expression = now or NOW[dialect]
         return expression.replace("%", "%%") if dialect == "postgres" else expression
     schema, _, rest = piece.partition(".")
     table, _, column = rest.partition(".")
-    if table in _LAYER_TABLES:
-        if layer is None or not _LAYER_NAME.fullmatch(layer):
-            raise ValueError(f"a statement on a layer's table needs the layer's table name, got {layer!r}")
-        table = table.replace(table.partition("_")[0], layer, 1)
+    if table in _LAYER_TABLES or table in _FORMER_TABLES:
+        named = former if table in _FORMER_TABLES else layer
+        if named is None or not _LAYER_NAME.fullmatch(named):
+            raise ValueError(f"a statement on a layer's table needs the layer's table name, got {named!r}")
+        table = table.replace(table.partition("_")[0], named, 1)
     name = f"{schema}.{table}" if dialect == "postgres" else f"{schema}_{table}"
     return f"{name}.{column}" if column else name
 
@@ -137,10 +141,11 @@ def catalogue() -> dict[tuple[str, Dialect], Source]:
 
 
 @lru_cache(maxsize=4096)
-def statement(name: str, dialect: Dialect, *, now: str | None = None, layer: str | None = None) -> Compiled:
+def statement(name: str, dialect: Dialect, *, now: str | None = None, layer: str | None = None,
+              former: str | None = None) -> Compiled:
     """The statement `name`, compiled; KeyError where no file has it."""
     source = catalogue()[name, dialect]
-    return replace(compile_sql(source.text, dialect, now=now, layer=layer), columns=source.columns)
+    return replace(compile_sql(source.text, dialect, now=now, layer=layer, former=former), columns=source.columns)
 
 
 @lru_cache(maxsize=1024)

@@ -45,6 +45,9 @@ class Layer(Generic[R]):
     nothing is believed once `in_doubt_delay` is over; and where there is no `find` either, the record waits for a
     person, unless `duplicates_possible`. `rate_codes` are codes of `Rejected`, besides the usual, that say "too often".
 
+    `was` is the former name of a class that was renamed, or several; `key_was` are the fields that `key` was before, of
+    which records still have the values. See docs/renaming.md.
+
     A call has at most `batch_size` changes (100, unless the destination says otherwise) and, if given, `batch_bytes` of
     payloads, counted as canonical JSON with the remote ids of parent and references: leave room for what is wrapped
     around them. A record that alone is larger is not sent; it fails as `too_large`.
@@ -55,6 +58,8 @@ class Layer(Generic[R]):
 
     scope: ClassVar[str] = "subject"
     key: ClassVar[str | tuple[str, ...]] = ""
+    key_was: ClassVar[str | tuple[str, ...]] = ""
+    was: ClassVar[str | tuple[str, ...]] = ()
     match: ClassVar[str | None] = None
     on_delete: ClassVar[str] = "delete"
     guard: ClassVar[Guard] = Guard()
@@ -101,6 +106,7 @@ class SyncOptions:
     every: timedelta | None = None
     limits: tuple[Limit, ...] = ()
     audit_every: timedelta | None = None
+    was: tuple[str, ...] = ()
 
 
 class Sync(Generic[S]):

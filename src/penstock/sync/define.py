@@ -13,6 +13,7 @@ from penstock.domain.records import RATES
 from penstock.sync.declare import Layer, Reference, Sync, SyncDefinition, SyncOptions
 from penstock.sync.guard import Guard
 from penstock.sync.record_types import field_names, is_mapping
+from penstock.sync.renamed import layer_faults, several
 from penstock.sync.renderer import fingerprint
 from penstock.sync.single import singly
 
@@ -39,6 +40,7 @@ class LayerDefinition:
     layer: Layer[Any]
     record_type: Any
     keys: Reader
+    former_keys: Reader | None
     match: Callable[[Any], Any] | None
     render: Callable[[Any, Any], Any] | None
     parent: Link | None
@@ -93,6 +95,7 @@ def define(name: str, declared: type[Sync[Any]], options: SyncOptions) -> SyncDe
     for option in ("max_concurrent", "per_account"):
         if getattr(options, option) < 1:
             faults.append(f"{declared.__name__}: {option}: expected at least 1, got {getattr(options, option)}")
+    faults += layer_faults(declared.layers)
     layers = {layer.__name__: _layer(name, layer, names, faults) for layer in declared.layers}
     ordered = _ordered(declared, layers, faults)
     if faults:
@@ -116,6 +119,9 @@ def _layer(sync: str, declared: type[Layer[Any]], names: Sequence[str], faults: 
         faults.append(f"{where}: expected key = the field, or fields, that identify a record for ever; got none")
     else:
         check_fields("key", keys)
+    check_fields("key_was", several(declared.key_was))
+    if declared.key_was and several(declared.key_was) == keys:
+        faults.append(f"{where}: key_was: expected the fields that the key was before, got those that it is: {keys!r}")
     if declared.match:
         check_fields("match", [declared.match])
     for option, value, allowed in (("scope", declared.scope, _SCOPES), ("on_delete", declared.on_delete, _ON_DELETE),
@@ -158,6 +164,7 @@ def _layer(sync: str, declared: type[Layer[Any]], names: Sequence[str], faults: 
     return LayerDefinition(
         name=where, table=layer_table(sync, where), layer=layer, record_type=record_type,
         keys=key_reader(declared.key if isinstance(declared.key, str) else keys, mapping),
+        former_keys=key_reader(declared.key_was, mapping) if declared.key_was else None,
         match=getter(declared.match, mapping) if declared.match else None,
         render=getattr(layer, "render", None),
         parent=_link(declared.parent, mapping) if declared.parent else None,

@@ -16,6 +16,7 @@ from penstock.sync.incremental import find_increment
 from penstock.sync.intents import recover
 from penstock.sync.links import UNLINKED, Linked, Links
 from penstock.sync.matching import Matching
+from penstock.sync.moving import Before, find_moving
 from penstock.sync.plan import ADOPT, Item, LayerPlan, entry
 from penstock.sync.ports import Run
 from penstock.sync.read import Page, Unreadable, bucket_pages, changed_pages, pages
@@ -38,7 +39,7 @@ def plan_layer(layer: LayerDefinition, run: Run, state: LayerState, states: Mapp
     matching = plan.matches = Matching(plan) if layer.verb("read") is not None else None
     try:
         plan.unread = not state.fenced and is_due(layer, state)
-        _read(plan, run, Links(layer, states, planned), Dropped(plan, run.subject.key))
+        _read(plan, run, Links(layer, states, planned), Dropped(plan, run.subject.key), find_moving(plan, states))
         if matching is not None:
             matching.settle()
     except BaseException:
@@ -50,18 +51,19 @@ def plan_layer(layer: LayerDefinition, run: Run, state: LayerState, states: Mapp
     return plan
 
 
-def _read(plan: LayerPlan, run: Run, links: Links, dropped: Dropped) -> None:
+def _read(plan: LayerPlan, run: Run, links: Links, dropped: Dropped, before: Before | None) -> None:
     increment = None if plan.whole else find_increment(plan.layer, plan.state, run)
     buckets = None if increment or plan.whole else find_buckets(plan.layer, plan.state, run)
     whole = True
     if buckets is not None:
         plan.complete = True
-        whole = _read_buckets(plan, run, links, dropped, buckets)
+        whole = _read_buckets(plan, run, links, dropped, buckets, before)
         plan.after_upserts.append(lambda: buckets.settle(plan))
     elif increment is not None and increment.since is not None:
-        increment.next = _read_pages(plan, run, links, dropped, changed_pages(plan.layer, run, increment.since))
+        increment.next = _read_pages(
+            plan, run, links, dropped, before, changed_pages(plan.layer, run, increment.since))
     else:
-        plan.complete = _read_pages(plan, run, links, dropped, pages(plan.layer, run)) is not None
+        plan.complete = _read_pages(plan, run, links, dropped, before, pages(plan.layer, run)) is not None
     if increment is not None:
         plan.after_upserts.append(lambda: increment.settle(plan))
     dropped.settle()
@@ -75,7 +77,8 @@ def _read(plan: LayerPlan, run: Run, links: Links, dropped: Dropped) -> None:
         lay_absent(plan)
 
 
-def _read_pages(plan: LayerPlan, run: Run, links: Links, dropped: Dropped, stream: Generator[Page, None, Any]) -> Any:
+def _read_pages(plan: LayerPlan, run: Run, links: Links, dropped: Dropped, before: Before | None,
+                stream: Generator[Page, None, Any]) -> Any:
     """Hold every page against state; return what the stream returned."""
     while True:
         try:
@@ -83,14 +86,19 @@ def _read_pages(plan: LayerPlan, run: Run, links: Links, dropped: Dropped, strea
         except StopIteration as stop:
             return stop.value
         plan.counts.read += len(page)
+        if before is not None:
+            before(page)
         _difference(plan, run, links, dropped, page)
 
 
-def _read_buckets(plan: LayerPlan, run: Run, links: Links, dropped: Dropped, buckets: Buckets) -> bool:
+def _read_buckets(plan: LayerPlan, run: Run, links: Links, dropped: Dropped, buckets: Buckets,
+                  before: Before | None) -> bool:
     """Read what changed; and the rest as well, which it tells, where the state has rows that the source has no more."""
     def read(spans: Sequence[Span]) -> None:
         for number, page in bucket_pages(plan.layer, run, buckets.bounds, spans):
             plan.counts.read += len(page)
+            if before is not None:
+                before(page)
             _difference(plan, run, links, dropped, page, number)
 
     read([(number, number) for number in buckets.changed])

@@ -180,7 +180,7 @@ class Doubts:
 
     def _idempotency_key(self, item: Item, row_id: int) -> str:
         """The same for a create that is sent again since its answer was lost; another after a refusal, or a delete."""
-        parts = (self._layer.table, self._plan.state.scope, item.key, str(row_id), str(item.attempts))
+        parts = (self._plan.state.identity, str(row_id), str(item.attempts))
         return blake2b("\0".join(parts).encode("utf-8", "surrogatepass") + b"\0" + (item.digest or b""),
                        digest_size=_KEY_BYTES).hexdigest()
 

@@ -100,6 +100,11 @@ class LayerState:
         self._table = table
         self._scope = scope
         self._fence = fence
+        self.identity = table
+        """Of the table; it outlives a new name, and no other table has it ever again."""
+        self.rekeyed = False
+        self._stored_as: dict[str, str] = {}
+        self._known_as: dict[str, str] = {}
         self._intent = 0
         self._intended: set[str] = set()
         self._scattered = False
@@ -122,27 +127,32 @@ class LayerState:
         """
         if not keys:
             return []
+        if self._stored_as:
+            keys = self._stored(keys)
         params: dict[str, Any] = {"scope": self._scope}
         if all(map(lt, keys, islice(keys, 1, None))):
             most = 2 * len(keys)
             ends = {**params, "first": keys[0], "last": keys[-1], "count": most}
             rows = self._store.look("state_digests_between", ends, layer=self._table)
             if len(rows) < most:
-                return rows
+                return self._named(rows) if self._stored_as else rows
         params["keys"] = list(keys)
-        return self._store.look("state_digests", params, layer=self._table)
+        rows = self._store.look("state_digests", params, layer=self._table)
+        return self._named(rows) if self._stored_as else rows
 
     def look_up(self, keys: Sequence[str]) -> dict[str, Held]:
         """What is known of each of the keys that have a row."""
-        params = {"scope": self._scope, "keys": list(keys)}
+        params = {"scope": self._scope, "keys": self._stored(keys)}
         rows = self._store.read(lambda tx: tx.rows("state_lookup", params, layer=self._table))
-        return {row[1]: Held(*row) for row in rows}
+        held = [Held(*row) for row in rows]
+        return {self._known_as.get(row.key, row.key): row for row in held}
 
     def remote_ids(self, keys: Sequence[str]) -> dict[str, tuple[str | None, str]]:
         """Remote id and status of the keys that have a row; maybe of others too.
 
         Keys that lie together, as those of parents do where children are read in the same order, are read as one range.
         """
+        keys = self._stored(keys) if self._stored_as else keys
         most = 2 * len(keys)
         rows: list[Row] | None = None
         if not self._scattered:
@@ -151,15 +161,46 @@ class LayerState:
             self._scattered = len(rows) == most
         if rows is None or self._scattered:
             rows = self._store.look("state_remote_ids", {"scope": self._scope, "keys": keys}, layer=self._table)
-        return {key: (remote_id, status) for key, remote_id, status in rows}
+        return {key: (remote_id, status) for key, remote_id, status in (self._named(rows) if self._stored_as else rows)}
 
     def fields(self, keys: Sequence[str]) -> dict[str, Mapping[str, bytes]]:
         """The digests of the fields of what the destination has, by key and name; of the keys that have any."""
-        if self._shapes is None or not self._field_digests or not keys:
+        shapes = self._shapes
+        if shapes is None or not self._field_digests or not keys:
             return {}
-        params = {"scope": self._scope, "keys": list(keys)}
+        params = {"scope": self._scope, "keys": self._stored(keys)}
         rows = self._store.read(lambda tx: tx.rows("state_fields", params, layer=self._table))
-        return {key: self._shapes.decoded(bytes(kept)) for key, kept in rows}
+        return {key: shapes.decoded(bytes(kept)) for key, kept in self._named(rows)}
+
+    def rekey(self, keys: Mapping[str, str]) -> None:
+        """Give rows other keys, from those that they have; where nothing may be written, only for who reads here."""
+        self.rekeyed = True
+        if self._fence is None:
+            self._known_as.update(keys)
+            self._stored_as.update(zip(keys.values(), keys, strict=True))
+            return
+        columns = {"scope": [self._scope] * len(keys), "was": list(keys), "key": list(keys.values())}
+        self._write_many("rows_rekey", columns)
+
+    def set_parents(self, parents: Mapping[str, str]) -> None:
+        """Note the keys of parents, by the keys of the rows, where they differ."""
+        columns = {"scope": [self._scope] * len(parents), "key": list(parents), "parent_key": list(parents.values())}
+        self._write_many("rows_parent", columns)
+
+    def _write_many(self, name: str, columns: Mapping[str, Sequence[Any]]) -> None:
+        def work(tx: Transaction) -> None:
+            if self._fence is not None:
+                add_counts(tx, self._fence, Counts())
+            tx.execute_many(name, columns, layer=self._table)
+
+        self._store.write(work)
+
+    def _stored(self, keys: Sequence[str]) -> list[str]:
+        return [self._stored_as.get(key, key) for key in keys]
+
+    def _named(self, rows: Sequence[Row]) -> list[Row]:
+        """Rows that begin with a key, with that by which who reads knows them."""
+        return [(self._known_as.get(row[0], row[0]), *row[1:]) for row in rows]
 
     def decoded(self, kept: bytes | None) -> Mapping[str, bytes]:
         """The digests of fields, by name, that a column of this layer keeps; none where it keeps nothing."""

@@ -3,7 +3,7 @@
 (Serving more than one run in a window comes with admission and windows.)
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import replace
 from typing import Any
@@ -13,6 +13,7 @@ from penstock.domain.jobs import storable
 from penstock.domain.options import RunOptions
 from penstock.domain.records import Subject
 from penstock.events import Events, RunSettled
+from penstock.store.layers import Registered, noted, outdated
 from penstock.store.port import Store
 from penstock.store.spool import Spool
 from penstock.sync.apply import Applier
@@ -25,6 +26,7 @@ from penstock.sync.doubt import wait_for_doubts
 from penstock.sync.plan import LayerPlan
 from penstock.sync.planned import Plans
 from penstock.sync.ports import Run
+from penstock.sync.renamed import tables
 from penstock.sync.repair import audit_run
 from penstock.sync.restrict import plan_restricted, restricted, state_type
 from penstock.sync.runs import Settlement, retried
@@ -56,7 +58,13 @@ def serve(store: Store, syncs: dict[str, SyncDefinition], events: Events, *, run
         if definition is None:
             settlement.release(attempt - 1, delay_seconds=_ELSEWHERE_SECONDS)
             return  # a worker of another version of the app serves it
-        said = _serve(store, definition, Subject(key, account, size), asked, fence, check, remaining, events)
+        found = store.read(noted)
+        if moved := outdated(found, tables(definition)):
+            settlement.release(delay_seconds=_ELSEWHERE_SECONDS, give_back=True, error_class="LayerCarried",
+                               error=storable(moved))
+            return  # the same
+        said = _serve(store, definition, Subject(key, account, size), asked, fence, check, remaining, events,
+                      found)
         message = storable("; ".join(text for texts in said.values() for text in texts)) or None
         settlement.finish(status, next((kind for kind, texts in said.items() if texts), None), message)
     except StaleLease:
@@ -88,7 +96,8 @@ def _failed(settlement: Settlement, error: Exception, attempt: int, written: int
 
 
 def _serve(store: Store, definition: SyncDefinition, subject: Subject, options: RunOptions, fence: Fence,
-           check: Callable[[], None], remaining: Callable[[], float], events: Events) -> dict[str, list[str]]:
+           check: Callable[[], None], remaining: Callable[[], float], events: Events,
+           found: Mapping[str, Registered]) -> dict[str, list[str]]:
     """Plan and apply layer after layer, then delete in reverse.
 
     Return what is to be said, by the error class that it gives the run, the gravest first: what moved since the plan to
@@ -100,6 +109,8 @@ def _serve(store: Store, definition: SyncDefinition, subject: Subject, options: 
         verbs = Verbs(run)
         stack.callback(verbs.close)
         states = layer_states(store, definition, subject, fence, options)
+        for layer in definition.layers:
+            states[layer.name].identity = found[layer.table].identity
         definition = restricted(definition, options)
         if options.audit is not None:
             return audit_run(definition, run, verbs, states, options.audit)

@@ -23,7 +23,7 @@ def test_every_statement_stands_for_both_dialects_with_the_same_parameters(name:
 
 def parameters(name: str, dialect: Dialect) -> set[str]:
     """What a statement is given; where SQLite takes rows as one, PostgreSQL takes their columns."""
-    names = set(compile_sql(catalogue()[name, dialect].text, dialect, layer="state_x").names)
+    names = set(compile_sql(catalogue()[name, dialect].text, dialect, layer="state_x", former="state_y").names)
     return names - {"rows"} | set(catalogue()[name, dialect].columns)
 
 

@@ -222,3 +222,37 @@ def test_options_of_a_sync() -> None:
         Penstock("sqlite:///unused.db").sync("people", max_concurrent=0, per_account=-1)(Declared)
     assert raised.value.faults == ("Declared: max_concurrent: expected at least 1, got 0",
                                    "Declared: per_account: expected at least 1, got -1")
+
+
+def named(name: str, **options: Any) -> type[Layer[Any]]:
+    return type(name, (Base,), options)
+
+
+def test_former_names_that_cannot_be() -> None:
+    assert faults(named("People", was="Users"), named("Users"), named("Members", was=("Guests", "a b")),
+                  named("Staff", was="Guests")) == (
+        "People: was names Users, which is still among the sync's layers: a layer has one state; take away one of the"
+        " two",
+        "Members: was: expected the former name of the class, got 'a b'",
+        "Staff: was names Guests, and so does Members: one state cannot go to two",
+    )
+
+
+def test_former_keys_that_cannot_be() -> None:
+    assert faults(named("People", key_was="mail"), named("Users", key_was=("id",))) == (
+        "People: key_was 'mail' is no field of Person; did you mean 'email'?",
+        "Users: key_was: expected the fields that the key was before, got those that it is: ('id',)",
+    )
+
+
+@pytest.mark.parametrize(("first", "second", "error"), [
+    (("people", ()), ("staff", "people"), "was names 'people', which is still a sync of this app"),
+    (("staff", "people"), ("people", ()), "'staff' says that it was called so"),
+    (("staff", "people"), ("crew", ("people",)), "was names 'people', and so does 'staff'"),
+    (("staff", ()), ("crew", "crew"), "was names 'crew', which is still a sync"),
+])
+def test_former_names_of_a_sync_that_cannot_be(first: Any, second: Any, error: str) -> None:
+    app = Penstock("sqlite:///unused.db")
+    app.sync(first[0], was=first[1])(type("One", (Sync,), {"layers": [named("People")]}))
+    with pytest.raises(DeclarationError, match=error):
+        app.sync(second[0], was=second[1])(type("Two", (Sync,), {"layers": [named("People")]}))

@@ -238,7 +238,10 @@ create table penstock.layers (
     sync         text not null,
     layer        text not null,
     created_at   bigint not null,
-    version      integer not null default 1
+    version      integer not null default 1,
+    keys         text,
+    keys_were    text,
+    first_table  text
 );
 
 create table penstock.sync_reads (

@@ -201,7 +201,10 @@ create table penstock_layers (
     sync         text not null,
     layer        text not null,
     created_at   integer not null,
-    version      integer not null default 1
+    version      integer not null default 1,
+    keys         text,
+    keys_were    text,
+    first_table  text
 );
 
 create table penstock_sync_reads (

@@ -2,6 +2,7 @@
 -- field by field (see sync/fields.py), `answered` what the destination said that it has. A record that failed `attempts`
 -- times goes again at `retry_at`; of one in doubt, it is from then on that "absent" is believed. `tried` is the digest of
 -- what was sent last where that is not what the destination surely has; in doubt, with the value of `match` behind it.
+-- Whoever adds a column adds it to `layer_bring` in renames.sql.
 -- The key is the only index of a layer that no other subject shares: what looks at ids walks the table by its key.
 
 -- name: create_layer
@@ -121,17 +122,6 @@ select 1;
 -- dialect: sqlite
 -- differs: who else has a row was asked by reading all claims
 create index penstock.layer_claimed on penstock.layer_claims (row_id);
-
--- name: layer_register
-insert into penstock.layers (layer_table, sync, layer, created_at, version)
-values (:layer_table, :sync, :layer, penstock.now(), :version)
-on conflict (layer_table) do update set version = excluded.version;
-
--- name: layers_registered
-select layer_table from penstock.layers order by layer_table;
-
--- name: layer_versions
-select layer_table, version from penstock.layers;
 
 -- name: state_lookup
 -- dialect: postgres
