@@ -135,4 +135,4 @@ def test_the_app_is_found_in_pyproject(penstock, folder: Path) -> None:
 def test_a_store_that_was_not_migrated_names_the_command(penstock) -> None:
     code, _, err = penstock("--app", "theapp", "sync", "people")
     assert code == 1
-    assert "the store lacks the tables of layers people.People: run `penstock migrate`" in err
+    assert "the store lacks layer state_people__people: run `penstock migrate`" in err

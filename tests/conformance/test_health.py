@@ -77,7 +77,7 @@ def test_a_store_that_was_not_migrated_names_the_command(store_url: str):
         layers = [LayerTable("state_people", "directory", "People")]
         found = {finding.about: finding for finding in examine(store, layers)}["schema"]
     assert found.level is Level.FAULT
-    assert found.found == "the store lacks the tables of layers directory.People"
+    assert found.found == "the store lacks layer state_people"
     assert found.remedy == "run `penstock migrate`"
 
 

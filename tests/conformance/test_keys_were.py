@@ -111,7 +111,8 @@ def test_a_plan_shows_nothing_and_writes_nothing(office: Office) -> None:
     after = rekeyed(office)
     kept = ids(after)
     definition = after.app.definition("staff")
-    shown = [plan.summary() for plan in preview(after.app.store, definition, after.app.subject("staff", "all"))]
+    with preview(after.app.store, definition, after.app.subject("staff", "all")) as plans:
+        shown = [plan.summary() for plan in plans]
     assert [{kind: count for kind, count in each.items() if count} for each in shown] == [{"skip": 5}, {"skip": 5}]
     assert ids(after) == kept
 

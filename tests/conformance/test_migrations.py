@@ -94,7 +94,8 @@ def opened(url: str) -> Iterator[Store]:
 def test_applied_once(empty: str):
     with opened(empty) as store:
         expected = [f"{each.version:03} {each.name}" for each in migrate.migrations(store.dialect)]
-        assert [each.version for each in migrate.migrations(store.dialect)] == sorted({int(name[:3]) for name in expected})
+        versions = [each.version for each in migrate.migrations(store.dialect)]
+        assert versions == sorted(set(versions))
         assert migrate.migrate(store, []) == expected
         before = shape(empty)
         assert migrate.migrate(store, []) == []
