@@ -77,6 +77,10 @@ _MARK = "\x01"
 _LONGEST_VALUE = 200
 
 
+FORMER = "\x02"
+"""What the key of a row begins with that is known by what its key was (see sync/moving.py)."""
+
+
 def observed_value(value: Any) -> str:
     """The value by which an observed record is matched, as its row has it: a long one ends in its digest."""
     text = str(value).replace("\0", "\N{REPLACEMENT CHARACTER}").replace(_MARK, " ")
@@ -92,5 +96,7 @@ def observed_key(value: Any, remote_id: str) -> str:
 
 
 def spoken_key(key: str) -> str:
-    """A key as people read it: of an observed record, the value by which it is matched."""
+    """A key as people read it: of an observed record the value by which it is matched, and a former key as such."""
+    if key.startswith(FORMER):
+        return f"{key[1:]} (a former key)"
     return key.split(_MARK)[1] if key.startswith(_MARK) and key.count(_MARK) > 1 else key

@@ -9,11 +9,9 @@ have moved, costs one look.
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from penstock.domain.keys import FORMER
 from penstock.sync.plan import LayerPlan
 from penstock.sync.state import LayerState
-
-MARK = "\x01"
-"""What the key of a row begins with that is known by what its key was."""
 
 Before = Callable[[Sequence[Any]], None]
 """What is to be done with a page of records before it is planned."""
@@ -42,13 +40,13 @@ def _move(plan: LayerPlan, page: Sequence[Any]) -> None:
     former_keys = plan.layer.former_keys
     assert former_keys is not None
     former = dict(_pairs(page, plan.layer.keys, former_keys))
-    marked = {MARK + key for pair in former.items() for key in pair}
+    marked = {FORMER + key for pair in former.items() for key in pair}
     held = plan.state.look_up([*former, *marked])
     moves: dict[str, str] = {}
     for key, was in former.items():
         if key in held:
             continue
-        for row in (MARK + was, MARK + key):  # who declares key_was late has rows with new keys among the marked ones
+        for row in (FORMER + was, FORMER + key):  # who declares key_was late has marked rows with new keys as well
             if row in held and row not in moves:
                 moves[row] = key
                 break

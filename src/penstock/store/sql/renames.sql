@@ -1,6 +1,7 @@
 -- The tables of layers as the store knows them; and what is done where a layer, a sync or the fields of a key have another
 -- name. `keys` are the fields of a layer's key and `keys_were` those before. A row of `layers` with the version -1 says where
--- the state went that this table had. Rows whose key begins with the character 1 are known by what their key was.
+-- the state went that this table had. Rows whose key begins with the character 2 are
+-- known by what their key was, those with the character 1 were only observed.
 
 -- name: layers_noted
 select layer_table, version, sync, layer, created_at, keys, keys_were, first_table from penstock.layers;
@@ -107,25 +108,25 @@ update penstock.sync_runs set sync = :sync where sync = :was and status <> 'runn
 -- name: layer_keys_were
 -- dialect: postgres
 -- differs: each dialect writes a character by its number in its own way
-update penstock.layer set key = chr(1) || key where key < chr(1) or key >= chr(2);
+update penstock.layer set key = chr(2) || key where key < chr(1) or key >= chr(3);
 
 -- name: layer_keys_were
 -- dialect: sqlite
 -- differs: each dialect writes a character by its number in its own way
-update penstock.layer set key = char(1) || key where key < char(1) or key >= char(2);
+update penstock.layer set key = char(2) || key where key < char(1) or key >= char(3);
 
 -- name: approvals_keys_were
 -- dialect: postgres
 -- differs: each dialect writes a character by its number in its own way
-update penstock.approval_keys set key = chr(1) || key
-where (key < chr(1) or key >= chr(2))
+update penstock.approval_keys set key = chr(2) || key
+where (key < chr(1) or key >= chr(3))
       and approval_id in (select id from penstock.approvals where layer_table = :layer_table);
 
 -- name: approvals_keys_were
 -- dialect: sqlite
 -- differs: each dialect writes a character by its number in its own way
-update penstock.approval_keys set key = char(1) || key
-where (key < char(1) or key >= char(2))
+update penstock.approval_keys set key = char(2) || key
+where (key < char(1) or key >= char(3))
       and approval_id in (select id from penstock.approvals where layer_table = :layer_table);
 
 -- name: intents_keys_were
@@ -133,7 +134,7 @@ where (key < char(1) or key >= char(2))
 -- differs: each dialect opens a JSON array in its own way
 update penstock.intents
 set entries = (
-    select coalesce(jsonb_agg(jsonb_set(entry, '{0}', to_jsonb(chr(1) || (entry ->> 0))))::text, '[]')
+    select coalesce(jsonb_agg(jsonb_set(entry, '{0}', to_jsonb(chr(2) || (entry ->> 0))))::text, '[]')
     from jsonb_array_elements(entries::jsonb) as e (entry)
 )
 where layer_table = :layer_table;
@@ -143,19 +144,19 @@ where layer_table = :layer_table;
 -- differs: each dialect opens a JSON array in its own way
 update penstock.intents
 set entries = (
-    select json_group_array(json_set(value, '$[0]', char(1) || (value ->> 0))) from json_each(entries)
+    select json_group_array(json_set(value, '$[0]', char(2) || (value ->> 0))) from json_each(entries)
 )
 where layer_table = :layer_table;
 
 -- name: keys_were_any
 -- dialect: postgres
 -- differs: each dialect writes a character by its number in its own way
-select exists (select 1 from penstock.layer where scope = :scope and key >= chr(1) and key < chr(2));
+select exists (select 1 from penstock.layer where scope = :scope and key >= chr(2) and key < chr(3));
 
 -- name: keys_were_any
 -- dialect: sqlite
 -- differs: each dialect writes a character by its number in its own way
-select exists (select 1 from penstock.layer where scope = :scope and key >= char(1) and key < char(2));
+select exists (select 1 from penstock.layer where scope = :scope and key >= char(2) and key < char(3));
 
 -- name: rows_rekey
 -- dialect: postgres
