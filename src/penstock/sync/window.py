@@ -60,7 +60,7 @@ def serve(store: Store, syncs: dict[str, SyncDefinition], events: Events, *, run
             return  # a worker of another version of the app serves it
         found = store.read(noted)
         if moved := outdated(found, tables(definition)):
-            settlement.release(delay_seconds=_ELSEWHERE_SECONDS, give_back=True, error_class="LayerCarried",
+            settlement.release(attempt - 1, delay_seconds=_ELSEWHERE_SECONDS, error_class="LayerCarried",
                                error=storable(moved))
             return  # the same
         said = _serve(store, definition, Subject(key, account, size), asked, fence, check, remaining, events,
