@@ -193,3 +193,18 @@ def test_a_change_waits_for_a_window_as_long_as_it_is_told(monkeypatch: pytest.M
     assert tried == [0.0]
     patiently(5.0, change)
     assert 1.0 <= time[0] < 1.1
+
+
+def test_what_a_subject_that_is_gone_claims_is_let_go(penstock: Any, tmp_path: Path):
+    penstock("sync", "people")
+    assert penstock("state", "unclaim", "people")[1] == "nobody who is gone claims anything\n"
+    code, _, err = penstock("state", "unclaim", "people", "paris", "--yes")
+    assert code != 0
+    assert "expected a subject that is gone, got 'paris'" in err
+    (tmp_path / "byhand.py").write_text((tmp_path / "byhand.py").read_text().replace('"paris"', '"rome"'))
+    sys.modules.pop("byhand")
+    assert penstock("state", "unclaim", "people")[1] == "paris: claims 1 of Teams, 1 of them alone\n"
+    code, out, _ = penstock("state", "unclaim", "people", "paris", "--yes")
+    assert (code, out.splitlines()[-1]) == (
+        0, "let go; what nobody else claims is deleted as the account's subjects are read")
+    assert penstock("state", "unclaim", "people")[1] == "nobody who is gone claims anything\n"

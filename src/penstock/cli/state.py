@@ -18,6 +18,7 @@ from penstock.domain.records import RecordState
 from penstock.sync.address import key_of, layer_of
 from penstock.sync.define import LayerDefinition
 from penstock.sync.surgery import StateRow, Surgery, show
+from penstock.sync.vanished import claimed, unclaim, vanished
 
 _AGAIN_SECONDS = 0.02
 _HEADINGS = ("LAYER", "SCOPE", "KEY", "STATUS", "REMOTE ID", "CHANGED", "RUN", "ERROR")
@@ -105,6 +106,33 @@ def forget(context: click.Context, name: str, layer_name: str, keys: tuple[str, 
             own = [row.key for row in found if row.scope == each]
             patiently(wait_seconds, partial(surgery.forget, each, own, anew=anew))
         click.echo(f"forgotten; what the source still has is {then} by the next run")
+
+
+@state.command("unclaim")
+@click.argument("name")
+@click.argument("subject", required=False)
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--wait", "wait_seconds", type=float, default=0.0, metavar="SECONDS",
+              help="Wait so long for a run that is at work there.")
+@click.pass_context
+def let_go(context: click.Context, name: str, subject: str | None, yes: bool, wait_seconds: float) -> None:
+    """Let go what SUBJECT, which is gone, claims of rows that subjects share; without it, show who is gone and claims.
+
+    Rows that nobody else claims are deleted once every subject of their account was read since, under the guard.
+    """
+    with find_app(context) as app:
+        app.check()
+        definition = app.definition(name)
+        found = claimed(app.store, definition, [subject]) if subject else vanished(app.store, definition)
+        for each in found:
+            click.echo(f"{each.subject}: claims {each.rows:,} of {each.layer}, {each.alone:,} of them alone")
+        if not found:
+            click.echo(f"{subject} claims nothing" if subject else "nobody who is gone claims anything")
+        elif subject is not None:
+            if not yes:
+                click.confirm(f"let go what {subject} claims?", abort=True)
+            patiently(wait_seconds, lambda: unclaim(app.store, definition, subject))
+            click.echo("let go; what nobody else claims is deleted as the account's subjects are read")
 
 
 @state.command()

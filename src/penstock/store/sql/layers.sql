@@ -266,10 +266,26 @@ where subject = :subject and row_id > :after
 order by row_id
 limit :count;
 
+-- name: claiming
+-- From one subject to the next, so that their number is the cost, and not that of their claims.
+with recursive claiming (subject) as (
+    select min(subject) from penstock.layer_claims
+    union all
+    select (select min(c.subject) from penstock.layer_claims c where c.subject > claiming.subject)
+    from claiming where subject is not null
+)
+select subject from claiming where subject is not null;
+
+-- name: claims_counted
+select count(*), coalesce(sum(case when exists (
+    select 1 from penstock.layer_claims o where o.row_id = c.row_id and o.subject <> c.subject
+) then 0 else 1 end), 0) as alone
+from penstock.layer_claims c where c.subject = :subject;
+
 -- name: claims_lock
 -- dialect: postgres
 -- differs: of two subjects that drop the last claims on a row at once, each would see the other's
-select pg_advisory_xact_lock(hashtextextended(:layer_table || '/' || :scope, 0));
+select pg_advisory_xact_lock(hashtextextended(:layer_table, 0));
 
 -- name: claims_lock
 -- dialect: sqlite
@@ -355,6 +371,9 @@ select exists (
 insert into penstock.sync_reads (layer_table, scope, subject, began_at)
 values (:layer_table, :scope, :subject, :began_at)
 on conflict (layer_table, scope, subject) do update set began_at = excluded.began_at;
+
+-- name: read_forget
+delete from penstock.sync_reads where layer_table = :layer_table and subject = :subject;
 
 -- name: reads_completed
 select subject, began_at from penstock.sync_reads where layer_table = :layer_table and scope = :scope;
