@@ -21,6 +21,8 @@ PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3
 PIP_INSTALL := $(PY) -m pip install --quiet --disable-pip-version-check --no-input --constraint requirements.lock
 INSTALL := $(PIP_INSTALL) --no-build-isolation --editable
 
+SYNCS := PENSTOCK_CRASH_SEEDS=200 $(PY) -m pytest tests/crash/test_syncs.py --override-ini faulthandler_timeout=3600
+
 help:  ## say what there is
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | while IFS='|' read -r name what; do \
 		printf '%-22s %s\n' "  $$name" "$$what"; done
@@ -37,9 +39,11 @@ test: $(STAMPS)/test  ## run the default suite, on SQLite and on a real PostgreS
 test-all: $(STAMPS)/test  ## run what `make test` leaves out as well: every connector, fault and example in every variant
 	PENSTOCK_TEST_ALL=1 $(PY) -m pytest --numprocesses 3 --dist worksteal $(ARGS)
 
-test-crash: $(STAMPS)/test  ## kill -9 workers and enqueuers 50 times over 200,000 jobs, on both stores, and print what ran twice
+test-crash: $(STAMPS)/test  ## kill -9 workers, enqueuers and syncs, 50 times over 200,000 jobs and in 200 seeds, and print what came of it
 	PENSTOCK_CRASH_KILLS=50 PENSTOCK_CRASH_JOBS=200000 $(PY) -m pytest tests/crash/test_ledger.py \
 		--override-ini faulthandler_timeout=3600 $(ARGS)
+	@# One after the other, the syncs would wait for their servers half of the time.
+	$(SYNCS) -k ads $(ARGS) & ads=$$!; $(SYNCS) -k directory $(ARGS); directory=$$?; wait $$ads && exit $$directory
 
 test-pooler: $(STAMPS)/test  ## run the suite behind a pgbouncer, which has to be installed; REQUIRE=1 fails where it is not
 	@REQUIRE="$(REQUIRE)" $(PY) -m pytest tests/pooler $(ARGS)

@@ -1,7 +1,7 @@
 """The walks of both case studies, whose processes are killed and whose calls fail while their sources are edited.
 
 `make test-crash` has them survive 200 seeds each on either store. A seed that goes wrong prints what befell it;
-`PENSTOCK_CRASH_SEED=17` runs that one alone.
+`PENSTOCK_CRASH_SEEDS=17-17` runs that one alone.
 """
 
 import json
@@ -28,8 +28,8 @@ from tests.servers.ads import ads_server
 from tests.servers.scim import scim_server
 
 ROOT = Path(__file__).parents[2]
-ONE = os.environ.get("PENSTOCK_CRASH_SEED")
-SEEDS = [int(ONE)] if ONE else range(1, int(os.environ.get("PENSTOCK_CRASH_SEEDS", "3")) + 1)
+FIRST, _, LAST = os.environ.get("PENSTOCK_CRASH_SEEDS", "1-2").rpartition("-")
+SEEDS = range(int(FIRST or 1), int(LAST) + 1)
 NURSERY = "import sys; from tests.crash.syncs.nursery import serve; serve(sys.argv[1], tuple(sys.argv[2:]))"
 _LONG_ENOUGH_FOR_THE_DEAD = 7 * 86_400.0
 
