@@ -79,9 +79,9 @@ class AdsClient:
 
     def _keywords(self, keys: Sequence[str]) -> dict[str, list[str]]:
         """By key, what the API calls these keywords: their ad group is in it by its remote id."""
-        parts = {key: key.split("/", 1) for key in keys}
-        groups = self._found("ad_group", list({group for group, _ in parts.values()}))
-        return {key: [f"{id}/{rest}" for id in groups.get(group, ())] for key, (group, rest) in parts.items()}
+        parts = {key: key.partition("/") for key in keys}
+        groups = self._found("ad_group", list({group for group, _, _ in parts.values()}))
+        return {key: [f"{id}/{rest}" for id in groups.get(group, ())] for key, (group, _, rest) in parts.items()}
 
     def _found(self, kind: str, references: Sequence[str]) -> dict[str, list[str]]:
         pairs = []

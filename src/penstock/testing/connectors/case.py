@@ -14,8 +14,9 @@ from penstock.testing.connectors.proxy import FaultyProxy
 Records = Mapping[str, Sequence[Any]]
 """Records by the name of their layer, each of the layer's type."""
 
-Held = Mapping[str, "Iterable[tuple[str, Any]] | Mapping[str, Any]"]
-"""What a destination holds, by the name of the layer: (identity, payload) of each record there."""
+Held = Mapping[str, "Iterable[tuple[str, Any] | tuple[str, Any, str | None]] | Mapping[str, Any]"]
+"""What a destination holds, by the name of the layer: (identity, payload) of each record there, and where the layer has
+a parent the identity of the record that it is below, if that is to be held against the source as well."""
 
 
 class ConnectorCase:
@@ -65,7 +66,8 @@ class ConnectorCase:
         """What the destination holds, read past the connector, as pairs so that what is there twice shows.
 
         The identity of a record is what `identity` gives for it, and its payload at least what `render` gives (a
-        destination may add fields of its own). Leave out what was disabled.
+        destination may add fields of its own). Leave out what was disabled. In a tree of layers, a third value says
+        which record of the parent's layer it is below.
         """
         raise NotImplementedError(f"{type(self).__name__}: write def held(self), which reads the destination")
 

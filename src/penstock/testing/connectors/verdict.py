@@ -25,11 +25,21 @@ def pairs(held: Held, layer: str) -> list[tuple[str, Any]]:
     if found is None:
         raise ConnectorFault(f"held() tells nothing of the layer {layer}: expected (identity, payload) pairs, and an"
                              f" empty list where it has none; got {', '.join(held) or 'nothing at all'}")
-    return [(str(identity), _plain(payload)) for identity, payload in _items(found)]
+    return [(str(each[0]), _plain(each[1])) for each in _items(found)]
 
 
-def _items(found: "Iterable[tuple[str, Any]] | Mapping[str, Any]") -> Iterable[tuple[str, Any]]:
+def _items(found: "Iterable[tuple[Any, ...]] | Mapping[str, Any]") -> Iterable[tuple[Any, ...]]:
     return found.items() if isinstance(found, Mapping) else found
+
+
+def misplaced(parents: Mapping[str, Mapping[str, str]], held: Held) -> list[str]:
+    """What is below another parent than the source says; `parents` are identities by layer and identity.
+
+    Only what `held` tells of is judged: the records that it gives with a third value.
+    """
+    return [f"{layer}: {each[0]!r} is below {each[2]!r}, and should be below {above[str(each[0])]!r}"
+            for layer, above in parents.items() for each in _items(held.get(layer, ()))
+            if len(each) > 2 and above.get(str(each[0]), each[2]) != each[2]]
 
 
 def duplicates(expected: Expected, held: Held) -> list[str]:

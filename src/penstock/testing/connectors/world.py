@@ -23,6 +23,7 @@ from penstock.testing.connectors.verdict import (
     differences,
     duplicates,
     listed,
+    misplaced,
     missing,
     pairs,
 )
@@ -181,9 +182,20 @@ class World:
     def equal(self) -> None:
         """Raise `ConnectorFault` unless the destination holds what the source says, each record once, and no more."""
         kept = [layer.name for layer in self.layers if layer.on_delete == "keep"]
-        if found := differences(self.expected(self._records), self._case.held(), kept):
+        held = self._case.held()
+        if found := differences(self.expected(self._records), held, kept) + misplaced(self._parents(), held):
             raise ConnectorFault(f"{self.where}: the destination is not what the source says:\n{listed(found)}"
                                  f"{self._last_calls()}")
+
+    def _parents(self) -> dict[str, dict[str, str]]:
+        """The identity of the parent of each record of the source, by layer and identity; of those that have one."""
+        by_key = {layer.name: {layer.keys([record])[0]: self._case.identity(layer, record)
+                               for record in self._records[layer.name]} for layer in self.layers}
+        return {layer.name: {
+                    self._case.identity(layer, record): by_key[layer.parent.target][key]
+                    for record in self._records[layer.name]
+                    if (key := layer.parent.keys([record])[0]) in by_key[layer.parent.target]}
+                for layer in self.layers if layer.parent is not None}
 
     def nothing_twice(self) -> None:
         """Raise `ConnectorFault` where a record is at the destination more than once."""
