@@ -12,6 +12,7 @@ from penstock.domain.names import did_you_mean, layer_table, name_fault
 from penstock.domain.records import RATES
 from penstock.sync.declare import Layer, Reference, Sync, SyncDefinition, SyncOptions
 from penstock.sync.guard import Guard
+from penstock.sync.misspelt import misspelt
 from penstock.sync.record_types import field_names, is_mapping
 from penstock.sync.renamed import layer_faults, several
 from penstock.sync.renderer import fingerprint
@@ -135,6 +136,7 @@ def _layer(sync: str, declared: type[Layer[Any]], names: Sequence[str], faults: 
             if reference.layer.__name__ not in names:
                 faults.append(f"{where}: refers to {reference.layer.__name__}, which is not among the sync's layers"
                               f"{did_you_mean(reference.layer.__name__, names)}")
+    faults += misspelt(declared)
     layer = declared()
     if not (callable(layer.source) or hasattr(layer.source, "pages")):
         faults.append(f"{where}: expected a source (a generator method, or an object such as SQLSource), got none")

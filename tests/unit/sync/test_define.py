@@ -256,3 +256,32 @@ def test_former_names_of_a_sync_that_cannot_be(first: Any, second: Any, error: s
     app.sync(first[0], was=first[1])(type("One", (Sync,), {"layers": [named("People")]}))
     with pytest.raises(DeclarationError, match=error):
         app.sync(second[0], was=second[1])(type("Two", (Sync,), {"layers": [named("People")]}))
+
+
+def test_options_that_are_misspelt() -> None:
+    assert faults(named("People", on_delte="keep", prune_unmanagd=True, batchsize=3)) == (
+        "People: on_delte is no option of a layer; did you mean 'on_delete'?",
+        "People: prune_unmanagd is no option of a layer; did you mean 'prune_unmanaged'?",
+        "People: batchsize is no option of a layer; did you mean 'batch_size'?",
+    )
+
+
+def test_what_people_add_to_a_layer_is_their_own() -> None:
+    mine = {"kind": "ad", "mutate": lambda self, changes, run: [], "keys": ("id",), "destinations": [],
+            "reference": "R", "sources": 1, "modes": 2, "page_size": 5, "on_error": "skip", "_on_delte": 1}
+
+    class Declared(Sync[str]):
+        layers = [named("People", **mine)]
+
+    assert [layer.name for layer in define("people", Declared, SyncOptions()).layers] == ["People"]
+
+
+@pytest.mark.parametrize(("mode", "on_delete", "verbs"), [
+    ("mirror", "disable", ["create", "update", "disable"]), ("mirror", "keep", ["create", "update"]),
+    ("upsert", "delete", ["create", "update"]), ("create_only", "delete", ["create"]),
+    ("update_only", "delete", ["update", "find"]),
+])
+def test_each_mode_needs_its_verbs(mode: str, on_delete: str, verbs: list[str]) -> None:
+    assert faults(named("People", destination=None, mode=mode, on_delete=on_delete)) == tuple(
+        f"People: no verb {verb!r}: write def {verb}(self, changes, run), or give a destination that has it"
+        for verb in verbs)
