@@ -240,6 +240,33 @@ def test_what_the_destination_holds_is_read_back_if_asked_for(folder: Path, said
                for line in said("plan", "people", "--read-back", "1"))
 
 
+READ = '''
+    def read(self, run):
+        for remote_id, held in json.loads(there.read_text()).items():
+            yield remote_id, remote_id, held
+
+    def fetch('''
+
+
+def test_what_is_found_there_at_the_first_contact_is_planned_anew_and_then_adopted(
+        folder: Path, penstock: Command, said: Any):
+    """A plan that was made before is for creating records: that they are there already was not known."""
+    (folder / "people_app.py").write_text(APP.replace("\n    def fetch(", READ))
+    (folder / "there.json").write_text(json.dumps({"0": {"name": "name 0"}, "1": {"name": "another"}}))
+    note = "    ! the destination is read before anything is sent: what it holds already is adopted, not created"
+    assert note in said("plan", "people", "--out", "p.json")
+    code, out, _ = penstock("sync", "people", "--plan", "p.json")
+    assert (code, out) == (3, (
+        "all: succeeded, 5 read, 3 created: 2 of 5 changes moved since the plan was made: People 1 is to be adopted"
+        " now, not created; People 0 is to be adopted now, not created\n"))
+    assert there(folder)["1"] == {"name": "another"}
+    lines = said("plan", "people", "--out", "p.json")
+    assert lines[1:3] == ["  People: 0 to create, 1 to update, 0 to delete, 4 unchanged", "    ~ 1 (adopts 1)"]
+    assert note not in lines
+    assert said("sync", "people", "--plan", "p.json") == ["all: succeeded, 5 read, 1 updated"]
+    assert there(folder)["1"] == {"name": "name 1"}
+
+
 REQUESTS = '''
 import people_app, rich.console, sys
 from pathlib import Path

@@ -1,6 +1,6 @@
 """Why a record was sent, or not: what is told is what the next run does, and nothing is changed by asking."""
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -170,9 +170,9 @@ def test_the_destination_is_asked_only_if_asked_to(
     assert (remote.found, remote.read, remote.error) == (["r2"], False, None)
     assert directory.people.calls == [("find", ["name 1"])]
 
-    def read(self: Any, run: Any) -> Iterator[Any]:
+    async def read(self: Any, run: Any) -> AsyncIterator[Any]:
         for remote_id, record in self.records.items():
-            yield remote_id, record["match"], {"name": "by hand" if remote_id == "r2" else record["match"]}
+            yield remote_id, record["match"], {"name": "by hand" if remote_id == "r2" else record["match"]}, "parent"
 
     monkeypatch.setattr(type(directory.people), "read", read, raising=False)
     found = told(engine, "p1", remote=True)

@@ -20,7 +20,7 @@ from penstock.domain.records import ChangeKind, Subject
 from penstock.sync.cost import cost, summed
 from penstock.sync.declare import SyncDefinition
 from penstock.sync.layer_removal import LayerRemoval
-from penstock.sync.plan import Item, LayerPlan, decode_item
+from penstock.sync.plan import MATCH, Item, LayerPlan, decode_item
 from penstock.sync.plan_file import Writer
 from penstock.sync.read_back import ReadBack
 from penstock.sync.weighing import foresee
@@ -109,17 +109,22 @@ def _described(plan: LayerPlan, removal: LayerRemoval, show_values: bool, back: 
     for (field, how), count in sorted(plan.fields.items()):
         fields.setdefault(field, {})[how] = count
     return {"counts": plan.summary(), "first": first, "fields": fields, "problems": plan.problems,
-            "complete": plan.complete, "withheld": _withheld(removal)}
+            "complete": plan.complete, "withheld": _withheld(removal), "read_first": plan.unread}
 
 
 def _first(plan: LayerPlan, kind: str, most: int) -> list[Item]:
-    return [decode_item(item) for _, item in next(plan.spool.take(kind, most), [])]
+    """The first of one kind; what was observed and is adopted with other values is updated like the rest."""
+    found = [entry for each in ((kind, MATCH) if kind == "update" else (kind,))
+             for entry in next(plan.spool.take(each, most), [])]
+    return [decode_item(item) for _, item in found[:most]]
 
 
 def _record(kind: str, item: Item, show_values: bool) -> dict[str, Any]:
     found: dict[str, Any] = {"key": item.key}
     if item.changed is not None:
         found["fields"] = [*item.changed, *item.dropped]
+    if item.observed is not None:
+        found["adopts"] = item.remote_id
     if show_values and item.canonical:
         found["payload"] = item.change(ChangeKind(kind)).payload
     return found

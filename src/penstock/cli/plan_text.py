@@ -41,7 +41,8 @@ def _layer(sync: str, layer: Mapping[str, Any]) -> Iterator[str]:
             f"{'new' if each == 'added' else each} in {count:,}" for each, count in how.items())
     for kind, sign in _SIGNS.items():
         for record in layer["first"][kind]:
-            about = f" ({', '.join(record['fields'])})" if record.get("fields") else ""
+            told = [*record.get("fields", ()), *([f"adopts {record['adopts']}"] if "adopts" in record else [])]
+            about = f" ({', '.join(told)})" if told else ""
             yield f"    {sign} {record['key']}{about}"
             if "payload" in record:
                 yield f"        {_value(record['payload'])}"
@@ -49,6 +50,8 @@ def _layer(sync: str, layer: Mapping[str, Any]) -> Iterator[str]:
                 yield from (f"        {text}" for text in _destination(kind, record))
         if counts[kind] > len(layer["first"][kind]):
             yield f"    {sign} … and {counts[kind] - len(layer['first'][kind])} more"
+    if layer["read_first"]:
+        yield "    ! the destination is read before anything is sent: what it holds already is adopted, not created"
     if withheld := layer["withheld"]:
         if withheld["records"]:
             yield (f"    ! {withheld['records']:,} deletes would be withheld ({withheld['reason']});"

@@ -1,16 +1,18 @@
 """Asking a destination what it holds, for people who want to know. It only reads.
 
 A layer, or its destination, may have `read(run)`, which yields (remote id, match value or else key, payload), one by
-one or in lists; and `fetch(remote_ids, run)`, which maps each remote id to what is held there, and leaves out those
-that are gone.
+one or in lists (see sync/seen.py); and `fetch(remote_ids, run)`, which maps each remote id to what is held there, and
+leaves out those that are gone.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import closing
 from typing import Any
 
 from penstock.sync.define import LayerDefinition
 from penstock.sync.messages import kept
 from penstock.sync.ports import Run
+from penstock.sync.seen import held_of, raw_pages
 from penstock.sync.told import RemoteSays, Why
 from penstock.sync.verbs import Verbs
 
@@ -32,22 +34,17 @@ def held_values(layer: LayerDefinition, verbs: Verbs, run: Run, remote_ids: Sequ
             found |= verbs.fetch(layer, wanted[start:start + layer.batch_size])
         return found
     missing = set(wanted)
-    if missing and layer.verb("read") is not None:
-        for remote_id, _, held in held_records(layer, run):
-            if remote_id in missing:
-                missing.remove(remote_id)
-                found[remote_id] = held
+    read: Any = layer.verb("read")
+    if not missing or read is None:
+        return found
+    with closing(raw_pages(verbs.finish(read(run)), verbs)) as pages:
+        for page in pages:
+            found |= {remote_id: held for remote_id, held in (held_of(layer, record) for record in page)
+                      if remote_id in missing}
+            missing -= found.keys()
             if not missing:
                 break
     return found
-
-
-def held_records(layer: LayerDefinition, run: Run) -> Iterator[tuple[str, Any, Any]]:
-    """All that the destination holds, as `read` gives it: (remote id, match value or key, payload)."""
-    read: Any = layer.verb("read")
-    for each in read(run):
-        for remote_id, value, held in each if isinstance(each, list) else [each]:
-            yield str(remote_id), value, held
 
 
 def differing(payload: Any, held: Any) -> list[str] | None:

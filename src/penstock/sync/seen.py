@@ -30,7 +30,7 @@ def read_pages(layer: LayerDefinition, run: Run, verbs: Verbs) -> Iterator[list[
     """
     read: Any = layer.verb("read")
     calls, counting, before, count = run.calls, not counts_itself(layer), run.calls.read, 0
-    pages = _pages(verbs.finish(read(run)), verbs)
+    pages = raw_pages(verbs.finish(read(run)), verbs)
     while True:
         run.check()
         try:
@@ -50,7 +50,7 @@ def read_pages(layer: LayerDefinition, run: Run, verbs: Verbs) -> Iterator[list[
         yield [_seen(layer, each) for each in page]
 
 
-def _pages(answer: Any, verbs: Verbs) -> Generator[list[Any], None, Any]:
+def raw_pages(answer: Any, verbs: Verbs) -> Generator[list[Any], None, Any]:
     """Lists as they are yielded; what is yielded one by one in lists of a thousand. Returns what `read` returned."""
     records = _awaiting(answer, verbs) if hasattr(answer, "__anext__") else iter(answer)
     page: list[Any] = []
@@ -93,5 +93,18 @@ def _seen(layer: LayerDefinition, record: Any) -> Seen:
         parent_id = None if not parent or parent[0] is None else str(parent[0])
         return Seen(str(remote_id), None if value is None else str(value), held_digests(payload, parent_id))
     except (TypeError, ValueError) as error:
-        raise DestinationError(f"{layer.name}.read: expected (remote id, value of match or else key, payload) and, if"
-                               f" it is known, the parent's remote id; got {record!r:.100} ({error})") from None
+        raise _strange(layer, record, error) from None
+
+
+def held_of(layer: LayerDefinition, record: Any) -> tuple[str, Any]:
+    """The remote id of a record that `read` gave, and what is held there. Raises `DestinationError`."""
+    try:
+        remote_id, _, payload, *_ = record
+        return str(remote_id), payload
+    except (TypeError, ValueError) as error:
+        raise _strange(layer, record, error) from None
+
+
+def _strange(layer: LayerDefinition, record: Any, error: Exception) -> DestinationError:
+    return DestinationError(f"{layer.name}.read: expected (remote id, value of match or else key, payload) and, if it"
+                            f" is known, the parent's remote id; got {record!r:.100} ({error})")
