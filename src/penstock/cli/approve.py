@@ -9,6 +9,7 @@ import click
 import msgspec
 
 from penstock.cli.finding import find_app
+from penstock.domain.keys import spoken_key
 from penstock.sync.approvals import Approval
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -74,7 +75,7 @@ def _list(name: str, found: Sequence[Approval]) -> None:
                    f" {'withheld' if each.status == 'asked' else each.status}")
         click.echo(f"    why: {each.reason}")
         more = each.records - len(each.first)
-        click.echo(f"    keys: {', '.join(each.first)}{f' and {more:,} more' if more > 0 else ''}")
+        click.echo(f"    keys: {', '.join(map(spoken_key, each.first))}{f' and {more:,} more' if more > 0 else ''}")
         click.echo(f"    asked {_time(each.asked_at)}, expires {_time(each.expires_at)}")
         if each.decided_at is not None:
             click.echo(f"    {each.status} by {each.decided_by} {_time(each.decided_at)}")

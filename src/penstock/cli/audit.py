@@ -17,7 +17,7 @@ from penstock.sync.audit import can_be_audited
 from penstock.sync.findings import VERDICTS, Audited, audited
 
 _SLOTS = 4
-_SIGNS = {"drifted": "~", "missing": "-", "unmanaged": "?", "source_changed": ">", "rewritten": "=", "untold": " "}
+_SIGNS = {"drifted": "~", "missing": "-", "unmanaged": "?", "source_changed": ">", "rewritten": "="}
 _WORDS = {"in_step": "in step", "source_changed": "changed in the source", "rewritten": "rewritten by the destination",
           "untold": "that cannot be told"}
 

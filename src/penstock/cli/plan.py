@@ -16,6 +16,7 @@ from penstock.cli.finding import find_app
 from penstock.cli.plan_text import print_cost, print_subject
 from penstock.cli.sync import chosen
 from penstock.domain.errors import PlanRefused
+from penstock.domain.keys import spoken_key
 from penstock.domain.records import ChangeKind, Subject
 from penstock.sync.cost import cost, summed
 from penstock.sync.declare import SyncDefinition
@@ -120,7 +121,7 @@ def _first(plan: LayerPlan, kind: str, most: int) -> list[Item]:
 
 
 def _record(kind: str, item: Item, show_values: bool) -> dict[str, Any]:
-    found: dict[str, Any] = {"key": item.key}
+    found: dict[str, Any] = {"key": spoken_key(item.key)}
     if item.changed is not None:
         found["fields"] = [*item.changed, *item.dropped]
     if item.observed is not None:

@@ -95,7 +95,7 @@ class Done:
 
     remote_id: str | None = None
     version: str | None = None
-    answered: Any = None
+    answered: Any = field(default=None, compare=False, repr=False)
 
 
 GONE = "gone"

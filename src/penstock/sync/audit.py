@@ -16,7 +16,7 @@ from penstock.domain.records import Counts, RecordState
 from penstock.store.spool import Spool
 from penstock.sync.contact import finish_reading, observe
 from penstock.sync.define import LayerDefinition
-from penstock.sync.findings import CHANGED, DRIFTED, IN_STEP, MISSING, UNMANAGED, Findings, compared
+from penstock.sync.findings import CHANGED, DRIFTED, IN_STEP, MISSING, UNMANAGED, Findings, compared, implied
 from penstock.sync.plan import LayerPlan
 from penstock.sync.ports import Run
 from penstock.sync.seen import read_pages
@@ -55,6 +55,7 @@ class LayerAudit:
         self._place = place or ""
         self.findings = msgspec.json.decode(findings, type=Findings) if begun_at and findings else Findings()
         self._complete = False
+        self._also = implied(plan.layer)
 
     def look(self, budget: Audit) -> None:
         """Ask the destination, as far as the budget goes."""
@@ -130,12 +131,13 @@ class LayerAudit:
         if kind not in _IN_STEP_KINDS and not row.unknown:
             self.findings.add(CHANGED, row.key)
             return
-        answered = self.state.decoded(row.answered)
-        verdict, names = compared(self.state.decoded(row.fields), answered, held)
+        sent, answered = self.state.decoded(row.fields), self.state.decoded(row.answered)
+        verdict, names = compared(sent, answered, held, self._also)
         if row.unknown:  # as a repair leaves it that was broken off before it was sent
             verdict, names = DRIFTED, []
         self.findings.add(verdict, row.key, names)
-        if verdict == DRIFTED or (verdict == IN_STEP and answered and answered != held):
+        if verdict == DRIFTED or (verdict == IN_STEP and any(name in sent and held.get(name) != was
+                                                            for name, was in answered.items())):
             self.wrong.lay([(row.key, verdict, msgspec.msgpack.encode(dict(held)))])
 
     def _show_unmanaged(self) -> None:

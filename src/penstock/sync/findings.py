@@ -6,11 +6,12 @@ from typing import Any
 
 import msgspec
 
-from penstock.domain.fields import PARENT, REFERENCES
+from penstock.domain.fields import PARENT, REFERENCES, held_digests
 from penstock.domain.keys import spoken_key
 from penstock.domain.records import Subject
 from penstock.store.port import Store
 from penstock.sync.declare import SyncDefinition
+from penstock.sync.define import LayerDefinition
 
 IN_STEP, CHANGED, DRIFTED, REWRITTEN, MISSING, UNMANAGED, UNTOLD = VERDICTS = (
     "in_step", "source_changed", "drifted", "rewritten", "missing", "unmanaged", "untold")
@@ -47,17 +48,24 @@ class Findings(msgspec.Struct, omit_defaults=True):
         return self.counts.get(DRIFTED, 0) + self.counts.get(MISSING, 0) - self.repaired
 
 
-def compared(sent: Mapping[str, bytes], answered: Mapping[str, bytes],
-             held: Mapping[str, bytes]) -> tuple[str, list[str]]:
+def implied(layer: LayerDefinition) -> dict[str, bytes]:
+    """The digests of fields that every update sets besides those of the payload: see `sync.ports.Destination`."""
+    return held_digests(getattr(layer.layer.destination, "implies", {}))
+
+
+def compared(sent: Mapping[str, bytes], answered: Mapping[str, bytes], held: Mapping[str, bytes],
+             also: Mapping[str, bytes]) -> tuple[str, list[str]]:
     """The verdict on a record whose source did not change, and the fields that it is about.
 
     A field that is not as it was sent was rewritten, if the destination said that it holds just that when it was
-    written; else somebody changed it. Of the parent only who tells it is asked; references are not told.
+    written; else somebody changed it. So has one of those that are implied `also`, where it is told. Of the parent only
+    who tells it is asked; references are not told.
     """
     if not sent and not answered:
         return UNTOLD, []
     told = {name: digest for name, digest in sent.items()
-            if name != REFERENCES and (name != PARENT or name in held)} or answered
+            if name != REFERENCES and (name != PARENT or name in held)} or dict(answered)
+    told |= {name: digest for name, digest in also.items() if name in held and name not in told}
     differing = sorted(name for name, digest in told.items() if held.get(name) != digest)
     drifted = [name for name in differing if not answered or answered.get(name) != held.get(name)]
     if drifted:

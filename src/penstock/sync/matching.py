@@ -13,6 +13,7 @@ from penstock.domain.fields import PARENT, field_digests
 from penstock.domain.keys import observed_value, spoken_key
 from penstock.domain.records import RecordState
 from penstock.store.spool import Spool
+from penstock.sync.findings import implied
 from penstock.sync.plan import AMBIGUOUS, MATCH, MATCHED, NEVER_SENT, Item, LayerPlan, decode_item, entry
 
 _SHOWN = 3
@@ -34,6 +35,7 @@ class Matching:
         self._plan = plan
         self._wanted = Spool()
         self._any: bool | None = None
+        self._also = implied(plan.layer)
 
     @property
     def any(self) -> bool:
@@ -78,7 +80,9 @@ class Matching:
                                     f"{', …' if len(possible) > _SHOWN else ''}); {_ADVICE}")
         [one] = possible
         item.remote_id, item.observed, item.answered = one.remote_id, one.key, dict(one.fields)
-        return MATCHED if all(one.fields.get(name) == digest for name, digest in sent.items()) else MATCH
+        alike = all(one.fields.get(name) == digest for name, digest in sent.items()) and all(
+            one.fields.get(name, digest) == digest for name, digest in self._also.items() if name not in sent)
+        return MATCHED if alike else MATCH
 
     def settle(self) -> None:
         """After the read: tell apart the records that were matched with one and the same."""

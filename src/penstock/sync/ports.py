@@ -77,7 +77,8 @@ class Destination(Protocol):
     changes that one call should carry; `counts_calls = True` where it counts its own requests in `run.calls`;
     `idempotent = True` where creating a record twice makes one, `enforces_key = True` where the second create is
     refused as a conflict, `idempotency_keys = True` where it is known by `change.idempotency_key`;
-    `identify(change)`, which tells the remote id that a create will give, where that is known beforehand.
+    `identify(change)`, which tells the remote id that a create will give, where that is known beforehand;
+    `implies`, a mapping of fields that an update sets besides the payload's.
     """
 
     def create(self, changes: Sequence[Change], run: Run) -> Outcomes: ...

@@ -17,6 +17,7 @@ from penstock.connectors.scim.messages import (
     Answer,
     Operation,
     Sent,
+    attributes,
     error_answer,
     id_in,
     resource_version,
@@ -163,7 +164,8 @@ def _answer(entry: Any, token: str | None) -> Answer | None:
     resource_id = resource.get("id") or id_in(entry.get("location"))
     if not isinstance(resource_id, str) and entry.get("method") == "POST":
         return None
-    return Answer(status, resource_id, resource_version(resource, entry.get("version")))
+    return Answer(status, resource_id, resource_version(resource, entry.get("version")),
+                  resource=attributes(resource) or None)
 
 
 def _status(value: Any) -> int | None:

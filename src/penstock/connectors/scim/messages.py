@@ -38,13 +38,17 @@ class Operation:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the destination said to one operation. `code` is its scimType (RFC 7644 §3.12), else the status."""
+    """What the destination said to one operation. `code` is its scimType (RFC 7644 §3.12), else the status.
+
+    `resource` are the attributes that it says the resource has now, if it says so.
+    """
 
     status: int
     resource_id: str | None = None
     version: str | None = None
     code: str = ""
     detail: str = ""
+    resource: Mapping[str, Any] | None = None
 
     def outcome(self, remote_id: str | None = None) -> Outcome | None:
         """The outcome for the record; None (in doubt) where the server failed half-way or named no id."""
@@ -53,7 +57,7 @@ class Answer:
         if not 200 <= self.status < 300:
             return None
         done = remote_id or self.resource_id
-        return Done(done, self.version) if done else None
+        return Done(done, self.version, self.resource) if done else None
 
 
 @dataclass(slots=True)
@@ -82,6 +86,11 @@ def id_in(location: object) -> str | None:
 def patch(operations: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """The body of a PATCH (RFC 7644 §3.5.2)."""
     return {"schemas": [PATCH_SCHEMA], "Operations": list(operations)}
+
+
+def attributes(resource: Mapping[str, Any]) -> dict[str, Any]:
+    """The attributes of a resource, without those that only the server sets."""
+    return {name: value for name, value in resource.items() if name not in ("schemas", "id", "meta")}
 
 
 def resource_version(resource: Mapping[str, Any], header: str | None = None) -> str | None:

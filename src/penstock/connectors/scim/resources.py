@@ -4,7 +4,7 @@ A verb gives one outcome per change. If a call fails half-way, what was settled 
 `outcomes`, so nothing that the destination confirmed is forgotten.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -12,7 +12,14 @@ import msgspec
 from penstock.connectors.scim.adopt import adopt, leave_open
 from penstock.connectors.scim.exchange import client_of, send
 from penstock.connectors.scim.find import find
-from penstock.connectors.scim.messages import GROUP_SCHEMA, USER_SCHEMA, Answer, Operation, resource_path
+from penstock.connectors.scim.messages import (
+    GROUP_SCHEMA,
+    USER_SCHEMA,
+    Answer,
+    Operation,
+    attributes,
+    resource_path,
+)
 from penstock.connectors.scim.revise import Revision, known_id, revise
 from penstock.connectors.scim.settle import settled
 from penstock.domain.errors import DeclarationError
@@ -62,6 +69,13 @@ class Resources:
         """Look up values of `attribute`, many in one request (RFC 7644 §3.4.2)."""
         return find(client_of(run), self.endpoint, self.attribute, values, run.calls)
 
+    def read(self, run: Run) -> Iterator[tuple[str, str | None, dict[str, Any]]]:
+        """Every resource of the endpoint, page by page: its id, its `attribute`, and all that it says of itself."""
+        for resource in client_of(run).resources(self.endpoint, run.calls):
+            value = resource.get(self.attribute)
+            if isinstance(resource.get("id"), str):
+                yield resource["id"], value if isinstance(value, str) else None, attributes(resource)
+
     def _revision(self, change: Change) -> Revision:
         return change, self._content(change)
 
@@ -71,7 +85,7 @@ class Resources:
         if not isinstance(payload, Mapping):
             raise DeclarationError(f"{self!r}: expected render to give a mapping from attribute to value, "
                                    f"got {type(change.payload).__name__} for {change.key!r}")
-        return {name: value for name, value in payload.items() if name not in ("schemas", "id", "meta")}
+        return attributes(payload)
 
     def _new(self, change: Change) -> dict[str, Any]:
         """A whole resource; `schemas` names the extensions that it carries (RFC 7643 §3.3)."""
@@ -83,10 +97,11 @@ class UserResources(Resources):
     """Users, who can be disabled as well. No two of them may have one `userName` (RFC 7643 §4.1.1)."""
 
     enforces_key = True
+    implies: Mapping[str, Any] = {"active": True}
 
     def _revision(self, change: Change) -> Revision:
         """An update also enables: a record that is in the source again was perhaps disabled when it was not."""
-        return change, {"active": True, **self._content(change)}
+        return change, {**self.implies, **self._content(change)}
 
     def disable(self, changes: Sequence[Change], run: Run) -> Sequence[Outcome | None]:
         """Set `active` to false. A user who is gone is as good as disabled."""

@@ -17,6 +17,7 @@ from penstock.connectors.scim.messages import (
     Method,
     Operation,
     Sent,
+    attributes,
     error_answer,
     id_in,
     resource_version,
@@ -73,7 +74,8 @@ def read_answer(operation: Operation, reply: Reply) -> Answer:
     resource_id = given if isinstance(given, str) else id_in(reply.headers.get("location"))
     if operation.method == "POST" and not resource_id:
         raise reply.garbage("a resource with an id")
-    return Answer(reply.status, resource_id, resource_version(resource, reply.etag))
+    return Answer(reply.status, resource_id, resource_version(resource, reply.etag),
+                  resource=attributes(resource) or None)
 
 
 def refusal(method: Method, reply: Reply) -> Answer:

@@ -1,0 +1,35 @@
+"""The example of audits as its README has it: by its commands, in processes of its own, on both stores."""
+
+import json
+import re
+import subprocess
+from pathlib import Path
+
+from tests.processes import penstock as command
+
+EXAMPLE = Path(__file__).parents[2] / "examples" / "audit"
+PAGE = (EXAMPLE / "README.md").read_text("utf-8")
+BLOCKS = re.findall(r"^```(sh|text)\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
+
+
+def test_it_does_what_its_readme_says(store_url: str, tmp_path: Path):
+    def says(text: str) -> tuple[int, list[str]]:
+        environment = {"PENSTOCK_APP": "shop:app", "PENSTOCK_URL": store_url, "SHOP": str(tmp_path)}
+        with command(*text.split(), folder=EXAMPLE, **environment) as child:
+            return child.wait(), child.rest()
+
+    says("migrate")
+    codes = []
+    for kind, text in BLOCKS:
+        if kind == "sh":
+            subprocess.run(["sh", "-euc", text], cwd=tmp_path, check=True)
+            continue
+        for said in re.split(r"^\$ penstock ", text, flags=re.MULTILINE)[1:]:
+            typed, *lines = said.splitlines()
+            code, told = says(typed)
+            assert told == lines, typed
+            codes.append(code)
+    assert codes == [0, 0, 2, 0, 0]
+    shop = json.loads((tmp_path / "shop.json").read_text())
+    assert {id: (each["title"], each["price"]) for id, each in shop.items()} == {
+        "s1": ("Apple", 3), "s2": ("Gift card", 50), "s3": ("Pear", 4), "s9": ("Plum", 5)}
