@@ -13,6 +13,7 @@ from penstock.sync.surgery import Surgery, show
 from penstock.sync.why import why
 from penstock.sync.window import preview
 from tests.conformance.contact.conftest import Opened, Post, Readable
+from tests.conformance.test_bound_to_a_plan import apply, planned
 
 
 def observed(post: Post) -> list[tuple[str, str | None]]:
@@ -203,3 +204,46 @@ def test_a_read_that_lacks_what_it_says_it_gave_is_not_believed(post: Opened) ->
     run = engine.run()
     assert (run.status, run.error_class, engine.depot.calls) == ("pending", "DestinationError", [])
     assert "complete with 2 records, but gave 1" in str(run.error)
+
+
+def test_what_every_update_sets_is_set_where_a_record_is_alike_but_for_that(post: Opened) -> None:
+    engine = post(Readable(implies={"open": True}), "a", "b", "c")
+    engine.depot.hold("a street", "b street", "c street")
+    engine.depot.records["h1"]["open"] = False  # as somebody is who was switched off
+    engine.depot.records["h2"]["open"] = True
+    run = engine.run()
+    assert (run.updated, run.skipped, engine.depot.sent("update")) == (1, 2, ["a"])
+
+
+@pytest.mark.parametrize("contacted", [True, False])
+def test_a_plan_holds_for_adoptions_too(post: Opened, contacted: bool) -> None:
+    engine = post(Readable(), *(["x"] if contacted else []))
+    engine.depot.hold("a street", weight=3)
+    if contacted:
+        engine.run()
+    engine.parcels.put("a", "b")
+    file = planned(engine, "parcels", "depot")
+    engine.depot.calls.clear()
+    run = apply(engine, file, "parcels", "depot")
+    assert (run.created, engine.depot.sent("create")) == (1, ["b"])
+    assert engine.depot.sent("update") == (["a"] if contacted else [])
+    assert run.error == (None if contacted else "1 of 2 changes moved since the plan was made: Post a is to be adopted"
+                                                " now, not created")
+    assert engine.run().status == "succeeded"
+    assert engine.state("Post")["a"] == ("synced", "h1", None)
+
+
+def test_what_another_subject_manages_is_neither_adopted_nor_pruned(post: Opened) -> None:
+    engine = post(Readable(), "a", subjects=["s1", "s2"], prune_unmanaged=True)
+    engine.sync("parcels", "s1")
+    engine.parcels.put("b")
+    engine.depot.hold("z street")
+    engine.sync("parcels", "s2")
+    rows = engine.clock.fetch(f"select scope, key, remote_id from penstock.{engine.app.layer_tables[0].state}"
+                              " order by scope, key")
+    assert rows == [("s1", "a", "r1"), ("s2", observed_key("z street", "h1"), "h1"), ("s2", "a", "r2"),
+                    ("s2", "b", "r3")]
+    engine.sync("parcels", "s1")  # makes a b of its own
+    engine.sync("parcels", "s2")
+    assert [keys for verb, keys in engine.depot.calls if verb == "delete"] == [[observed_key("z street", "h1")]]
+    assert sorted(engine.depot.records) == ["r1", "r2", "r3", "r4"]

@@ -44,8 +44,8 @@ def test_reading_gives_remote_id_match_and_what_a_payload_may_give(
     database.insert("person", [(2, "b@x", "B", True, 3), (10, None, None, False, None)])
     run = run_of()
     assert list(people.read(run)) == [
-        ("2", "b@x", {"email": "b@x", "name": "B", "team": 3}),
-        ("10", None, {"email": None, "name": None, "team": None}),
+        ("2", "b@x", {"email": "b@x", "name": "B", "team": 3, "active": True}),
+        ("10", None, {"email": None, "name": None, "team": None, "active": False}),
     ]
     assert run.calls.read == 1
     children = SQLDestination(database.url, "person", match="email", parent="team")

@@ -89,6 +89,11 @@ class SQLDestination:
             self._layout.match in unique and unique <= names for unique in self._known.unique.values())
 
     @property
+    def implies(self) -> dict[str, bool]:
+        """What an update sets besides the payload's columns: a row that is in the source is not disabled."""
+        return {} if self._layout.active is None else {self._layout.active: True}
+
+    @property
     def disable(self) -> Verb:
         """Sets the column `active` to false; there is no such verb without it."""
         if self._layout.active is None:

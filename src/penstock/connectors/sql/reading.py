@@ -15,7 +15,7 @@ _SEVERAL = 10
 """As many remote ids are told of one value: to know that it is not one, two would do."""
 
 Record = tuple[str, str | None, dict[str, Any]]
-"""A remote id, the value of match (else the key), and the columns that a payload may give."""
+"""A remote id, the value of match (else the key), the columns that a payload may give, and `active`."""
 
 
 def found(session: Session, commands: Commands, rows: Rows, values: Sequence[str]) -> dict[str, list[str]]:
@@ -38,7 +38,7 @@ def pages(session: Session, commands: Commands, rows: Rows, size: int, seconds: 
     """Every row that is not somebody else's, in the order of its remote id; each page in a transaction of its own."""
     layout, table = rows.layout, rows.table
     identity = commands.identity
-    filled = {name for _, name in layout.filled()} | (set() if layout.key else set(identity))
+    filled = {name for _, name in layout.filled() if name != layout.active} | (set() if layout.key else set(identity))
     columns = [name for name in table.columns if name not in filled]
     value = layout.match if layout.match is not None else identity[0]
     owner = [*rows.owner().values()]
@@ -66,6 +66,8 @@ def _record(rows: Rows, columns: Sequence[str], identity: Sequence[str], row: Se
     value = row[len(identity)] if rows.layout.match is not None else remote_id
     payload = {name: _plain(each, rows.table.columns[name].kind)
                for name, each in zip(columns, row[len(identity) + 1:], strict=False)}
+    if rows.layout.active in payload:  # a column of numbers may say so too
+        payload[rows.layout.active] = bool(payload[rows.layout.active])
     return remote_id, value, payload
 
 
