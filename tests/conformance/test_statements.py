@@ -14,6 +14,8 @@ from penstock.store.open import open_store
 from penstock.store.statements import DIALECTS, Dialect, catalogue, statement
 
 LAYERS = [LayerTable("state_x", "s", "X"), LayerTable("state_x", "s", "X", True)]
+SLOTS = {"slot_": "finished_jobs_00", "layer_rows_": "sync_reads"}
+"""What stands for a table of statements that are about one of several, other than a layer's."""
 Connections = dict[Dialect, Any]
 
 
@@ -36,7 +38,8 @@ def connections(postgres_server: str, tmp_path_factory: pytest.TempPathFactory) 
 
 def columns(connections: Connections, name: str, dialect: Dialect) -> list[str] | None:
     """The names of the columns that a statement gives; it runs with nulls for parameters and is rolled back."""
-    compiled = statement(name, dialect, layer="finished_jobs_00" if name.startswith("slot_") else "state_x")
+    compiled = statement(name, dialect, layer=next((table for start, table in SLOTS.items() if name.startswith(start)),
+                                                   "state_x"))
     connection = connections[dialect]
     connection.execute("begin")
     try:
@@ -65,8 +68,8 @@ def returned(sql: str) -> list[str] | None:
 
 
 SCRIPTS = {"create_layer", "create_claims", "set_layer_aside", "bring_layer_back", "bring_claims_along",
-           "bring_claims_along_again"}
-"""What makes tables, once each: the tests of migrations run it."""
+           "bring_claims_along_again", "layer_bring", "claims_bring"}
+"""What makes tables, or fills them from former ones, once each: the tests of migrations and of renaming run it."""
 
 
 @pytest.mark.parametrize("name", sorted({name for name, _ in catalogue()} - SCRIPTS))
