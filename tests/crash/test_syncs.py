@@ -49,14 +49,24 @@ def nursery(program: Path, *client: str, folder: Path, url: str, clock: Clock, *
         yield child
 
 
-def told(sync: str, url: str, tally: Tally, capsys: pytest.CaptureFixture[str]) -> None:
+@contextmanager
+def told(sync: str, url: str, capsys: pytest.CaptureFixture[str]) -> Iterator[Tally]:
+    """A tally whose figures are printed in the end, also where somebody breaks it off; nothing of it may be wrong."""
+    tally = Tally()
+    try:
+        yield tally
+    finally:
+        say(sync, url, tally, capsys)
+    assert not tally.wrong, "\n\n".join(tally.wrong)
+
+
+def say(sync: str, url: str, tally: Tally, capsys: pytest.CaptureFixture[str]) -> None:
     with capsys.disabled():
         figures: dict[str, Any] = {
             "sync": sync, "store": url.partition(":")[0], "seeds": tally.seeds, "processes": tally.processes,
             "kills": dict(sorted(tally.kills.items())), "faults": dict(sorted(tally.faults.items())),
             "wrong": len(tally.wrong)}
         print(f"\n{json.dumps(figures)}")
-    assert not tally.wrong, "\n\n".join(tally.wrong)
 
 
 def emptied(store: Penstock, clock: Clock) -> None:
@@ -72,21 +82,20 @@ def test_the_ads_sync_survives(store_url: str, clock: Clock, tmp_path: Path, cap
         shutil.copy(path, application)
     path = tmp_path / "catalogue.db"
     monkeypatch.setenv("CATALOGUE", str(path))
-    tally = Tally()
-    with (ads_server(still=True) as server, Penstock(store_url, now=clock.expression) as store,
+    with (told("ads", store_url, capsys) as tally, ads_server(still=True) as server,
+          Penstock(store_url, now=clock.expression) as store,
           nursery(application / "ads.py", "AdsClient", "_post", folder=tmp_path, url=store_url, clock=clock) as births):
         for seed in SEEDS:
             emptied(store, clock)
             side = AdsSide(seed, catalogue, path, server)
             Survival(side, f"ads {seed}", url=store_url, clock=clock, nursery=births, tally=tally).run()
-    told("ads", store_url, tally, capsys)
 
 
 def test_the_directory_sync_survives(store_url: str, clock: Clock, tmp_path: Path,
                                      capsys: pytest.CaptureFixture[str]):
     hr = tmp_path / "hr.db"
-    tally = Tally()
-    with (scim_server() as server, Penstock(store_url, now=clock.expression) as store,
+    with (told("directory", store_url, capsys) as tally, scim_server() as server,
+          Penstock(store_url, now=clock.expression) as store,
           nursery(ROOT / "examples/directory/directory.py", "scim.Client", "request", folder=tmp_path, url=store_url,
                   clock=clock, HR_DATABASE=f"sqlite:///{hr}") as births):
         for seed in SEEDS:
@@ -94,4 +103,3 @@ def test_the_directory_sync_survives(store_url: str, clock: Clock, tmp_path: Pat
             with ExitStack() as stack:
                 side = DirectorySide(seed, hr, server, f"crash-{seed}", stack)
                 Survival(side, f"directory {seed}", url=store_url, clock=clock, nursery=births, tally=tally).run()
-    told("directory", store_url, tally, capsys)

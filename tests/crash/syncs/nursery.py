@@ -5,6 +5,7 @@ child, and so go out what became of it: see `Order` and `Report`.
 """
 
 import functools
+import importlib
 import importlib.util
 import operator
 import os
@@ -122,6 +123,8 @@ def serve(program: str, client: tuple[str, str]) -> None:
     httpx2._transports.default.create_ssl_context = functools.cache(httpx2.create_ssl_context)  # type: ignore[attr-defined]
     httpx2.Client(trust_env=False).close()
     scim.connect("http://127.0.0.1").close()
+    for room in ("penstock.store.sqlite", "penstock.store.postgres", "penstock.connectors.sql.sqlite"):
+        importlib.import_module(room)
     owner, method = client
     for line in sys.stdin:
         order = msgspec.json.decode(line, type=Order)
