@@ -185,6 +185,15 @@ def test_where_a_parent_is_made_anew_its_children_are_read_again(engine: Engine,
     assert shop.asked == ["all", "all"]
 
 
+def test_remote_ids_are_found_wherever_their_keys_lie(engine: Engine, shop: Shop):
+    engine.sync("shop", "all")
+    state = LayerState(engine.app.store, engine.app.layer_tables[0].state, "all", None)
+    for keys in (["p1", "p0"], ["p9", "p0"], ["p4", "none"]):  # neighbours; with others between them; and nobody
+        held = state.look_up(keys)
+        assert {key: each[0] for key, each in state.remote_ids(keys).items() if key in keys} == {
+            key: held[key].remote_id for key in keys if key != "none"}
+
+
 def test_a_source_that_gives_no_next_cursor_is_told_so(engine: Engine, shop: Shop):
     engine.sync("shop", "all")
     shop.answer = None
