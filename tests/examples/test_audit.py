@@ -33,3 +33,9 @@ def test_it_does_what_its_readme_says(store_url: str, tmp_path: Path):
     shop = json.loads((tmp_path / "shop.json").read_text())
     assert {id: (each["title"], each["price"]) for id, each in shop.items()} == {
         "s1": ("Apple", 3), "s2": ("Gift card", 50), "s3": ("Pear", 4), "s9": ("Plum", 5)}
+    code, told = says("audit shop --json --calls 5")
+    [all_of_it] = json.loads(told[-1])["subjects"]["all"]
+    assert (code, all_of_it["layer"], all_of_it["begun_at"]) == (0, "Articles", None)
+    assert all_of_it["findings"]["counts"] == {"in_step": 2, "rewritten": 1, "unmanaged": 1}
+    assert all_of_it["findings"]["fields"] == {"rewritten": {"title": 1}}
+    assert says("audit shop --force")[0] == 2
