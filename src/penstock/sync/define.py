@@ -61,6 +61,9 @@ class LayerDefinition:
             return own  # type: ignore[no-any-return]
         if one := getattr(self.layer, f"{name}_one", None):
             return singly(one)
+        if name == "read" and not self.account_scoped and \
+                getattr(self.layer.destination, "read_scope", "subject") == "account":
+            return None  # what many subjects share would be read, and kept, for each of them
         return getattr(self.layer.destination, name, None)
 
     def declares(self, capability: str) -> bool:

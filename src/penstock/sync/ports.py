@@ -78,7 +78,8 @@ class Destination(Protocol):
     `idempotent = True` where creating a record twice makes one, `enforces_key = True` where the second create is
     refused as a conflict, `idempotency_keys = True` where it is known by `change.idempotency_key`;
     `identify(change)`, which tells the remote id that a create will give, where that is known beforehand;
-    `implies`, a mapping of fields that an update sets besides the payload's.
+    `implies`, a mapping of fields that an update sets besides the payload's; `read_scope = "account"` where `read`
+    gives what all subjects of an account have, so that it is of use to layers of that scope only.
     """
 
     def create(self, changes: Sequence[Change], run: Run) -> Outcomes: ...

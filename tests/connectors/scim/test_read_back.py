@@ -1,18 +1,63 @@
 """A SCIM service that has users already, and one whose users somebody changed: read by the engine, over HTTP."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
+import pytest
+
+from penstock import Penstock
 from penstock.connectors import scim
 from penstock.domain.options import Audit, RunOptions
 from penstock.domain.records import Change, ChangeKind
-from penstock.sync import Run
+from penstock.sync import Complete, Layer, Run, Subject, Sync
 from penstock.sync.findings import Findings, audited
-from tests.connectors.scim.test_engine import PEOPLE, engine
+from tests.clock import Clock
+from tests.connectors.scim.test_engine import PEOPLE, Person
 from tests.engine import Engine
+from tests.servers.scim import FaultyProxy, ScimServer
 
 Stored = Callable[[str], list[dict[str, Any]]]
-__all__ = ["engine"]
+
+
+@pytest.fixture
+def engine(tmp_path: Path, proxy: FaultyProxy, server: ScimServer) -> Iterator[Engine]:
+    """People of an account: what SCIM reads is what all of its subjects have."""
+    url = f"sqlite:///{tmp_path}/store.db"
+    clock = Clock(url)
+    app = Penstock(url, now=clock.expression)
+
+    class People(Layer[Person]):
+        scope, key, match, batch_size = "account", "id", "email", 5
+        destination = scim.Users
+
+        def source(self, run: Run) -> Any:
+            yield from PEOPLE
+            return Complete(len(PEOPLE))
+
+        def render(self, person: Person, run: Run) -> dict[str, Any]:
+            return {"externalId": person.id, "userName": person.email}
+
+    class OfEach(People):
+        scope = "subject"
+
+    @app.sync("people")
+    class Directory(Sync[str]):
+        layers = [People]
+
+        def subjects(self) -> Iterator[Subject]:
+            yield Subject("all", account="acme")
+
+        def connect(self, account: str) -> Any:
+            return scim.connect(proxy.url, token=server.token, timeout=5)
+
+    @app.sync("each")
+    class Each(Directory):
+        layers = [OfEach]
+
+    with app:
+        yield Engine(app, clock)
+    clock.close()
 
 
 def audit(engine: Engine, repair: bool = False) -> Findings:
@@ -53,3 +98,9 @@ def test_drift_is_told_from_what_was_sent_and_put_right(engine: Engine, run: Run
     assert found.first["missing"] == [("E3", [])]
     assert audit(engine).counts == {"in_step": 12}
     assert sorted(user["externalId"] for user in stored("Users")) == sorted(person.id for person in PEOPLE)
+
+
+def test_what_an_account_has_is_not_read_for_each_of_its_subjects(engine: Engine) -> None:
+    [run] = engine.sync("each", "all")
+    assert (run.created, run.read_calls) == (12, 1)  # what the service offers
+    assert "observed" not in {status for status, _, _ in engine.state("OfEach").values()}

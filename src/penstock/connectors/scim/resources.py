@@ -32,6 +32,7 @@ class Resources:
 
     batch_size = 100
     counts_calls = True
+    read_scope = "account"
 
     def __init__(self, endpoint: str, schema: str, attribute: str) -> None:
         self.endpoint = endpoint

@@ -89,6 +89,11 @@ class SQLDestination:
             self._layout.match in unique and unique <= names for unique in self._known.unique.values())
 
     @property
+    def read_scope(self) -> str:
+        """Whether `read` gives the rows of one subject: where a column says whose they are."""
+        return "account" if self._layout.subject is None else "subject"
+
+    @property
     def implies(self) -> dict[str, bool]:
         """What an update sets besides the payload's columns: a row that is in the source is not disabled."""
         return {} if self._layout.active is None else {self._layout.active: True}
