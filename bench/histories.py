@@ -11,7 +11,7 @@ from datetime import timedelta
 from bench.directory import declared
 from bench.truth import Group, World
 from penstock import Penstock
-from penstock.sync.approvals import Approval
+from penstock.sync.deleting.approvals import Approval
 from penstock.testing import FakeClock, drain
 
 FAULTS = ("broken off", "no proof", "no key", "empty", "unauthorised", "cut off")

@@ -21,7 +21,7 @@ import msgspec
 
 from penstock import Penstock
 from penstock.sync import Change, Complete, Done, Layer, Run, Subject, Sync
-from penstock.sync.runs import RunRow, latest_runs
+from penstock.sync.state.runs import RunRow, latest_runs
 
 _PAGE = 1000
 _TITLES = [f"Product number {number}" for number in range(1009)]

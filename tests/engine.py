@@ -8,7 +8,7 @@ from penstock.app import SYNC_QUEUE
 from penstock.domain.jobs import Claimed, Outcome
 from penstock.queue.attempt import Attempt, Identity
 from penstock.queue.claim import claim, settle
-from penstock.sync.runs import RunRow, latest_runs
+from penstock.sync.state.runs import RunRow, latest_runs
 from penstock.worker.executor import Executor
 from tests.clock import Clock
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from penstock.domain.errors import Unavailable
 from penstock.domain.records import Change, Done, Outcome
-from penstock.sync.ports import Run
+from penstock.sync.declaring.ports import Run
 
 
 class Remote:

@@ -31,12 +31,12 @@ from penstock.store import migrate
 from penstock.store.layers import LayerTable
 from penstock.store.open import check_url, open_store
 from penstock.store.port import Store
-from penstock.sync.approvals import Approval, decided, withheld
-from penstock.sync.declare import Sync, SyncDefinition, SyncOptions
-from penstock.sync.define import define
-from penstock.sync.renamed import several, sync_fault, tables
-from penstock.sync.requesting import Requesting
-from penstock.sync.runs import Requests
+from penstock.sync.declaring.declare import Sync, SyncDefinition, SyncOptions
+from penstock.sync.declaring.define import define
+from penstock.sync.declaring.renamed import several, sync_fault, tables
+from penstock.sync.declaring.requesting import Requesting
+from penstock.sync.deleting.approvals import Approval, decided, withheld
+from penstock.sync.state.runs import Requests
 from penstock.sync.window import serve
 from penstock.worker.supervisor import Worker
 

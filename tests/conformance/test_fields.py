@@ -9,7 +9,7 @@ import pytest
 
 from penstock import Penstock
 from penstock.sync import Complete, Layer, Run, Subject, Sync
-from penstock.sync.runs import RunRow
+from penstock.sync.state.runs import RunRow
 from tests.clock import Clock
 from tests.engine import Engine
 from tests.remote import Remote

@@ -11,7 +11,7 @@ from penstock import Penstock
 from penstock.domain.errors import DeclarationError
 from penstock.domain.records import Counts, Rejected
 from penstock.sync import Complete, Layer, Run, Subject, Sync
-from penstock.sync.state import LayerState
+from penstock.sync.state.layer import LayerState
 from tests.clock import Clock
 from tests.engine import Engine
 from tests.remote import Remote

@@ -48,7 +48,7 @@ def test_once_all_have_moved_no_page_is_looked_at_for_it(office: Office, monkeyp
     asked(office.engine())
     after = rekeyed(office)
     asked(after)
-    monkeypatch.setattr("penstock.sync.moving._move", None)
+    monkeypatch.setattr("penstock.sync.planning.moving._move", None)
     assert asked(after).status == "succeeded"
 
 

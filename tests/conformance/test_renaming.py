@@ -12,7 +12,7 @@ from penstock.store import migrate
 from penstock.store.carry import NAME_LAYERS
 from penstock.store.statements import DIALECTS, statement
 from penstock.sync import Sync
-from penstock.sync.runs import latest_runs
+from penstock.sync.state.runs import latest_runs
 from tests.clock import Clock
 from tests.conformance.renaming_app import Office, Person
 from tests.conformance.test_migrations import run

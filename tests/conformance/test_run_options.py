@@ -13,7 +13,7 @@ from penstock.domain.errors import ConfigurationError, Unavailable
 from penstock.domain.options import RunOptions, Target
 from penstock.domain.records import Rejected
 from penstock.queue.claim import settle
-from penstock.sync.runs import RunRow, latest_runs
+from penstock.sync.state.runs import RunRow, latest_runs
 from tests.conformance.sync_app import Directory
 from tests.engine import Engine
 

@@ -11,7 +11,7 @@ import pytest
 from penstock.domain.errors import RunAtWork, SurgeryRefused, Unavailable
 from penstock.queue.claim import settle
 from penstock.store.statements import statement
-from penstock.sync.address import layer_of
+from penstock.sync.declaring.address import layer_of
 from penstock.sync.surgery import Surgery, show
 from tests.conformance.sync_app import Directory
 from tests.conformance.test_run_options import only, run

@@ -7,10 +7,10 @@ import pytest
 
 from penstock.domain.errors import Unavailable
 from penstock.domain.records import Rejected, Subject
-from penstock.sync.address import layer_of
+from penstock.sync.declaring.address import layer_of
 from penstock.sync.surgery import Surgery
-from penstock.sync.told import Why
-from penstock.sync.why import why
+from penstock.sync.telling.told import Why
+from penstock.sync.telling.why import why
 from tests.conformance.sync_app import Directory, Person
 from tests.engine import Engine
 

@@ -7,7 +7,7 @@ import pytest
 
 from penstock.connectors import Console
 from penstock.domain.records import Change, ChangeKind, Done, Subject
-from penstock.sync.ports import Run
+from penstock.sync.declaring.ports import Run
 
 RUN = Run(Subject("team-1"))
 

@@ -14,7 +14,7 @@ from penstock.cli.demo.server import scim_server
 from penstock.cli.demo.worker import WorkerProcess
 from penstock.connectors import scim
 from penstock.domain.names import layer_table
-from penstock.sync.runs import RunRow, latest_runs
+from penstock.sync.state.runs import RunRow, latest_runs
 from tests.clock import Clock
 from tests.waiting import until
 

@@ -10,7 +10,7 @@ from types import ModuleType
 
 import pytest
 
-from penstock.sync.runs import RunRow
+from penstock.sync.state.runs import RunRow
 from tests.clock import Clock
 from tests.engine import Engine
 from tests.examples.ads.shop import CUSTOMER, PRODUCT, Shop, Size, advertised

@@ -8,8 +8,8 @@ import pytest
 
 from penstock.domain.options import Audit, RunOptions
 from penstock.sync import Run
-from penstock.sync.findings import Findings, audited
-from penstock.sync.runs import RunRow, latest_runs
+from penstock.sync.state.findings import Findings, audited
+from penstock.sync.state.runs import RunRow, latest_runs
 from tests.engine import Engine
 from tests.examples.ads.shop import CUSTOMER, PRODUCT
 from tests.examples.test_ads import LAYERS, ads, engine, environment, folder, modules, shop, size, sync

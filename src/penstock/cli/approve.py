@@ -10,7 +10,7 @@ import msgspec
 
 from penstock.cli.finding import find_app
 from penstock.domain.keys import spoken_key
-from penstock.sync.approvals import Approval
+from penstock.sync.deleting.approvals import Approval
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 

@@ -13,8 +13,8 @@ from penstock.cli.progress import RunProgress
 from penstock.cli.sync import chosen, request
 from penstock.domain.errors import ConfigurationError
 from penstock.domain.options import Audit, RunOptions
-from penstock.sync.audit import can_be_audited
-from penstock.sync.findings import VERDICTS, Audited, audited
+from penstock.sync.auditing.audit import can_be_audited
+from penstock.sync.state.findings import VERDICTS, Audited, audited
 
 _SLOTS = 4
 _SIGNS = {"drifted": "~", "missing": "-", "unmanaged": "?", "source_changed": ">", "rewritten": "="}

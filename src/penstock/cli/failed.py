@@ -7,8 +7,8 @@ import msgspec
 
 from penstock.cli.finding import find_app
 from penstock.domain.errors import ConfigurationError
-from penstock.sync.failures import ErrorClass, error_classes
-from penstock.sync.failures import retry as make_due
+from penstock.sync.state.failures import ErrorClass, error_classes
+from penstock.sync.state.failures import retry as make_due
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 

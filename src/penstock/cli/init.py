@@ -18,7 +18,7 @@ import click
 
 from penstock.domain.errors import PenstockError
 from penstock.domain.records import Subject
-from penstock.sync.ports import Run
+from penstock.sync.declaring.ports import Run
 
 _PEOPLE = ((1, "First Person", "first@example.com"), (2, "Zweite Person", "zweite@example.com"),
            (3, "Üçüncü Kişi", "ucuncu@example.com"))

@@ -18,13 +18,13 @@ from penstock.cli.sync import chosen
 from penstock.domain.errors import PlanRefused
 from penstock.domain.keys import spoken_key
 from penstock.domain.records import ChangeKind, Subject
-from penstock.sync.cost import cost, summed
-from penstock.sync.declare import SyncDefinition
-from penstock.sync.layer_removal import LayerRemoval
-from penstock.sync.plan import MATCH, Item, LayerPlan, decode_item
-from penstock.sync.plan_file import Writer
-from penstock.sync.read_back import ReadBack
-from penstock.sync.weighing import foresee
+from penstock.sync.declaring.declare import SyncDefinition
+from penstock.sync.deleting.layer_removal import LayerRemoval
+from penstock.sync.deleting.weighing import foresee
+from penstock.sync.planning.cost import cost, summed
+from penstock.sync.planning.plan import MATCH, Item, LayerPlan, decode_item
+from penstock.sync.restricting.plan_file import Writer
+from penstock.sync.telling.read_back import ReadBack
 from penstock.sync.window import opened, preview
 
 _KINDS = ("create", "update", "delete")

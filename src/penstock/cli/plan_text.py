@@ -6,7 +6,7 @@ from typing import Any
 import click
 import msgspec
 
-from penstock.sync.cost import Cost
+from penstock.sync.planning.cost import Cost
 
 _SIGNS = {"create": "+", "update": "~", "delete": "-"}
 

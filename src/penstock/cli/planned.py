@@ -10,10 +10,10 @@ from penstock.app import Penstock
 from penstock.domain.errors import PlanRefused
 from penstock.domain.options import RunOptions
 from penstock.domain.records import Subject
-from penstock.sync.declare import SyncDefinition
-from penstock.sync.plan_file import Loaded, load
-from penstock.sync.planned import Plans, bound_to
-from penstock.sync.runs import RunRow
+from penstock.sync.declaring.declare import SyncDefinition
+from penstock.sync.restricting.plan_file import Loaded, load
+from penstock.sync.restricting.planned import Plans, bound_to
+from penstock.sync.state.runs import RunRow
 
 LEFT = 3
 """The exit code that says that some changes of a plan were left, or others were found."""

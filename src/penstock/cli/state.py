@@ -15,8 +15,8 @@ from penstock.cli.finding import find_app
 from penstock.domain.errors import ConfigurationError, RunAtWork
 from penstock.domain.keys import spoken_key
 from penstock.domain.records import RecordState
-from penstock.sync.address import key_of, layer_of
-from penstock.sync.define import LayerDefinition
+from penstock.sync.declaring.address import key_of, layer_of
+from penstock.sync.declaring.define import LayerDefinition
 from penstock.sync.surgery import StateRow, Surgery, show
 from penstock.sync.vanished import claimed, unclaim, vanished
 

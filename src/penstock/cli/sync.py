@@ -13,8 +13,8 @@ from penstock.cli.planned import LEFT, left, planned
 from penstock.cli.progress import RunProgress
 from penstock.domain.options import RunOptions
 from penstock.domain.records import Subject
-from penstock.sync.address import target_of
-from penstock.sync.runs import RunRow
+from penstock.sync.declaring.address import target_of
+from penstock.sync.state.runs import RunRow
 
 _SLOTS = 4
 

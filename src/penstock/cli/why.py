@@ -7,9 +7,9 @@ import click
 import msgspec
 
 from penstock.cli.finding import find_app
-from penstock.sync.address import key_of, layer_of
-from penstock.sync.told import Kept, Linked, RemoteSays, RunSays, Why
-from penstock.sync.why import why as look
+from penstock.sync.declaring.address import key_of, layer_of
+from penstock.sync.telling.told import Kept, Linked, RemoteSays, RunSays, Why
+from penstock.sync.telling.why import why as look
 
 _WIDTH = 13
 _DIGITS = 12  # of a digest are enough to tell it from another

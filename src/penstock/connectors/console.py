@@ -10,7 +10,7 @@ from typing import TextIO
 import msgspec
 
 from penstock.domain.records import Change, Done
-from penstock.sync.ports import Found, Run
+from penstock.sync.declaring.ports import Found, Run
 
 
 class Console:

@@ -78,7 +78,7 @@ _LONGEST_VALUE = 200
 
 
 FORMER = "\x02"
-"""What the key of a row begins with that is known by what its key was (see sync/moving.py)."""
+"""What the key of a row begins with that is known by what its key was (see sync/planning/moving.py)."""
 
 
 def observed_value(value: Any) -> str:

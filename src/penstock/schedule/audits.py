@@ -14,8 +14,8 @@ from penstock.domain.errors import DeclarationError
 from penstock.domain.options import Audit, RunOptions
 from penstock.queue.task import Task
 from penstock.store.port import Store
-from penstock.sync.audit import can_be_audited
-from penstock.sync.declare import SyncDefinition
+from penstock.sync.auditing.audit import can_be_audited
+from penstock.sync.declaring.declare import SyncDefinition
 
 TASK = "penstock.audits"
 _SHORTEST, _LONGEST = timedelta(minutes=1), timedelta(hours=1)

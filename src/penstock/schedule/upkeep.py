@@ -15,7 +15,7 @@ from penstock.events import Events, JobsRescued
 from penstock.queue.claim import LOWEST, settle_in
 from penstock.queue.control import fold_counts
 from penstock.store.port import Store, Transaction
-from penstock.sync.planned import Plans
+from penstock.sync.restricting.planned import Plans
 
 _STAGE_BATCH = 1000
 _FOLD_SECONDS = 2.0

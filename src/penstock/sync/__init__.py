@@ -2,9 +2,9 @@
 
 from penstock.domain.errors import Refused, Throttled, Unavailable
 from penstock.domain.records import Change, ChangeKind, Complete, Done, Rejected, Subject
-from penstock.sync.declare import Layer, Sync
-from penstock.sync.guard import Guard
-from penstock.sync.ports import Run
+from penstock.sync.declaring.declare import Layer, Sync
+from penstock.sync.declaring.guard import Guard
+from penstock.sync.declaring.ports import Run
 
 __all__ = [
     "Change",

@@ -14,9 +14,9 @@ import msgspec
 
 from penstock.domain.errors import RunAtWork, SurgeryRefused
 from penstock.store.port import Store, Transaction
-from penstock.sync.declare import SyncDefinition
-from penstock.sync.define import LayerDefinition
-from penstock.sync.doubt import FORGOTTEN
+from penstock.sync.applying.doubt import FORGOTTEN
+from penstock.sync.declaring.declare import SyncDefinition
+from penstock.sync.declaring.define import LayerDefinition
 
 _PAGE = 500
 

@@ -11,7 +11,7 @@ import msgspec
 
 from penstock.domain.errors import RunAtWork, SurgeryRefused
 from penstock.store.port import Store, Transaction
-from penstock.sync.declare import SyncDefinition
+from penstock.sync.declaring.declare import SyncDefinition
 
 _PAGE = 1000
 

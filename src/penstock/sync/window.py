@@ -16,24 +16,25 @@ from penstock.events import Events, RunSettled
 from penstock.store.layers import Registered, noted, outdated
 from penstock.store.port import Store
 from penstock.store.spool import Spool
-from penstock.sync.apply import Applier
-from penstock.sync.bound import binding
-from penstock.sync.claims import Claims
-from penstock.sync.contact import make_contacts
-from penstock.sync.declare import SyncDefinition
-from penstock.sync.difference import plan_layer
-from penstock.sync.doubt import wait_for_doubts
-from penstock.sync.plan import LayerPlan
-from penstock.sync.planned import Plans
-from penstock.sync.ports import Run
-from penstock.sync.renamed import tables
-from penstock.sync.repair import audit_run
-from penstock.sync.restrict import plan_restricted, restricted, state_type
-from penstock.sync.runs import Settlement, retried
-from penstock.sync.shapes import Shapes
-from penstock.sync.state import Fence, LayerState
-from penstock.sync.verbs import Verbs
-from penstock.sync.withhold import Withholding
+from penstock.sync.applying.apply import Applier
+from penstock.sync.applying.doubt import wait_for_doubts
+from penstock.sync.auditing.repair import audit_run
+from penstock.sync.declaring.declare import SyncDefinition
+from penstock.sync.declaring.ports import Run
+from penstock.sync.declaring.renamed import tables
+from penstock.sync.deleting.claims import Claims
+from penstock.sync.deleting.withhold import Withholding
+from penstock.sync.destination.contact import make_contacts
+from penstock.sync.destination.verbs import Verbs
+from penstock.sync.planning.difference import plan_layer
+from penstock.sync.planning.plan import LayerPlan
+from penstock.sync.restricting.bound import binding
+from penstock.sync.restricting.planned import Plans
+from penstock.sync.restricting.restrict import plan_restricted, restricted, state_type
+from penstock.sync.state.fence import Fence
+from penstock.sync.state.layer import LayerState
+from penstock.sync.state.runs import Settlement, retried
+from penstock.sync.state.shapes import Shapes
 
 _ELSEWHERE_SECONDS = 10.0
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from penstock.sync.runs import RunRow
+from penstock.sync.state.runs import RunRow
 from tests.clock import Clock
 from tests.conformance.applying.depot import Depot, Parcels
 from tests.engine import Engine

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from penstock.domain.errors import Throttled, Unavailable
-from penstock.sync.runs import RunRow, latest_runs
+from penstock.sync.state.runs import RunRow, latest_runs
 from tests.conformance.sync_app import Directory
 from tests.engine import Engine
 

@@ -5,7 +5,7 @@ import pytest
 from penstock.domain.errors import ConfigurationError
 from penstock.domain.records import Subject
 from penstock.sync import Rejected
-from penstock.sync.failures import ErrorClass, error_classes, retry
+from penstock.sync.state.failures import ErrorClass, error_classes, retry
 from tests.conformance.applying.conftest import Opened, Post
 from tests.conformance.applying.depot import Depot
 from tests.conformance.sync_app import Directory

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from penstock.sync import Done, Rejected, Throttled
-from penstock.sync.state import LayerState
+from penstock.sync.state.layer import LayerState
 from penstock.sync.window import serve
 from tests.conformance.applying.conftest import Opened, Post
 from tests.conformance.applying.depot import Depot, Parcel, Searchable

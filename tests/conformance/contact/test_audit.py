@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from penstock.domain.options import Audit, RunOptions
-from penstock.sync.findings import Audited, Findings, audited
-from penstock.sync.runs import RunRow, latest_runs
+from penstock.sync.state.findings import Audited, Findings, audited
+from penstock.sync.state.runs import RunRow, latest_runs
 from tests.conformance.contact.conftest import Answering, Fetchable, Opened, Post, Readable
 
 KINDS = pytest.mark.parametrize("kind", [Readable, Fetchable])

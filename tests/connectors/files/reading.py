@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from penstock.domain.records import Complete, Subject
-from penstock.sync.ports import Run, Source
-from penstock.sync.read import Unreadable
+from penstock.sync.declaring.ports import Run, Source
+from penstock.sync.planning.read import Unreadable
 
 LONG_AGO = 1_700_000_000
 

@@ -7,7 +7,7 @@ import pytest
 from penstock.connectors import CSVSource
 from penstock.domain.errors import SourceError
 from penstock.domain.records import Complete
-from penstock.sync.ports import Source
+from penstock.sync.declaring.ports import Source
 from tests.connectors.files.reading import read, run_of, write
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from penstock.connectors import http
 from penstock.domain.records import Subject
-from penstock.sync.ports import Run
+from penstock.sync.declaring.ports import Run
 from tests.connectors.http.server import Api
 
 

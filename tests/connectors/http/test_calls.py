@@ -10,7 +10,7 @@ import pytest
 from penstock.connectors import http
 from penstock.domain.errors import ConfigurationError, Refused, Unavailable
 from penstock.domain.records import Done, Rejected, Subject
-from penstock.sync.ports import Run
+from penstock.sync.declaring.ports import Run
 from tests.connectors.http.server import CERTIFICATE, Answer, Api, hang, slow_head, trickle
 
 

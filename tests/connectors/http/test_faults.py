@@ -15,7 +15,7 @@ from penstock.connectors.http.retry import LONGEST_SECONDS
 from penstock.connectors.http.sending import Countdown
 from penstock.domain.errors import ConfigurationError, DestinationError, Throttled, Unavailable
 from penstock.domain.records import Subject
-from penstock.sync.ports import Run
+from penstock.sync.declaring.ports import Run
 from tests.connectors.http.server import Answer, Api, cut_off, drop, hang, slow_head, trickle
 
 SECRET = "s3cr3t/t0ken+with=\"signs\""

@@ -12,7 +12,7 @@ import pytest
 
 from penstock.connectors import http
 from penstock.sync import Complete, Layer, Run
-from penstock.sync.ports import Found
+from penstock.sync.declaring.ports import Found
 from penstock.testing.connectors import CHECKS, ConnectorCase, ConnectorChecks, FaultyProxy, Held, Records
 from tests.connectors.http.server import Answer, Api, Seen
 from tests.testing.kit.cases import Entry, entries

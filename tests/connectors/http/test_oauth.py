@@ -12,7 +12,7 @@ import pytest
 from penstock.connectors import http
 from penstock.domain.errors import ConfigurationError, DestinationError, Throttled, Unavailable
 from penstock.domain.records import Subject
-from penstock.sync.ports import Run
+from penstock.sync.declaring.ports import Run
 from tests.connectors.http.server import Answer, Api, Seen, drop, hang
 
 SECRET = "s3cr3t/of:the client"

@@ -7,7 +7,7 @@ from typing import Any
 from penstock.connectors import http
 from penstock.connectors.http.reply import EXCERPT_CHARACTERS
 from penstock.domain.records import Change, ChangeKind, Complete, Done
-from penstock.sync.ports import Run
+from penstock.sync.declaring.ports import Run
 from tests.connectors.http.server import Answer, Api
 
 PAGE = (Path(__file__).parents[3] / "docs" / "connectors" / "http.md").read_text("utf-8")

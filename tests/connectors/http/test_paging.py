@@ -9,7 +9,7 @@ from penstock.connectors import http
 from penstock.connectors.http.links import links
 from penstock.domain.errors import SourceError, Throttled, Unavailable
 from penstock.domain.records import Complete
-from penstock.sync.ports import Run
+from penstock.sync.declaring.ports import Run
 from tests.connectors.http.server import Answer, Api, Seen, paged
 
 PEOPLE = [{"id": number} for number in range(7)]

@@ -12,7 +12,7 @@ import httpx2
 import pytest
 
 from penstock.sync import Layer, Refused
-from penstock.sync.define import LayerDefinition
+from penstock.sync.declaring.define import LayerDefinition
 from penstock.testing.connectors import CHECKS, ConnectorCase, FaultyProxy, Held, Records
 from tests.examples.ads import ads_client, catalogue
 from tests.examples.ads.ads_client import AdsClient, Answer

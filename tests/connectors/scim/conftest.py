@@ -9,7 +9,7 @@ import pytest
 
 from penstock.connectors import scim
 from penstock.domain.records import Subject
-from penstock.sync.ports import Run
+from penstock.sync.declaring.ports import Run
 from tests.servers.scim import FaultyProxy, ScimServer, scim_server
 
 TENANTS = count(1)

@@ -8,7 +8,7 @@ import pytest
 from penstock.connectors import scim
 from penstock.domain.errors import Unavailable
 from penstock.domain.records import Change, ChangeKind, Done, Rejected
-from penstock.sync.ports import Run
+from penstock.sync.declaring.ports import Run
 from tests.connectors.scim.changes import changed, ids, new
 from tests.servers.scim import FaultyProxy
 

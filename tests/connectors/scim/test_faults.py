@@ -10,7 +10,7 @@ import pytest
 from penstock.connectors import scim
 from penstock.domain.errors import ConfigurationError, Stopping, Throttled, Unavailable
 from penstock.domain.records import Done, Rejected, Subject
-from penstock.sync.ports import Run
+from penstock.sync.declaring.ports import Run
 from tests.connectors.scim.changes import changed, gone, ids, new
 from tests.servers.scim import TOKEN, FaultyProxy, free_port
 

@@ -7,7 +7,7 @@ import pytest
 from penstock.connectors import scim
 from penstock.domain.errors import Unavailable
 from penstock.domain.records import Calls, Change, ChangeKind
-from penstock.sync.ports import Run
+from penstock.sync.declaring.ports import Run
 from tests.connectors.scim.changes import ids, new
 from tests.servers.scim import FaultyProxy
 

@@ -11,7 +11,7 @@ from penstock.connectors import scim
 from penstock.domain.options import Audit, RunOptions
 from penstock.domain.records import Change, ChangeKind
 from penstock.sync import Complete, Layer, Run, Subject, Sync
-from penstock.sync.findings import Findings, audited
+from penstock.sync.state.findings import Findings, audited
 from tests.clock import Clock
 from tests.connectors.scim.test_engine import PEOPLE, Person
 from tests.engine import Engine

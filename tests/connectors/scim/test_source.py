@@ -12,7 +12,7 @@ from penstock.connectors import scim
 from penstock.connectors.scim.messages import GROUP_SCHEMA, USER_SCHEMA
 from penstock.domain.errors import ConfigurationError, SourceError, Throttled
 from penstock.domain.records import Calls, Complete, Subject
-from penstock.sync.ports import Run
+from penstock.sync.declaring.ports import Run
 from tests.servers.scim import FaultyProxy, ScimServer, Seen
 
 ENTERPRISE = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"

@@ -5,7 +5,7 @@ from typing import Any
 
 from penstock.connectors import SQLDestination
 from penstock.domain.records import Change, ChangeKind, Done, Subject
-from penstock.sync.ports import Run
+from penstock.sync.declaring.ports import Run
 
 
 def create(key: str, payload: Any = None, **rest: Any) -> Change:

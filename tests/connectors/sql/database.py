@@ -10,7 +10,7 @@ import psycopg
 
 from penstock.connectors import SQLSource
 from penstock.domain.records import Complete, Subject
-from penstock.sync.ports import Run
+from penstock.sync.declaring.ports import Run
 
 
 @dataclass(frozen=True)

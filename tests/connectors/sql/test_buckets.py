@@ -12,7 +12,7 @@ from penstock.connectors import SQLSource
 from penstock.domain.errors import ConfigurationError
 from penstock.domain.records import GONE, Bucket, Rejected
 from penstock.sync import Guard, Layer, Run, Subject, Sync
-from penstock.sync.runs import RunRow
+from penstock.sync.state.runs import RunRow
 from tests.clock import Clock
 from tests.connectors.sql.database import Database
 from tests.engine import Engine

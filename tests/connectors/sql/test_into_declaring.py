@@ -13,8 +13,8 @@ from penstock import Penstock
 from penstock.connectors import SQLDestination
 from penstock.domain.errors import ConfigurationError, DeclarationError, Unavailable
 from penstock.sync import Layer, Sync
-from penstock.sync.declare import SyncOptions
-from penstock.sync.define import define
+from penstock.sync.declaring.declare import SyncOptions
+from penstock.sync.declaring.define import define
 from tests.connectors.sql.changes import create, run_of, update
 from tests.connectors.sql.database import Database
 

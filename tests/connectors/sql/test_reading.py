@@ -4,7 +4,7 @@ import pytest
 
 from penstock.connectors import SQLSource
 from penstock.domain.records import Complete
-from penstock.sync.ports import Source
+from penstock.sync.declaring.ports import Source
 from tests.connectors.sql.database import Database, read, records, run_of
 
 PEOPLE = [("E1", "Åse", "door-1"), ("E2", "Bo: the 2nd", "door-1"), ("E3", "100%", "door-2"), ("E4", "Di", "door-1")]

@@ -22,7 +22,7 @@ import msgspec
 
 from penstock import Penstock
 from penstock.connectors import scim
-from penstock.sync.declare import Layer
+from penstock.sync.declaring.declare import Layer
 from penstock.testing.connectors import faults as kit
 from penstock.testing.connectors.faults import Faults
 from penstock.testing.connectors.reading import ReadThrough

@@ -11,7 +11,7 @@ from typing import Any
 
 from penstock.domain.records import Change, Complete, Done, Outcome
 from penstock.sync import Layer, Run
-from penstock.sync.ports import Found
+from penstock.sync.declaring.ports import Found
 from penstock.testing.connectors import ConnectorCase, Held, Records
 
 

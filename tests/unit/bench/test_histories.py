@@ -7,9 +7,9 @@ import pytest
 
 from bench.histories import History, small_groups
 from bench.truth import Group, World
-from penstock.sync import difference
-from penstock.sync.claims import Claims
-from penstock.sync.guard import Guard
+from penstock.sync.declaring.guard import Guard
+from penstock.sync.deleting.claims import Claims
+from penstock.sync.planning import difference
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import msgspec
 from rich import box
 from rich.table import Table
 
-from penstock.sync.runs import RunRow
+from penstock.sync.state.runs import RunRow
 
 _SUMMED = ("read", "created", "updated", "deleted", "skipped", "failed", "read_calls", "write_calls")
 _JSON = ("read", "created", "updated", "deleted", "skipped", "failed", "write_calls", "seconds", "peak_mb")

@@ -12,7 +12,7 @@ from penstock.cli.demo.server import Destination
 from penstock.cli.demo.worker import WorkerProcess
 from penstock.cli.progress import RunProgress
 from penstock.store.port import Store
-from penstock.sync.runs import latest_runs
+from penstock.sync.state.runs import latest_runs
 
 SYNC = "directory"
 

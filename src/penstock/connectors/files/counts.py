@@ -13,7 +13,7 @@ import msgspec
 from penstock.connectors.files.lines import opened
 from penstock.connectors.files.location import Location
 from penstock.domain.errors import ConfigurationError, SourceError
-from penstock.sync.ports import Run
+from penstock.sync.declaring.ports import Run
 
 _MANIFEST_BYTES = 1024 * 1024
 

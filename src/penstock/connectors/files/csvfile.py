@@ -17,7 +17,7 @@ from penstock.connectors.files.lines import LINE_BYTES, Line
 from penstock.connectors.files.source import FileSource, Reading, Row
 from penstock.domain.errors import SourceError
 from penstock.domain.names import did_you_mean
-from penstock.sync.read import Unreadable
+from penstock.sync.planning.read import Unreadable
 
 REST = "the rest of the file is not read, since its rows cannot be told apart"
 

@@ -11,7 +11,7 @@ import msgspec
 from penstock.connectors.files.counts import Count, number_in
 from penstock.connectors.files.lines import LINE_BYTES, Line
 from penstock.connectors.files.source import FileSource, Reading, Row
-from penstock.sync.read import Unreadable
+from penstock.sync.planning.read import Unreadable
 
 _decode = msgspec.json.Decoder().decode
 

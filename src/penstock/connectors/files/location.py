@@ -9,7 +9,7 @@ import re
 
 from penstock.domain.errors import ConfigurationError, SourceError
 from penstock.domain.names import did_you_mean
-from penstock.sync.ports import Run
+from penstock.sync.declaring.ports import Run
 
 PARAMETERS = ("account", "subject")
 _PARAMETER = re.compile(r":([A-Za-z_]\w*)")

@@ -11,8 +11,8 @@ from penstock.connectors.files.location import Location
 from penstock.domain.errors import ConfigurationError, SourceError
 from penstock.domain.keys import key_text
 from penstock.domain.records import Complete
-from penstock.sync.ports import Run
-from penstock.sync.read import Unreadable
+from penstock.sync.declaring.ports import Run
+from penstock.sync.planning.read import Unreadable
 
 Row = Mapping[str, Any]
 

@@ -23,7 +23,7 @@ from penstock.connectors.http.routes import filled
 from penstock.connectors.http.sending import Countdown, pool_for, send, url_faults, without_query
 from penstock.domain.errors import ConfigurationError, Unavailable
 from penstock.domain.records import Complete
-from penstock.sync.ports import Run
+from penstock.sync.declaring.ports import Run
 
 READS = ("GET", "HEAD", "OPTIONS")
 SECRET_HEADERS = ("auth", "key", "token", "secret", "password", "cookie", "signature")

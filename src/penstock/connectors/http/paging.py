@@ -17,7 +17,7 @@ import msgspec
 from penstock.connectors.http.reply import MISSING, Reply, at
 from penstock.domain.errors import SourceError
 from penstock.domain.records import Complete
-from penstock.sync.ports import Run
+from penstock.sync.declaring.ports import Run
 
 Total = str | Callable[[Reply], int]
 """Where an answer says how many items there are: a field (with dots), or a function of the answer."""

@@ -13,7 +13,7 @@ from penstock.connectors.scim.find import find
 from penstock.connectors.scim.revise import Failure, Revision, revise
 from penstock.domain.errors import DestinationError
 from penstock.domain.records import ChangeKind, Done, Outcome, Rejected
-from penstock.sync.ports import Run
+from penstock.sync.declaring.ports import Run
 
 
 def adopt(endpoint: str, attribute: str, conflicts: dict[int, Revision],

@@ -26,7 +26,7 @@ from penstock.connectors.scim.offers import Offers
 from penstock.connectors.scim.reply import Reply
 from penstock.connectors.scim.singles import broken_off, send_singly
 from penstock.domain.errors import DestinationError, Stopping, Throttled, Unavailable
-from penstock.sync.ports import Run
+from penstock.sync.declaring.ports import Run
 
 OPENING = b'{"schemas":["' + BULK_SCHEMA.encode() + b'"],"Operations":['
 CLOSING = b"]}"

@@ -7,7 +7,7 @@ from penstock.connectors.scim.client import Client
 from penstock.connectors.scim.messages import Operation, Sent
 from penstock.connectors.scim.singles import send_singly
 from penstock.domain.errors import DeclarationError
-from penstock.sync.ports import Run
+from penstock.sync.declaring.ports import Run
 
 
 def client_of(run: Run) -> Client:

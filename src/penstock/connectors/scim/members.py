@@ -15,7 +15,7 @@ from penstock.connectors.scim.settle import settled
 from penstock.connectors.scim.singles import read_answer, send_one
 from penstock.domain.errors import DeclarationError, DestinationError, Stopping
 from penstock.domain.records import Change, Done, Outcome, Rejected
-from penstock.sync.ports import Run
+from penstock.sync.declaring.ports import Run
 
 MEMBERS_PER_CALL = 100
 """Widely used servers refuse a PATCH with more."""

@@ -24,7 +24,7 @@ from penstock.connectors.scim.revise import Revision, known_id, revise
 from penstock.connectors.scim.settle import settled
 from penstock.domain.errors import DeclarationError
 from penstock.domain.records import GONE, Change, Done, Outcome, Rejected
-from penstock.sync.ports import Found, Run
+from penstock.sync.declaring.ports import Found, Run
 
 
 class Resources:

@@ -13,7 +13,7 @@ from penstock.connectors.scim.messages import Answer, Operation, patch, resource
 from penstock.connectors.scim.singles import refusal
 from penstock.domain.errors import DestinationError, Stopping, Unavailable
 from penstock.domain.records import GONE, Change, Outcome, Rejected
-from penstock.sync.ports import Run
+from penstock.sync.declaring.ports import Run
 
 Revision = tuple[Change, Mapping[str, Any]]
 """A change and the attributes that it replaces."""

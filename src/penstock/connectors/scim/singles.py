@@ -24,7 +24,7 @@ from penstock.connectors.scim.messages import (
 )
 from penstock.connectors.scim.reply import Reply
 from penstock.domain.errors import DestinationError, Stopping, Unavailable
-from penstock.sync.ports import Run
+from penstock.sync.declaring.ports import Run
 
 SUSPECT = (403, 500)
 STRIKES = 3

@@ -23,7 +23,7 @@ from penstock.connectors.scim.reply import Reply
 from penstock.connectors.scim.where import bound, where_fault
 from penstock.domain.errors import ConfigurationError, SourceError
 from penstock.domain.records import Calls, Complete
-from penstock.sync.ports import Run
+from penstock.sync.declaring.ports import Run
 
 Pages = Generator[list[dict[str, Any]], None, Complete | None]
 

@@ -4,7 +4,7 @@ import re
 
 import msgspec
 
-from penstock.sync.ports import Run
+from penstock.sync.declaring.ports import Run
 
 _QUOTED_OR_NAME = re.compile(r'("(?:[^"\\]|\\.)*")|(?<![\w:.-]):(\w+)')
 _NAMES = ("subject", "account")

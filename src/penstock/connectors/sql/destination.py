@@ -14,7 +14,7 @@ from penstock.connectors.sql.table import Kind, Table
 from penstock.connectors.sql.writer import Writer
 from penstock.domain.errors import ConfigurationError
 from penstock.domain.records import Change, Outcome
-from penstock.sync.ports import Run
+from penstock.sync.declaring.ports import Run
 
 NEEDS_PSYCOPG = "A SQLDestination on PostgreSQL needs psycopg. Install it: pip install 'penstock[postgres]'"
 

@@ -13,7 +13,7 @@ from penstock.connectors.sql.wording import did_you_mean
 from penstock.domain.keys import compound
 from penstock.domain.records import Change, Rejected
 from penstock.store.statements import Dialect
-from penstock.sync.ports import Run
+from penstock.sync.declaring.ports import Run
 
 Values = dict[str, Any]
 """Column to value, as it is bound."""

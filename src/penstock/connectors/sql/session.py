@@ -11,7 +11,7 @@ from penstock.connectors.sql.layout import Layout
 from penstock.connectors.sql.table import Table
 from penstock.domain.errors import Stopping, Unavailable
 from penstock.domain.records import Change, Outcome, Rejected
-from penstock.sync.ports import Run
+from penstock.sync.declaring.ports import Run
 
 COMMIT_SECONDS = 1.0
 """What a run's lease must have left when a transaction is to be committed."""

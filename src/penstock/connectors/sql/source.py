@@ -14,7 +14,7 @@ from penstock.connectors.sql.query import Query, parse_query
 from penstock.connectors.sql.wording import did_you_mean
 from penstock.domain.errors import ConfigurationError, SourceError
 from penstock.domain.records import Bucket, Complete
-from penstock.sync.ports import Run
+from penstock.sync.declaring.ports import Run
 
 NEEDS_PSYCOPG = "A SQLSource on PostgreSQL needs psycopg. Install it: pip install 'penstock[postgres]'"
 

@@ -1,4 +1,4 @@
--- What was seen at a destination: first contact, and records that were only observed (see sync/observed.py). An observed
+-- What was seen at a destination: first contact, and records that were only observed (see sync/planning/matching.py). An observed
 -- row's key is \x01, the value by which it is matched, \x01, the remote id: those of one value are a range.
 
 -- name: contacted

@@ -1,4 +1,4 @@
--- Intents: what a call is about to create (see sync/intents.py).
+-- Intents: what a call is about to create (see sync/state/intents.py).
 
 -- name: intend
 insert into penstock.intents (layer_table, scope, run_id, entries, believed_at)

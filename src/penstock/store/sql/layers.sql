@@ -1,5 +1,5 @@
 -- The state of a layer: one row per record, no payloads. `digest` is what the destination surely has; `fields` is the same
--- field by field (see sync/fields.py), `answered` what the destination said that it has. A record that failed `attempts`
+-- field by field (see domain/fields.py), `answered` what the destination said that it has. A record that failed `attempts`
 -- times goes again at `retry_at`; of one in doubt, it is from then on that "absent" is believed. `tried` is the digest of
 -- what was sent last where that is not what the destination surely has; in doubt, with the value of `match` behind it.
 -- Whoever adds a column adds it to `layer_bring` in renames.sql.

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
-from penstock.sync.declare import Layer
-from penstock.sync.define import LayerDefinition
+from penstock.sync.declaring.declare import Layer
+from penstock.sync.declaring.define import LayerDefinition
 from penstock.testing.connectors.proxy import FaultyProxy
 
 Records = Mapping[str, Sequence[Any]]

@@ -16,10 +16,10 @@ from urllib.parse import quote
 
 from penstock.domain.errors import DeclarationError, SourceError
 from penstock.domain.records import Complete, Subject
-from penstock.sync.define import LayerDefinition
-from penstock.sync.ports import Run
-from penstock.sync.read import Unreadable, pages
-from penstock.sync.verbs import Verbs
+from penstock.sync.declaring.define import LayerDefinition
+from penstock.sync.declaring.ports import Run
+from penstock.sync.destination.verbs import Verbs
+from penstock.sync.planning.read import Unreadable, pages
 from penstock.testing.connectors.case import ConnectorCase, Records
 from penstock.testing.connectors.faults import (
     ANSWER_LOST,

@@ -4,7 +4,7 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import Any
 
 from penstock.domain.records import Complete
-from penstock.sync.ports import Run
+from penstock.sync.declaring.ports import Run
 from penstock.testing.connectors.faults import PAGE_HALVED, PAGE_LAST, PAGE_TWICE, SOURCE_FAILED, Faults
 
 Pages = Generator[Sequence[Any], None, Complete | None]

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from penstock.domain.records import Change, Done
-from penstock.sync.declare import Layer
+from penstock.sync.declaring.declare import Layer
 from penstock.testing.connectors.faults import Faults, broken
 
 WRITES = ("create", "update", "delete", "disable")

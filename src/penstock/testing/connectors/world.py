@@ -7,10 +7,10 @@ from typing import Any, Literal, Self
 
 from penstock.domain.errors import DeclarationError
 from penstock.domain.records import Subject
-from penstock.sync.declare import Layer, Sync
-from penstock.sync.define import LayerDefinition
-from penstock.sync.ports import Run
-from penstock.sync.runs import RunRow, latest_runs
+from penstock.sync.declaring.declare import Layer, Sync
+from penstock.sync.declaring.define import LayerDefinition
+from penstock.sync.declaring.ports import Run
+from penstock.sync.state.runs import RunRow, latest_runs
 from penstock.testing.clock import FakeClock
 from penstock.testing.connectors.case import ConnectorCase, Records
 from penstock.testing.connectors.faults import Fault, Faults, Killed

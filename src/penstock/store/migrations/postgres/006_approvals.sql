@@ -1,4 +1,4 @@
--- What runs delete, for the guard (sync/guard.py), and what it withheld, for people to approve (sync/approvals.py).
+-- What runs delete, for the guard (sync/declaring/guard.py), and what it withheld, for people to approve (sync/deleting/approvals.py).
 
 alter table penstock.sync_runs add column withheld bigint not null default 0;
 

@@ -1,5 +1,5 @@
 -- How far the destination has been read back, for each layer and scope: whether its first contact is complete (see
--- sync/contact.py), and how far its audit is, with what that found (see sync/audit.py).
+-- sync/destination/contact.py), and how far its audit is, with what that found (see sync/auditing/audit.py).
 
 create table penstock.contacts (
     layer_table   text not null,

@@ -1,4 +1,4 @@
--- Plans that runs are bound to (see sync/planned.py): what people looked at, until the runs have ended.
+-- Plans that runs are bound to (see sync/restricting/planned.py): what people looked at, until the runs have ended.
 
 create table penstock_sync_plans (
     id         integer primary key autoincrement,

@@ -1,0 +1,1 @@
+"""Deleting: who claims a row, what is withheld, what people approved."""

@@ -1,0 +1,1 @@
+"""What is kept: the state of layers, intents, failures, what audits found, and runs."""

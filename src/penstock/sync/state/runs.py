@@ -1,0 +1,121 @@
+"""Runs and the requests for them, as values and as rows."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from penstock.domain.errors import PlanRefused, StaleLease, StillInDoubt, Throttled, Unavailable
+from penstock.domain.retry import RetryPolicy
+from penstock.store.adapters import insert
+from penstock.store.port import Store, Transaction
+from penstock.sync.state.fence import Fence
+
+RETRY = RetryPolicy(max_attempts=5, base_seconds=2.0, longest_seconds=300.0)
+OUTAGE = RetryPolicy(max_attempts=5, base_seconds=10.0, factor=3.0, longest_seconds=300.0)
+"""Of a run that ended since its destination cannot be reached: five attempts bridge seven minutes."""
+_LEAST_SECONDS, _THROTTLED_SECONDS, _LONGEST_SECONDS = 1.0, 8.0, 300.0
+
+
+def retried(error: Exception, attempt: int, progressed: bool, taken_seconds: float) -> tuple[int, float] | None:
+    """As which attempt a run counts that ended with an error, and after how many seconds it goes again; None: never.
+
+    A rate limit, and a wait for what is in doubt, cost no attempt. An attempt that wrote something is the first of new
+    ones: what is given up is a run that fails time and again where it is. One that is throttled before it writes
+    anything, by a destination that does not say for how long, waits half as long as it has taken so far.
+    """
+    asked = getattr(error, "retry_after", None) if isinstance(error, Throttled | Unavailable) else None
+    if isinstance(error, Throttled | StillInDoubt):
+        wait = RETRY.base_seconds if progressed else min(max(taken_seconds / 2, _THROTTLED_SECONDS), _LONGEST_SECONDS)
+        return 0 if progressed else attempt - 1, wait if asked is None else max(asked, _LEAST_SECONDS)
+    if isinstance(error, PlanRefused):
+        return None
+    policy = OUTAGE if isinstance(error, Unavailable) else RETRY
+    counted = 1 if progressed else attempt
+    if counted >= policy.max_attempts:
+        return None
+    return counted, policy.delay_seconds(counted) if asked is None else max(asked, _LEAST_SECONDS)
+
+
+class RunRow(msgspec.Struct, frozen=True):
+    """One row of `sync_runs`, as people and programs read it. Times are in milliseconds since 1970, UTC.
+
+    `options` is what the run was asked beyond the ordinary, as JSON; empty for an ordinary run.
+    """
+
+    id: int
+    sync: str
+    subject: str
+    account: str
+    status: str
+    priority: int
+    reasons: str
+    requested_at: int
+    started_at: int | None
+    finished_at: int | None
+    attempt: int
+    read: int
+    created: int
+    updated: int
+    deleted: int
+    skipped: int
+    failed: int
+    blocked: int
+    read_calls: int
+    write_calls: int
+    error_class: str | None
+    error: str | None
+    withheld: int = 0
+    options: str = ""
+
+
+class Requests:
+    """Writes requests: insert-only rows that the dispatcher folds into runs once they are committed."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def request(self, requests: Sequence[dict[str, Any]], connection: Any = None) -> None:
+        """Write many requests in one statement; with `connection`, inside its transaction."""
+        if requests:
+            insert(self._store, "request", {"requests": msgspec.json.encode(list(requests)).decode()}, connection)
+
+
+class Settlement:
+    """How one run ends in the store; every way is guarded by its lease."""
+
+    def __init__(self, store: Store, fence: Fence) -> None:
+        self._store = store
+        self._fence = fence
+
+    def finish(self, status: str, error_class: str | None = None, error: str | None = None) -> None:
+        """End the run. Raises `StaleLease` if it belongs to somebody else by now."""
+        self._write("run_finish", {"status": status, "error_class": error_class, "error": error})
+
+    def release(self, attempt: int, *, delay_seconds: float = 0.0, error_class: str | None = None,
+                error: str | None = None) -> None:
+        """Put the run back to pending, to be admitted again after a while. `attempt` is how many it counts by now."""
+        self._write("run_release", {"delay_ms": round(delay_seconds * 1000), "attempt": attempt,
+                                    "error_class": error_class, "error": error})
+
+    def written(self) -> tuple[int, float]:
+        """How many records all attempts of the run have created, updated and deleted; and the seconds since the first.
+        """
+        row = self._store.read(lambda tx: tx.row("run_written", {"id": self._fence.run_id}))
+        return (int(row[0]), row[1] / 1000) if row else (0, 0.0)
+
+    def _write(self, name: str, params: dict[str, Any]) -> None:
+        full = {**params, "id": self._fence.run_id, "lease": self._fence.lease}
+        if not self._store.write(lambda tx: tx.execute(name, full)):
+            raise StaleLease(f"run {self._fence.run_id}: its lease has passed to another worker")
+
+
+def latest_runs(store: Store, sync: str, subjects: Sequence[str]) -> tuple[list[RunRow], set[str]]:
+    """The newest run of each subject that has any, in their order; and the subjects with requests not yet folded."""
+
+    def work(tx: Transaction) -> tuple[dict[str, RunRow], set[str]]:
+        runs = {row[2]: RunRow(*row) for row in tx.rows("runs_latest", {"sync": sync, "subjects": list(subjects)})}
+        return runs, {row[0] for row in tx.rows("subjects_requested", {"sync": sync})}
+
+    runs, requested = store.read(work)
+    return [runs[subject] for subject in subjects if subject in runs], requested

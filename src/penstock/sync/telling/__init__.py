@@ -1,0 +1,1 @@
+"""Telling people: why a record was sent or not, and what the destination holds of it."""
