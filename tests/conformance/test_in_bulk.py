@@ -182,4 +182,4 @@ def test_a_worker_that_held_more_than_it_took_wakes_the_others(app: Penstock, wo
     until("every slot is taken", lambda: workers.states() == {"executing": 3, "available": 447})
     workers.go.set()
     workers.wait_for({"completed": 450})
-    assert 1 <= len(woken) < 4  # the next claims know better
+    assert 1 <= len(woken) < 10  # the next claims know better, so there are far fewer than claims
