@@ -63,6 +63,12 @@ class Fetchable(Readable):
         return {id: self.held(id) for id in remote_ids if id in self.records}
 
 
+class Askable(Fetchable):
+    """A depot that tells only that, and cannot be read."""
+
+    read = None  # type: ignore[assignment]
+
+
 class Answering(Readable):
     """A depot whose answers say what it holds."""
 

@@ -7,9 +7,9 @@ import pytest
 from penstock.domain.options import Audit, RunOptions
 from penstock.sync.state.findings import Audited, Findings, audited
 from penstock.sync.state.runs import RunRow, latest_runs
-from tests.conformance.contact.conftest import Answering, Fetchable, Opened, Post, Readable
+from tests.conformance.contact.conftest import Answering, Askable, Fetchable, Opened, Post, Readable
 
-KINDS = pytest.mark.parametrize("kind", [Readable, Fetchable])
+KINDS = pytest.mark.parametrize("kind", [Readable, Fetchable, Askable])
 
 
 def audit(post: Post, **options: Any) -> tuple[RunRow, Findings]:
@@ -45,7 +45,7 @@ def test_each_verdict_is_told_and_nothing_is_sent(post: Opened, kind: type[Reada
     engine.parcels.put("c", weight=2)
     engine.depot.hold("z street")
     run, found = audit(engine)
-    unmanaged = {"unmanaged": 1} if kind is Readable else {}
+    unmanaged = {"unmanaged": 1} if kind is not Askable else {}
     assert found.counts == {"drifted": 1, "missing": 1, "source_changed": 1, "in_step": 1, **unmanaged}
     assert found.first["drifted"] == [("a", ["weight"])]
     assert found.fields == {"drifted": {"weight": 1}}
@@ -70,7 +70,7 @@ def test_a_repair_sends_again_what_drifted_and_creates_what_is_missing(post: Ope
     assert (run.updated, run.created, found.repaired, found.wrong) == (1, 1, 2, 0)
     assert engine.depot.records[ids["p03"]]["weight"] == 1
     _, found = audit(engine)
-    assert found.counts == {"in_step": 29, "source_changed": 1, **({"unmanaged": 1} if kind is Readable else {})}
+    assert found.counts == {"in_step": 29, "source_changed": 1, **({"unmanaged": 1} if kind is not Askable else {})}
     assert engine.run().updated == 1
 
 
@@ -117,7 +117,15 @@ def test_an_audit_stops_when_its_calls_are_used_up_and_the_next_goes_on_from_the
     assert (found.counts, place(engine).audited_at, place(engine).begun_at) == (
         {"in_step": 5}, engine.clock.now_ms, None)
     assert len(engine.depot.fetched) == 3
-    assert audit(engine, calls=9)[1].counts == {"in_step": 5}  # from the beginning again
+    assert audit(engine, calls=2)[1].counts == {"in_step": 4}  # from the beginning again
+
+
+def test_what_can_be_read_within_the_calls_is_read_which_shows_more(post: Opened) -> None:
+    engine = post(Fetchable(), batch_size=2)
+    sent(engine, "a", "b", "c", "d", "e")
+    engine.depot.hold("z street")
+    assert audit(engine, calls=3)[1].counts == {"in_step": 5, "unmanaged": 1}
+    assert engine.depot.fetched == []
 
 
 @KINDS

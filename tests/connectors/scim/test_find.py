@@ -92,3 +92,26 @@ def test_a_server_that_ignores_start_index_is_noticed(run: Run, proxy: FaultyPro
     proxy.rewrite("GET", "/Users", lambda answer: {**answer, "totalResults": 4, "Resources": first})
     with pytest.raises(Unavailable, match="differs from the one before"):
         list(client.resources("Users"))
+
+
+def test_resources_are_fetched_by_their_ids_many_in_one_request(run: Run) -> None:
+    created = ids(scim.Users.create([new(f"u{n}") for n in range(30)], run))
+    scim.Users.delete([Change(ChangeKind.DELETE, "u3", remote_id=created[3])], run)
+    before = run.calls.read
+    found = scim.Users.fetch(created, run)
+    assert list(found) == created[:3] + created[4:]
+    assert {found[id]["userName"] for id in created[:3]} == {"u0@example.org", "u1@example.org", "u2@example.org"}
+    assert run.calls.read - before == 3  # two filters, and a look at who was not among the answers
+
+
+def test_a_server_that_cannot_filter_is_asked_for_each_id(run: Run, proxy: FaultyProxy) -> None:
+    proxy.offer(filter={"supported": False})
+    [ada] = ids(scim.Users.create([new("ada")], run))
+    assert list(scim.Users.fetch([ada, "nobody"], run)) == [ada]
+
+
+def test_an_outage_is_not_taken_for_resources_that_are_gone(run: Run, proxy: FaultyProxy) -> None:
+    [ada] = ids(scim.Users.create([new("ada")], run))
+    proxy.answer(503, method="GET", path="/Users")
+    with pytest.raises(Unavailable):
+        scim.Users.fetch([ada], run)

@@ -60,11 +60,11 @@ def engine(tmp_path: Path, proxy: FaultyProxy, server: ScimServer) -> Iterator[E
     clock.close()
 
 
-def audit(engine: Engine, repair: bool = False) -> Findings:
-    engine.app.request([{"sync": "people", "subject": "all", "account": "acme", "priority": 0, "reason": "test",
+def audit(engine: Engine, repair: bool = False, sync: str = "people") -> Findings:
+    engine.app.request([{"sync": sync, "subject": "all", "account": "acme", "priority": 0, "reason": "test",
                          "options": RunOptions.of(audit=Audit(repair=repair)).text}])
     engine.settle_all()
-    [layer] = audited(engine.app.store, engine.app.definition("people"), engine.app.subject("people", "all"))
+    [layer] = audited(engine.app.store, engine.app.definition(sync), engine.app.subject(sync, "all"))
     assert layer.findings is not None
     return layer.findings
 
@@ -104,3 +104,11 @@ def test_what_an_account_has_is_not_read_for_each_of_its_subjects(engine: Engine
     [run] = engine.sync("each", "all")
     assert (run.created, run.read_calls) == (12, 1)  # what the service offers
     assert "observed" not in {status for status, _, _ in engine.state("OfEach").values()}
+
+
+def test_what_a_subject_has_is_asked_for_by_its_ids(engine: Engine, run: Run) -> None:
+    engine.sync("each", "all")
+    remote_id = engine.state("OfEach")["E1"][1]
+    scim.Users.update([Change(ChangeKind.UPDATE, "E1", {"externalId": "??"}, remote_id=remote_id)], run)
+    found = audit(engine, sync="each")
+    assert (found.counts, found.first["drifted"]) == ({"in_step": 11, "drifted": 1}, [("E1", ["externalId"])])

@@ -11,7 +11,7 @@ import msgspec
 
 from penstock.connectors.scim.adopt import adopt, leave_open
 from penstock.connectors.scim.exchange import client_of, send
-from penstock.connectors.scim.find import find
+from penstock.connectors.scim.find import fetch, find
 from penstock.connectors.scim.messages import (
     GROUP_SCHEMA,
     USER_SCHEMA,
@@ -69,6 +69,10 @@ class Resources:
     def find(self, values: Sequence[str], run: Run) -> Found:
         """Look up values of `attribute`, many in one request (RFC 7644 §3.4.2)."""
         return find(client_of(run), self.endpoint, self.attribute, values, run.calls)
+
+    def fetch(self, remote_ids: Sequence[str], run: Run) -> Mapping[str, Mapping[str, Any]]:
+        """What the resources with these ids say of themselves, without those that are gone."""
+        return fetch(client_of(run), self.endpoint, remote_ids, run.calls)
 
     def read(self, run: Run) -> Iterator[tuple[str, str | None, dict[str, Any]]]:
         """Every resource of the endpoint, page by page: its id, its `attribute`, and all that it says of itself."""

@@ -1,8 +1,9 @@
 """An audit: what the destination holds now, beside what it was sent and what the source says.
 
-It asks by `fetch`, walking the state from where the last audit stopped; else it reads all of a layer by `read`, which
-also shows what is unmanaged. A layer is begun while the budget of calls lasts; one that is fetched stops anywhere, one
-that is read is read to its end. The verdicts are those of findings.py; what is to be put right is sent by repair.py.
+It reads all of a layer by `read`, which also shows what is unmanaged; or asks by `fetch`, walking the state from where
+the last audit stopped, where there is no `read` or it would take more calls than there are. A layer is begun while the
+budget of calls lasts; one that is fetched stops anywhere, one that is read is read to its end. The verdicts are
+those of findings.py; what is to be put right is sent by repair.py.
 """
 
 from collections.abc import Iterator, Mapping
@@ -61,10 +62,17 @@ class LayerAudit:
         """Ask the destination, as far as the budget goes."""
         if self._run.calls.read >= budget.calls:
             return
-        if self.plan.layer.verb("fetch") is not None:
+        if self._is_fetched(budget.calls - self._run.calls.read):
             self._fetch(budget.calls)
         else:
             self._read()
+
+    def _is_fetched(self, most: int) -> bool:
+        """Whether to ask record by record; a read is taken to give as many records a call as a write carries."""
+        layer = self.plan.layer
+        if layer.verb("fetch") is None or layer.verb("read") is None:
+            return layer.verb("fetch") is not None
+        return bool(self._place) or self.state.count(observed=False) > most * layer.batch_size
 
     def _fetch(self, most: int) -> None:
         size = min(self.plan.layer.batch_size, _PAGE)
