@@ -31,8 +31,8 @@ from penstock.store.port import Store
 from tests.clock import Clock
 
 _numbers = itertools.count(1)
-_ON_ONE_STORE = {f"test_{name}" for name in ("connector", "databases", "deleting", "files", "http", "outcomes", "scim",
-                                             "surgery")}
+_ON_ONE_STORE = {f"test_{name}" for name in ("audit", "connector", "databases", "deleting", "files", "http",
+                                             "incremental", "outcomes", "plans", "scim", "surgery")}
 _ALL = os.environ.get("PENSTOCK_TEST_ALL") == "1"
 _exercised: dict[str, str] = {}
 _MEMORY = "/dev/shm"
