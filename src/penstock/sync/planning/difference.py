@@ -11,13 +11,14 @@ from penstock.sync.declaring.define import LayerDefinition
 from penstock.sync.declaring.ports import Run
 from penstock.sync.destination.contact import is_due
 from penstock.sync.planning.buckets import Buckets, Span, find_buckets
-from penstock.sync.planning.changes import Differing, changes
+from penstock.sync.planning.changes import Differing
 from penstock.sync.planning.dropped import Dropped
 from penstock.sync.planning.incremental import find_increment
 from penstock.sync.planning.links import UNLINKED, Linked, Links
 from penstock.sync.planning.matching import Matching
 from penstock.sync.planning.moving import Before, find_moving
-from penstock.sync.planning.plan import ADOPT, Item, LayerPlan, entry
+from penstock.sync.planning.pile import Pile
+from penstock.sync.planning.plan import Item, LayerPlan, entry
 from penstock.sync.planning.read import Page, Unreadable, bucket_pages, changed_pages, pages
 from penstock.sync.planning.removal import lay_absent
 from penstock.sync.state.intents import recover
@@ -39,7 +40,8 @@ def plan_layer(layer: LayerDefinition, run: Run, state: LayerState, states: Mapp
     matching = plan.matches = Matching(plan) if layer.verb("read") is not None else None
     try:
         plan.unread = not state.fenced and is_due(layer, state)
-        _read(plan, run, Links(layer, states, planned), Dropped(plan, run.subject.key), find_moving(plan, states))
+        _read(plan, run, Links(layer, states, planned), Pile(plan, Dropped(plan, run.subject.key)),
+              find_moving(plan, states))
         if matching is not None:
             matching.settle()
     except BaseException:
@@ -51,22 +53,23 @@ def plan_layer(layer: LayerDefinition, run: Run, state: LayerState, states: Mapp
     return plan
 
 
-def _read(plan: LayerPlan, run: Run, links: Links, dropped: Dropped, before: Before | None) -> None:
+def _read(plan: LayerPlan, run: Run, links: Links, pile: Pile, before: Before | None) -> None:
     increment = None if plan.whole else find_increment(plan.layer, plan.state, run)
     buckets = None if increment or plan.whole else find_buckets(plan.layer, plan.state, run)
     whole = True
     if buckets is not None:
         plan.complete = True
-        whole = _read_buckets(plan, run, links, dropped, buckets, before)
+        whole = _read_buckets(plan, run, links, pile, buckets, before)
         plan.after_upserts.append(lambda: buckets.settle(plan))
     elif increment is not None and increment.since is not None:
         increment.next = _read_pages(
-            plan, run, links, dropped, before, changed_pages(plan.layer, run, increment.since))
+            plan, run, links, pile, before, changed_pages(plan.layer, run, increment.since))
     else:
-        plan.complete = _read_pages(plan, run, links, dropped, before, pages(plan.layer, run)) is not None
+        plan.complete = _read_pages(plan, run, links, pile, before, pages(plan.layer, run)) is not None
     if increment is not None:
         plan.after_upserts.append(lambda: increment.settle(plan))
-    dropped.settle()
+    pile.settle()
+    pile.dropped.settle()
     if plan.counts.failed:
         plan.complete = False  # a record without a key may be the very one that looks absent
     if not plan.complete or plan.layer.on_delete == "keep" or plan.layer.account_scoped:
@@ -77,7 +80,7 @@ def _read(plan: LayerPlan, run: Run, links: Links, dropped: Dropped, before: Bef
         lay_absent(plan)
 
 
-def _read_pages(plan: LayerPlan, run: Run, links: Links, dropped: Dropped, before: Before | None,
+def _read_pages(plan: LayerPlan, run: Run, links: Links, pile: Pile, before: Before | None,
                 stream: Generator[Page, None, Any]) -> Any:
     """Hold every page against state; return what the stream returned."""
     while True:
@@ -88,10 +91,10 @@ def _read_pages(plan: LayerPlan, run: Run, links: Links, dropped: Dropped, befor
         plan.counts.read += len(page)
         if before is not None:
             before(page)
-        _difference(plan, run, links, dropped, page)
+        _difference(plan, run, links, pile, page)
 
 
-def _read_buckets(plan: LayerPlan, run: Run, links: Links, dropped: Dropped, buckets: Buckets,
+def _read_buckets(plan: LayerPlan, run: Run, links: Links, pile: Pile, buckets: Buckets,
                   before: Before | None) -> bool:
     """Read what changed; and the rest as well, which it tells, where the state has rows that the source has no more."""
     def read(spans: Sequence[Span]) -> None:
@@ -99,7 +102,7 @@ def _read_buckets(plan: LayerPlan, run: Run, links: Links, dropped: Dropped, buc
             plan.counts.read += len(page)
             if before is not None:
                 before(page)
-            _difference(plan, run, links, dropped, page, number)
+            _difference(plan, run, links, pile, page, number)
 
     read([(number, number) for number in buckets.changed])
     if buckets.unread and len(plan.seen) + buckets.unread == plan.state.live_count():
@@ -109,8 +112,7 @@ def _read_buckets(plan: LayerPlan, run: Run, links: Links, dropped: Dropped, buc
     return True
 
 
-def _difference(plan: LayerPlan, run: Run, links: Links, dropped: Dropped, page: Sequence[Any],
-                bucket: int = -1) -> None:
+def _difference(plan: LayerPlan, run: Run, links: Links, pile: Pile, page: Sequence[Any], bucket: int = -1) -> None:
     """Hold one page against state. This loop is the price of every unchanged record: keep it bare."""
     records, keys = _keyed(plan, page)
     rows = plan.state.digests(keys)
@@ -122,6 +124,7 @@ def _difference(plan: LayerPlan, run: Run, links: Links, dropped: Dropped, page:
     render = plan.layer.render or _no_payload
     differing: list[Differing] = []
     entries: list[Entry] = []
+    dropped = pile.dropped
     for record, key, row, link in zip(records, keys, rows, linked, strict=True):
         try:
             payload = render(record, run)
@@ -140,16 +143,10 @@ def _difference(plan: LayerPlan, run: Run, links: Links, dropped: Dropped, page:
     plan.counts.skipped += len(records) - len(differing) - len(entries)
     again = plan.seen.add([row[1] for row in rows] if aligned else [row[1] for row in rows if row is not _NO_ROW])
     entries += [entry("duplicate", Item(row[0], bucket=bucket)) for row in rows if row[1] in again] if again else []
-    for kind, item in dropped.sorted(changes(plan, differing)):
-        if kind == "update" and plan.layer.mode == "create_only":
-            plan.counts.skipped += 1
-        else:
-            if kind == "create" and plan.layer.mode == "update_only":
-                kind = ADOPT
-            item.bucket = bucket
-            entries.append(entry(kind, item))
     if entries:
         plan.spool.lay(entries)
+    if differing:
+        pile.add(differing, bucket)
 
 
 def _no_payload(record: Any, run: Run) -> None:

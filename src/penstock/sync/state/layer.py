@@ -12,7 +12,9 @@ from penstock.sync.state.fence import Fence, add_counts
 from penstock.sync.state.rows import Held, KeptBucket, Mark
 from penstock.sync.state.shapes import Shapes
 
-_PAGE = 1000
+_PAGE = 5000
+_PAGES_APART = 8
+"""For how many pages to ask by keys, after one whose keys lay too far apart to be read as one range."""
 _ERROR_LENGTH = 500
 _COLUMNS = ("key", "parent_key", "remote_id", "version", "digest", "status", "error_class", "error",
             "attempts", "wait_ms", "tried")
@@ -44,6 +46,7 @@ class LayerState:
         self._intent = 0
         self._intended: set[str] = set()
         self._scattered = False
+        self._apart = 0
         self.tally: Callable[[Transaction, int], None] | None = None
         """Called in the transaction that saves deletes, with how many: see sync/deleting/withhold.py."""
 
@@ -59,19 +62,23 @@ class LayerState:
     def digests(self, keys: Sequence[str]) -> list[Row]:
         """(key, id, digest) of keys that have a row, the digest None unless the record is synced; maybe of others too.
 
-        Keys in ascending order, as a keyset-paged source gives them, are read as one range, which costs half.
+        Keys in ascending order, as a keyset-paged source gives them, are read as one range, which costs half; unless
+        they lie far apart, as those of a source do that tells what changed.
         """
         if not keys:
             return []
         if self._stored_as:
             keys = self._stored(keys)
         params: dict[str, Any] = {"scope": self._scope}
-        if all(map(lt, keys, islice(keys, 1, None))):
+        if self._apart:
+            self._apart -= 1
+        elif all(map(lt, keys, islice(keys, 1, None))):
             most = 2 * len(keys)
             ends = {**params, "first": keys[0], "last": keys[-1], "count": most}
             rows = self._store.look("state_digests_between", ends, layer=self._table)
             if len(rows) < most:
                 return self._named(rows) if self._stored_as else rows
+            self._apart = _PAGES_APART
         params["keys"] = list(keys)
         rows = self._store.look("state_digests", params, layer=self._table)
         return self._named(rows) if self._stored_as else rows
