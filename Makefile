@@ -34,7 +34,7 @@ demo: $(STAMPS)/demo  ## synchronise 2,000 people into a real SCIM server, and w
 	@$(VENV)/bin/penstock demo $(ARGS)
 
 test: $(STAMPS)/test  ## run the default suite, on SQLite and on a real PostgreSQL
-	$(PY) -m pytest --numprocesses 3 --dist worksteal $(ARGS)
+	$(PY) -m pytest --numprocesses 4 --dist worksteal $(ARGS)
 
 test-all: $(STAMPS)/test  ## run what `make test` leaves out as well: every connector, fault and example in every variant
 	PENSTOCK_TEST_ALL=1 $(PY) -m pytest --numprocesses 3 --dist worksteal $(ARGS)

@@ -84,7 +84,9 @@ def test_a_second_demo_in_the_same_folder_begins_anew(tmp_path: Path):
     assert list((tmp_path / "tmp").iterdir()) == []
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 1), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+@pytest.mark.parametrize(("number", "code"), [
+    (signal.SIGINT, 1), *(pytest.param(number, code, marks=pytest.mark.thorough)
+                          for number, code in ((signal.SIGTERM, 143), (signal.SIGHUP, 129)))])
 def test_a_demo_that_is_stopped_leaves_nothing_behind(tmp_path: Path, number: signal.Signals, code: int):
     with demo(tmp_path) as child:
         worker, url = started(child)

@@ -28,7 +28,7 @@ from tests.servers.ads import ads_server
 from tests.servers.scim import scim_server
 
 ROOT = Path(__file__).parents[2]
-FIRST, _, LAST = os.environ.get("PENSTOCK_CRASH_SEEDS", "1-2").rpartition("-")
+FIRST, _, LAST = os.environ.get("PENSTOCK_CRASH_SEEDS", "1-1").rpartition("-")
 SEEDS = range(int(FIRST or 1), int(LAST) + 1)
 NURSERY = "import sys; from tests.crash.syncs.nursery import serve; serve(sys.argv[1], tuple(sys.argv[2:]))"
 _LONG_ENOUGH_FOR_THE_DEAD = 7 * 86_400.0
