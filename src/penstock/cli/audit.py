@@ -13,7 +13,7 @@ from penstock.cli.progress import RunProgress
 from penstock.cli.sync import chosen, request
 from penstock.domain.errors import ConfigurationError
 from penstock.domain.options import Audit, RunOptions
-from penstock.sync.auditing.audit import can_be_audited
+from penstock.sync.destination.seen import can_tell
 from penstock.sync.state.findings import VERDICTS, Audited, audited
 
 _SLOTS = 4
@@ -42,7 +42,7 @@ def audit(context: click.Context, name: str, keys: tuple[str, ...], repair: bool
     with find_app(context) as app:
         app.check()
         definition = app.definition(name)
-        if not any(can_be_audited(layer) for layer in definition.layers):
+        if not any(can_tell(layer) for layer in definition.layers):
             raise ConfigurationError(f"no layer of {name} can be read back: expected one with fetch(remote_ids, run) or"
                                      " read(run), of its own or of its destination")
         options = RunOptions.of(audit=Audit(calls, repair, force))

@@ -14,8 +14,8 @@ from penstock.domain.errors import DeclarationError
 from penstock.domain.options import Audit, RunOptions
 from penstock.queue.task import Task
 from penstock.store.port import Store
-from penstock.sync.auditing.audit import can_be_audited
 from penstock.sync.declaring.declare import SyncDefinition
+from penstock.sync.destination.seen import can_tell
 
 TASK = "penstock.audits"
 _SHORTEST, _LONGEST = timedelta(minutes=1), timedelta(hours=1)
@@ -49,7 +49,7 @@ def declared(app: App, definition: SyncDefinition, queue: str) -> SyncDefinition
     if not isinstance(every, timedelta) or every < _SHORTEST:
         raise DeclarationError(f"{definition.name}: audit_every: expected a timedelta of a minute or more, got"
                                f" {every!r}")
-    if not any(can_be_audited(layer) for layer in definition.layers):
+    if not any(can_tell(layer) for layer in definition.layers):
         raise DeclarationError(f"{definition.name}: audit_every: no layer of it can be read back: expected one with"
                                " fetch(remote_ids, run) or read(run), of its own or of its destination")
     if TASK not in app.tasks:
@@ -73,7 +73,7 @@ def due(store: Store, definition: SyncDefinition) -> list[dict[str, Any]]:
     """
     every = definition.options.audit_every
     assert every is not None
-    layers = [layer for layer in definition.layers if can_be_audited(layer)]
+    layers = [layer for layer in definition.layers if can_tell(layer)]
     rows = store.read(lambda tx: tx.rows("contacts_audited", {"layer_tables": [layer.table for layer in layers]}))
     row = store.read(lambda tx: tx.row("now"))
     assert row is not None

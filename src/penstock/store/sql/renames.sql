@@ -1,7 +1,7 @@
 -- The tables of layers as the store knows them; and what is done where a layer, a sync or the fields of a key have another
 -- name. `keys` are the fields of a layer's key and `keys_were` those before. A row of `layers` with the version -1 says where
--- the state went that this table had. Rows whose key begins with the character 2 are
--- known by what their key was, those with the character 1 were only observed.
+-- the state went that this table had. Rows whose key begins with the character 2 are known by what their key was, those with
+-- the character 1 were only observed.
 
 -- name: layers_noted
 select layer_table, version, sync, layer, created_at, keys, keys_were, first_table from penstock.layers;

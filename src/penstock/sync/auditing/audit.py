@@ -15,7 +15,6 @@ from penstock.domain.fields import held_digests
 from penstock.domain.options import Audit
 from penstock.domain.records import Counts, RecordState
 from penstock.store.spool import Spool
-from penstock.sync.declaring.define import LayerDefinition
 from penstock.sync.declaring.ports import Run
 from penstock.sync.destination.contact import finish_reading, observe
 from penstock.sync.destination.seen import read_pages
@@ -165,11 +164,6 @@ class LayerAudit:
 
     def close(self) -> None:
         self.wrong.close()
-
-
-def can_be_audited(layer: LayerDefinition) -> bool:
-    """Whether the destination of a layer can say what it holds."""
-    return layer.verb("fetch") is not None or layer.verb("read") is not None
 
 
 _encode = msgspec.msgpack.Encoder().encode

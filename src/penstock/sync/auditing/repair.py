@@ -15,10 +15,11 @@ from penstock.domain.records import Counts, Subject
 from penstock.store.spool import Spool
 from penstock.sync.applying.apply import Applier
 from penstock.sync.applying.doubt import wait_for_doubts
-from penstock.sync.auditing.audit import LayerAudit, can_be_audited, held_of
+from penstock.sync.auditing.audit import LayerAudit, held_of
 from penstock.sync.declaring.declare import SyncDefinition
 from penstock.sync.declaring.ports import Run
 from penstock.sync.destination.contact import make_contacts
+from penstock.sync.destination.seen import can_tell
 from penstock.sync.destination.verbs import Verbs
 from penstock.sync.planning.difference import plan_layer
 from penstock.sync.planning.plan import LayerPlan
@@ -42,7 +43,7 @@ def audit_run(definition: SyncDefinition, run: Run, verbs: Verbs, states: Mappin
             plan = plan_layer(layer, run, states[layer.name], states, planned)
             planned[layer.name] = plan.spool
             problems += plan.problems
-            if can_be_audited(layer):
+            if can_tell(layer):
                 audits.append(LayerAudit(plan, run, verbs))
                 audits[-1].look(asked)
         withheld = [] if not asked.repair or asked.force else _too_many(definition.name, audits)

@@ -22,6 +22,11 @@ class Seen(NamedTuple):
     fields: dict[str, bytes]
 
 
+def can_tell(layer: LayerDefinition) -> bool:
+    """Whether the destination of a layer can say what it holds."""
+    return layer.verb("fetch") is not None or layer.verb("read") is not None
+
+
 def read_pages(layer: LayerDefinition, run: Run, verbs: Verbs) -> Iterator[list[Seen]]:
     """All that the destination holds, in pages; each counts as a call, unless the destination counts its own.
 

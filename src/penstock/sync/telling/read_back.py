@@ -8,10 +8,11 @@ import msgspec
 from penstock.domain.records import ChangeKind
 from penstock.sync.declaring.define import LayerDefinition
 from penstock.sync.declaring.ports import Run
+from penstock.sync.destination.seen import can_tell
 from penstock.sync.destination.verbs import Verbs
 from penstock.sync.planning.plan import Item
 from penstock.sync.state.messages import kept
-from penstock.sync.telling.remote import can_tell, differing, held_values
+from penstock.sync.telling.remote import differing, held_values
 
 
 class Back(msgspec.Struct):

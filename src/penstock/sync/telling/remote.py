@@ -11,15 +11,10 @@ from typing import Any
 
 from penstock.sync.declaring.define import LayerDefinition
 from penstock.sync.declaring.ports import Run
-from penstock.sync.destination.seen import held_of, raw_pages
+from penstock.sync.destination.seen import can_tell, held_of, raw_pages
 from penstock.sync.destination.verbs import Verbs
 from penstock.sync.state.messages import kept
 from penstock.sync.telling.told import RemoteSays, Why
-
-
-def can_tell(layer: LayerDefinition) -> bool:
-    """Whether the destination can say what it holds under a remote id."""
-    return layer.verb("fetch") is not None or layer.verb("read") is not None
 
 
 def held_values(layer: LayerDefinition, verbs: Verbs, run: Run, remote_ids: Sequence[str]) -> dict[str, Any]:
