@@ -39,7 +39,10 @@ create table penstock.live_jobs (
     unique_key    text,
     deadline_at   bigint,
     error_class   text,
-    error         text
+    error         text,
+    line          text,
+    also          text,
+    in_order      boolean
 ) with (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 20000);
 create index live_jobs_due on penstock.live_jobs (run_at) where state in ('scheduled', 'retryable');
 
@@ -51,6 +54,45 @@ create table penstock.ready_jobs (
     jobs        integer not null default 1,
     primary key (queue, rank, id)
 ) with (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 20000);
+
+create table penstock.pending_jobs (
+    line   text collate "C" not null,
+    rank   bigint not null,
+    id     bigint not null,
+    queue  text not null,
+    primary key (line, rank, id)
+) with (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 20000);
+
+create table penstock.line_news (
+    line     text collate "C" not null,
+    freed    integer not null,
+    most     integer,
+    pace_us  bigint,
+    gates    text,
+    xact     xid8 not null default pg_current_xact_id()
+);
+create index line_news_xact on penstock.line_news (xact);
+
+create table penstock.line_folds (
+    xact  xid8 not null
+);
+insert into penstock.line_folds (xact) values ('0');
+
+create table penstock.lines (
+    line       text collate "C" primary key,
+    kind       text not null check (kind in ('job', 'run', 'key')),
+    room       text not null,
+    account    text,
+    most       integer,
+    pace_us    bigint,
+    running    integer not null default 0,
+    served_at  bigint,
+    turn       bigint,
+    gates      text,
+    held       text
+);
+create index lines_turn on penstock.lines (kind, room, turn) where turn is not null;
+create index lines_held on penstock.lines (held) where held is not null;
 
 create table penstock.leases (
     id          bigint primary key default nextval('penstock.lease_seq'),

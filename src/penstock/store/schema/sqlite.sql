@@ -39,7 +39,10 @@ create table penstock_live_jobs (
     unique_key    text,
     deadline_at   integer,
     error_class   text,
-    error         text
+    error         text,
+    line          text,
+    also          text,
+    in_order      integer
 );
 create index penstock_live_jobs_due on penstock_live_jobs (run_at) where state in ('scheduled', 'retryable');
 
@@ -50,6 +53,39 @@ create table penstock_ready_jobs (
     unique_key  text,
     primary key (queue, rank, id)
 ) without rowid;
+
+create table penstock_pending_jobs (
+    line   text not null,
+    rank   integer not null,
+    id     integer not null,
+    queue  text not null,
+    primary key (line, rank, id)
+) without rowid;
+
+create table penstock_line_news (
+    id       integer primary key,
+    line     text not null,
+    freed    integer not null,
+    most     integer,
+    pace_us  integer,
+    gates    text
+);
+
+create table penstock_lines (
+    line       text primary key,
+    kind       text not null check (kind in ('job', 'run', 'key')),
+    room       text not null,
+    account    text,
+    most       integer,
+    pace_us    integer,
+    running    integer not null default 0,
+    served_at  integer,
+    turn       integer,
+    gates      text,
+    held       text
+) without rowid;
+create index penstock_lines_turn on penstock_lines (kind, room, turn) where turn is not null;
+create index penstock_lines_held on penstock_lines (held) where held is not null;
 
 create table penstock_leases (
     id          integer primary key autoincrement,
