@@ -1,0 +1,88 @@
+"""What is asked of jobs, queues and runs through the app: each verb is one statement on its store."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from penstock.app.storing import Storing
+from penstock.app.using import Using
+from penstock.domain.jobs import Call, Job, JobState, Retention
+from penstock.queue import control
+from penstock.queue.control import Count, JobRow
+from penstock.queue.enqueue import aenqueue, carried_out, enqueue
+from penstock.schedule import periodic
+from penstock.sync.deleting.approvals import Approval, decided, withheld
+from penstock.sync.state.runs import Requests
+
+
+class Asking(Storing):
+    """Enqueue, request, invalidate, cancel, pause, approve."""
+
+    def using(self, *, connection: Any) -> "Using":
+        """The app's verbs inside the transaction that is open on a connection."""
+        return Using(self, connection)
+
+    def enqueue(self, calls: Iterable[Call], connection: Any = None) -> list[Job]:
+        return enqueue(self.store, calls, connection)
+
+    async def aenqueue(self, calls: Iterable[Call], connection: Any = None) -> list[Job]:
+        return await aenqueue(self.store, calls, connection)
+
+    def enqueue_many(self, calls: Iterable[Call]) -> list[Job]:
+        """Enqueue many calls (`task.call(…)`) in one round trip; the jobs come in the order of the calls."""
+        return enqueue(self.store, calls)
+
+    def invalidate(self, *tags: str) -> None:
+        """Make every job pointless that was enqueued under one of these tags before now, however many there are.
+
+        One row is written per tag. Such a job settles as cancelled (`invalidated`) when its turn comes, unrun.
+        """
+        carried_out(self.store, *control.invalidation(tags), wake=False)
+
+    def cancel(self, job_id: int, reason: str = "") -> JobState | None:
+        """Cancel one job: `CANCELLED` if it waited, `EXECUTING` if it runs and was asked to end, None if neither."""
+        return control.cancelled(carried_out(self.store, *control.cancellation(job_id, reason, self.retention(job_id))))
+
+    def retention(self, job_id: int) -> Retention:
+        """How long a job is kept once it has ended: as its task says, if this app declares it."""
+        row = control.job(self.store, job_id)
+        task = self.tasks.get(row.task) if row else None
+        return task.rules.retention if task else Retention()
+
+    def requeue(self, job_id: int) -> bool:
+        """Put a job that has ended back to available; False if there is none, or its unique key is taken."""
+        return bool(carried_out(self.store, *control.requeueing(job_id)))
+
+    def job(self, job_id: int) -> JobRow | None:
+        """One job as it stands, whether it waits, runs or has ended; None where there is none (any more)."""
+        return control.job(self.store, job_id)
+
+    def pause(self, queue: str) -> None:
+        """Let no worker claim from a queue until `resume`."""
+        control.pause(self.store, queue)
+
+    def resume(self, queue: str) -> None:
+        """End a pause."""
+        control.resume(self.store, queue)
+
+    def counts(self) -> list[Count]:
+        """How many jobs there are by queue, task and state, from maintained counters, at most 5 seconds late."""
+        return control.counts(self.store)
+
+    def pause_periodic(self, name: str) -> bool:
+        """Let the ticks of a periodic task go by; False if it was paused already. Raises `ConfigurationError`."""
+        return periodic.pause(self.store, self.periodics, name)
+
+    def resume_periodic(self, name: str) -> bool:
+        """Let a periodic task tick again, from now; False if it was not paused. Raises `ConfigurationError`."""
+        return periodic.resume(self.store, self.periodics, name)
+
+    def request(self, requests: list[dict[str, Any]], connection: Any = None) -> None:
+        Requests(self.store).request(requests, connection)
+
+    def approvals(self, sync: str) -> list[Approval]:
+        """The deletes of a sync that were withheld, and what was decided of them. Raises `ConfigurationError`."""
+        return withheld(self.store, self.definition(sync).name)
+
+    def approve(self, sync: str, *ids: int, by: str, refuse: bool = False) -> list[Approval]:
+        """Let the next run delete what was withheld, or (`refuse`) not. Raises `UnknownApproval`, deciding on none."""
+        return decided(self.store, self.definition(sync).name, ids, by=by, refuse=refuse)

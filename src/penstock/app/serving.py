@@ -1,0 +1,72 @@
+"""What serves an app's work: workers and the loops of the control plane, each made from what was declared."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from penstock.admission.dispatcher import Dispatcher
+from penstock.admission.policy import Room
+from penstock.app.declaring import SYNC_QUEUE, Declaring
+from penstock.domain.retry import RetryPolicy
+from penstock.queue.attempt import current
+from penstock.queue.task import Task
+from penstock.schedule.periodic import Scheduler
+from penstock.schedule.upkeep import Upkeep
+from penstock.sync.window import serve
+from penstock.worker.supervisor import Worker
+
+_WINDOW_TASK = "penstock.window"
+_DEFAULT_SLOTS, _WINDOW_SLOTS = 10, 4
+_REST_SECONDS = 0.25
+_REST_BETWEEN_RUNS_SECONDS = 0.01  # where one run at a time is allowed, each waits for the step that admits it
+
+
+class Serving(Declaring):
+    """Makes workers, and what each of them runs besides jobs."""
+
+    def __init__(self, url: str | None = None, **settings: Any) -> None:
+        super().__init__(url, **settings)
+        self._window: Task[[int], None] = self.task(
+            name=_WINDOW_TASK, queue=SYNC_QUEUE, retry=RetryPolicy(max_attempts=10))(self._serve_run)
+
+    def worker(self, queues: Mapping[str, int] | None = None) -> Worker:
+        """A worker for queues with a number of slots each; without `queues`, for all that the app's tasks name.
+
+        Raises what `check` raises.
+        """
+        self.check()
+        settings = self.settings
+        return Worker(self.store, self.tasks, self.events, queues=self.slots(queues),
+                      steps={"upkeep": (self.upkeep().step, _REST_SECONDS),
+                             "dispatch": (self.dispatcher().step, _REST_BETWEEN_RUNS_SECONDS),
+                             "periodic": (self.scheduler().step, _REST_SECONDS)},
+                      lease_seconds=settings.lease_seconds, poll_seconds=settings.poll_seconds,
+                      grace_seconds=settings.grace_seconds, patience_seconds=settings.patience_seconds,
+                      abandoned_limit=settings.abandoned_limit)
+
+    def upkeep(self) -> Upkeep:
+        """What stages due jobs and rescues those of lost workers; every worker runs one."""
+        return Upkeep(self.store.control, self.events, self.settings.poll_seconds,
+                      {name: task.rules.retention for name, task in self.tasks.items()})
+
+    def scheduler(self) -> Scheduler:
+        """What enqueues periodic tasks at their ticks; every worker runs one, and each tick gives one job."""
+        return Scheduler(self.store.control, self.events, self.periodics, self.settings.poll_seconds)
+
+    def dispatcher(self) -> Dispatcher:
+        """What folds requests into runs and admits runs; every worker runs one, and one acts at a time."""
+        rooms = {name: Room(sync.options.max_concurrent, sync.options.per_account) for name, sync in self.syncs.items()}
+        return Dispatcher(self.store.control, self.events, rooms=rooms, subjects=self._subjects,
+                          window_call=self._window.call, every_seconds=self.settings.poll_seconds,
+                          renamed={former: name for name, sync in self.syncs.items() for former in sync.options.was})
+
+    def slots(self, queues: Mapping[str, int] | None = None) -> dict[str, int]:
+        """The slots of a worker, by queue: those given, else some for every queue that the app's tasks name."""
+        if queues is not None:
+            return dict(queues)
+        found = {task.queue: _DEFAULT_SLOTS for task in self.tasks.values() if task.queue != SYNC_QUEUE}
+        return {**found, SYNC_QUEUE: _WINDOW_SLOTS} if self.syncs else found
+
+    def _serve_run(self, run_id: int) -> None:
+        attempt = current.get()
+        serve(self.store, self.syncs, self.events, run_id=run_id, job_id=attempt.job.id, lease=attempt.job.lease,
+              check=attempt.check, remaining=attempt.remaining)
