@@ -3,7 +3,7 @@
 from penstock.app import Penstock
 from penstock.domain.errors import PenstockError
 from penstock.domain.jobs import Job, JobState, Retention
-from penstock.domain.limits import Quota, Rate, Window
+from penstock.domain.limits import Concurrency, Quota, Rate, Window
 from penstock.domain.retry import RetryPolicy
 from penstock.domain.signals import Cancel, Retry, Snooze
 from penstock.domain.unique import Unique
@@ -11,6 +11,7 @@ from penstock.queue.attempt import current_job
 
 __all__ = [
     "Cancel",
+    "Concurrency",
     "Job",
     "JobState",
     "Penstock",

@@ -51,6 +51,23 @@ class Quota:
             raise ConfigurationError(f"window: expected 'calendar' or 'sliding', got {self.window!r}")
 
 
+@dataclass(frozen=True, slots=True)
+class Concurrency:
+    """At most `count` at a time for each value of `by`.
+
+    As a task's `concurrency=`, `by` names the parameters whose values are its key: one name, or a tuple of them. Its
+    jobs then wait as pending until there is a place. Raises `ConfigurationError`.
+    """
+
+    count: int
+    by: str | tuple[str, ...] = "default"
+
+    def __post_init__(self) -> None:
+        given: object = self.count
+        if type(given) is not int or given <= 0:
+            raise ConfigurationError(f"expected a concurrency of a whole number above 0, got {given!r}")
+
+
 Limit = Rate | Quota
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from penstock import Quota, Rate, RetryPolicy, Window
+from penstock import Concurrency, Quota, Rate, RetryPolicy, Window
 from penstock.domain.errors import ConfigurationError
 from penstock.domain.folding import Request, fold, merge_reasons
 from penstock.domain.jobs import storable
@@ -142,6 +142,7 @@ class TestLimits:
     @pytest.mark.parametrize(("make", "fault"), [
         (lambda: Rate(0, per="second"), "more than 0"), (lambda: Rate(5, per="week"), "expected one of"),  # type: ignore[arg-type]
         (lambda: Quota(5, per="day", window="x"), "calendar"),  # type: ignore[arg-type]
+        (lambda: Concurrency(0), "above 0"), (lambda: Concurrency(1.5), "whole number"),  # type: ignore[arg-type]
         (lambda: Window(total=5, headroom=5), "headroom < total"), (lambda: Window(total=5, headroom=-1), "headroom"),
     ])
     def test_what_cannot_be_is_refused(self, make: Any, fault: str):
