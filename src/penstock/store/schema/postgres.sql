@@ -42,7 +42,8 @@ create table penstock.live_jobs (
     error         text,
     line          text,
     also          text,
-    in_order      boolean
+    in_order      boolean,
+    terms         text
 ) with (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 20000);
 create index live_jobs_due on penstock.live_jobs (run_at) where state in ('scheduled', 'retryable');
 
@@ -122,6 +123,9 @@ create table penstock.finished_jobs (
     unique_key    text,
     error_class   text,
     error         text,
+    line          text,
+    also          text,
+    terms         text,
     primary key (id, slot)
 ) partition by list (slot);
 create table penstock.finished_jobs_00 partition of penstock.finished_jobs for values in (0);
@@ -146,6 +150,13 @@ create table penstock.finished_jobs_18 partition of penstock.finished_jobs for v
 create table penstock.finished_jobs_19 partition of penstock.finished_jobs for values in (19);
 create table penstock.finished_jobs_20 partition of penstock.finished_jobs for values in (20);
 create index finished_jobs_20_prune on penstock.finished_jobs_20 (prune_at);
+
+create table penstock.kept_places (
+    job_id  bigint primary key,
+    lease   bigint not null,
+    line    text not null,
+    also    text
+);
 
 create table penstock.unique_keys (
     key      text primary key,

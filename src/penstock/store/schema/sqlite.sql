@@ -42,7 +42,8 @@ create table penstock_live_jobs (
     error         text,
     line          text,
     also          text,
-    in_order      integer
+    in_order      integer,
+    terms         text
 );
 create index penstock_live_jobs_due on penstock_live_jobs (run_at) where state in ('scheduled', 'retryable');
 
@@ -116,9 +117,19 @@ create table penstock_finished_jobs (
     tags          text,
     unique_key    text,
     error_class   text,
-    error         text
+    error         text,
+    line          text,
+    also          text,
+    terms         text
 );
 create index penstock_finished_jobs_prune on penstock_finished_jobs (prune_at);
+
+create table penstock_kept_places (
+    job_id  integer primary key,
+    lease   integer not null,
+    line    text not null,
+    also    text
+);
 
 create table penstock_unique_keys (
     key      text primary key,
