@@ -79,6 +79,9 @@ class Asking(Storing):
     def request(self, requests: list[dict[str, Any]], connection: Any = None) -> None:
         Requests(self.store).request(requests, connection)
 
+    async def arequest(self, requests: list[dict[str, Any]], connection: Any = None) -> None:
+        await Requests(self.store).arequest(requests, connection)
+
     def approvals(self, sync: str) -> list[Approval]:
         """The deletes of a sync that were withheld, and what was decided of them. Raises `ConfigurationError`."""
         return withheld(self.store, self.definition(sync).name)

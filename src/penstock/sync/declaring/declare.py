@@ -1,6 +1,6 @@
 """Declaring syncs: the classes that people write, and what becomes of them when the app is built."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, get_args
@@ -11,7 +11,7 @@ from penstock.domain.records import Subject
 from penstock.sync.declaring.guard import Guard
 
 if TYPE_CHECKING:
-    from penstock.sync.declaring.requesting import Only, Requesting
+    from penstock.sync.declaring.requesting import Only, Requesting, Wanted
 
 R = TypeVar("R")
 S = TypeVar("S")
@@ -137,8 +137,23 @@ class Sync(Generic[S]):
 
     @classmethod
     def request(cls, subject: str, *, account: str | None = None) -> None:
-        """Ask that one subject be brought up to date, soon."""
+        """Ask that one subject be brought up to date, soon. See `Requesting.request`."""
         cls._bound().request(subject, account=account)
+
+    @classmethod
+    async def arequest(cls, subject: str, *, account: str | None = None) -> None:
+        """The same from `async` code."""
+        await cls._bound().arequest(subject, account=account)
+
+    @classmethod
+    def request_many(cls, subjects: "Iterable[Wanted]") -> None:
+        """Ask it of many subjects in one statement: keys, `(key, account)`, or what `subjects()` gives."""
+        cls._bound().request_many(subjects)
+
+    @classmethod
+    async def arequest_many(cls, subjects: "Iterable[Wanted]") -> None:
+        """The same from `async` code."""
+        await cls._bound().arequest_many(subjects)
 
     @classmethod
     def _bound(cls) -> "Requesting":

@@ -7,7 +7,7 @@ import msgspec
 
 from penstock.domain.errors import PlanRefused, StaleLease, StillInDoubt, Throttled, Unavailable
 from penstock.domain.retry import RetryPolicy
-from penstock.store.adapters import insert
+from penstock.store.adapters import ainsert, insert
 from penstock.store.port import Store, Transaction
 from penstock.sync.state.fence import Fence
 
@@ -78,7 +78,16 @@ class Requests:
     def request(self, requests: Sequence[dict[str, Any]], connection: Any = None) -> None:
         """Write many requests in one statement; with `connection`, inside its transaction."""
         if requests:
-            insert(self._store, "request", {"requests": msgspec.json.encode(list(requests)).decode()}, connection)
+            insert(self._store, *_written(requests), connection)
+
+    async def arequest(self, requests: Sequence[dict[str, Any]], connection: Any = None) -> None:
+        """The same without blocking the event loop."""
+        if requests:
+            await ainsert(self._store, *_written(requests), connection)
+
+
+def _written(requests: Sequence[dict[str, Any]]) -> tuple[str, dict[str, Any]]:
+    return "request", {"requests": msgspec.json.encode(list(requests)).decode()}
 
 
 class Settlement:
