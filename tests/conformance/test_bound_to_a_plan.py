@@ -10,8 +10,8 @@ from penstock.domain.errors import PlanRefused
 from penstock.domain.records import Rejected, Subject
 from penstock.sync.restricting.plan_file import Loaded, Writer, load
 from penstock.sync.restricting.planned import Plans, bound_to
+from penstock.sync.serving.preview import preview
 from penstock.sync.state.runs import RunRow, latest_runs
-from penstock.sync.window import preview
 from tests.conformance.deleting.conftest import leave
 from tests.conformance.sync_app import Directory
 from tests.engine import Engine

@@ -7,7 +7,7 @@ import pytest
 
 from penstock.domain.errors import LayerCarried, StateUnclear
 from penstock.domain.records import Rejected
-from penstock.sync.window import preview
+from penstock.sync.serving.preview import preview
 from tests.clock import Clock
 from tests.conformance.renaming_app import Office, Person
 from tests.conformance.test_renaming import asked, in_doubt

@@ -9,8 +9,8 @@ import pytest
 from penstock.domain.records import Subject
 from penstock.sync import Change, Complete, Done, Layer, Run, Sync
 from penstock.sync.planning.pile import _ENOUGH
+from penstock.sync.serving.preview import preview
 from penstock.sync.state.layer import LayerState
-from penstock.sync.window import preview
 from tests.engine import Engine
 
 _COUNT = 5_000

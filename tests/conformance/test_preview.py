@@ -1,7 +1,7 @@
 """A plan shows what would change, writes nothing, and asks the destination nothing."""
 
 from penstock.domain.records import Subject
-from penstock.sync.window import preview
+from penstock.sync.serving.preview import preview
 from tests.conformance.sync_app import Directory
 from tests.engine import Engine
 

@@ -192,7 +192,7 @@ def test_a_run_whose_worker_died_goes_on_under_a_new_lease(engine: Engine, direc
 
 def _run_raw(engine: Engine, attempt: Any) -> None:
     """Serve the window without the executor's safety net, as a process that is killed has none."""
-    from penstock.sync.window import serve
+    from penstock.sync.window.serve import serve
 
     run_id = engine.clock.fetch("select id from penstock.sync_runs")[0][0]
     serve(engine.app.store, engine.app.syncs, engine.app.events, run_id=run_id, job_id=attempt.job.id,

@@ -16,7 +16,7 @@ from penstock import Penstock
 from penstock.domain.errors import StaleLease, Throttled, Unavailable
 from penstock.domain.records import Rejected
 from penstock.queue.claim import settle
-from penstock.sync.window import serve
+from penstock.sync.window.serve import serve
 from tests.clock import Clock
 from tests.conformance.sync_app import Directory
 from tests.engine import Engine

@@ -11,7 +11,7 @@ from penstock.queue.attempt import current
 from penstock.queue.task import Task
 from penstock.schedule.periodic import Scheduler
 from penstock.schedule.upkeep import Upkeep
-from penstock.sync.window import serve
+from penstock.sync.window.serve import serve
 from penstock.worker.supervisor import Worker
 
 _WINDOW_TASK = "penstock.window"

@@ -24,8 +24,9 @@ from penstock.sync.deleting.weighing import foresee
 from penstock.sync.planning.cost import cost, summed
 from penstock.sync.planning.plan import MATCH, Item, LayerPlan, decode_item
 from penstock.sync.restricting.plan_file import Writer
+from penstock.sync.serving.opening import opened
+from penstock.sync.serving.preview import preview
 from penstock.sync.telling.read_back import ReadBack
-from penstock.sync.window import opened, preview
 
 _KINDS = ("create", "update", "delete")
 _FIRST = 5

@@ -9,7 +9,7 @@ import pytest
 
 from penstock.sync import Done, Rejected, Throttled
 from penstock.sync.state.layer import LayerState
-from penstock.sync.window import serve
+from penstock.sync.window.serve import serve
 from tests.conformance.applying.conftest import Opened, Post
 from tests.conformance.applying.depot import Depot, Parcel, Searchable
 

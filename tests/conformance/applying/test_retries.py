@@ -4,7 +4,7 @@ import pytest
 
 from penstock.domain.records import Subject
 from penstock.sync import Rejected, Throttled
-from penstock.sync.window import preview
+from penstock.sync.serving.preview import preview
 from tests.conformance.applying.conftest import Opened, Post
 from tests.conformance.applying.depot import Depot
 from tests.conformance.sync_app import Directory

@@ -9,9 +9,9 @@ from click.testing import CliRunner
 from penstock.cli.state import _print as print_rows
 from penstock.domain.keys import observed_key, spoken_key
 from penstock.sync.declaring.address import layer_of
+from penstock.sync.serving.preview import preview
 from penstock.sync.surgery import Surgery, show
 from penstock.sync.telling.why import why
-from penstock.sync.window import preview
 from tests.conformance.contact.conftest import Opened, Post, Readable
 from tests.conformance.test_bound_to_a_plan import apply, planned
 

@@ -8,8 +8,8 @@ import pytest
 from penstock.domain.errors import Unavailable
 from penstock.domain.records import Counts, RecordState
 from penstock.sync.deleting.withhold import Withholding
+from penstock.sync.serving.opening import layer_states
 from penstock.sync.state.rows import Mark
-from penstock.sync.window import layer_states
 from tests.conformance.deleting.conftest import leave
 from tests.conformance.deleting.test_shared_rows import approve_all, rounds
 from tests.conformance.sync_app import Directory

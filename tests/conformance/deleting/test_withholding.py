@@ -7,8 +7,8 @@ import pytest
 from penstock.domain.errors import Unavailable
 from penstock.domain.records import Counts, RecordState, Rejected
 from penstock.events import DeletesWithheld
+from penstock.sync.serving.opening import layer_states
 from penstock.sync.state.rows import Mark
-from penstock.sync.window import layer_states
 from tests.conformance.deleting.conftest import leave
 from tests.conformance.sync_app import Directory
 from tests.engine import Engine

@@ -21,6 +21,7 @@ from penstock.sync.deleting.approvals import ScopeApprovals
 from penstock.sync.planning.difference import plan_layer
 from penstock.sync.planning.plan import AMBIGUOUS, MATCH, MATCHED, Item, LayerPlan, decode_item
 from penstock.sync.restricting.restrict import SomeOf, in_source
+from penstock.sync.serving.opening import layer_states, opened
 from penstock.sync.state.fence import Fence
 from penstock.sync.state.layer import LayerState
 from penstock.sync.state.messages import kept
@@ -29,7 +30,6 @@ from penstock.sync.state.shapes import Shapes
 from penstock.sync.telling.remote import ask_remote
 from penstock.sync.telling.told import Kept, Linked, RunSays, SourceSays, Why
 from penstock.sync.telling.verdict import Verdict, verdict
-from penstock.sync.window import layer_states, opened
 
 _MOST_CLAIMANTS = 10
 _KINDS = ("create", "update", "delete", "blocked", "failed", "duplicate", "waiting", "rebase", MATCH, MATCHED,

@@ -1,0 +1,50 @@
+"""The run as user code sees it, and the state of its layers."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import replace
+from typing import Any
+
+from penstock.domain.errors import UnknownSubject
+from penstock.domain.options import RunOptions
+from penstock.domain.records import Subject
+from penstock.store.port import Store
+from penstock.sync.declaring.declare import SyncDefinition
+from penstock.sync.declaring.ports import Run
+from penstock.sync.restricting.restrict import state_type
+from penstock.sync.state.fence import Fence
+from penstock.sync.state.layer import LayerState
+from penstock.sync.state.shapes import Shapes
+
+
+@contextmanager
+def opened(definition: SyncDefinition, subject: Subject) -> Iterator[Run]:
+    """The run as user code sees it: its subject loaded afresh, its client connected."""
+    load = getattr(definition.sync, "load", None)
+    if load is not None:
+        value = load(subject.key)
+        if value is None:
+            raise UnknownSubject(f"{definition.name}: load({subject.key!r}) gave None: the subject is gone; nothing of"
+                                 " it was changed")
+        subject = replace(subject, value=value)
+    client: Any = definition.sync.connect(subject.account)
+    with (client if hasattr(client, "__enter__") else nullcontext(client)) as entered:
+        yield Run(subject, client=entered)
+
+
+def layer_states(store: Store, definition: SyncDefinition, subject: Subject,
+                 fence: Fence | None = None, options: RunOptions | None = None) -> dict[str, LayerState]:
+    """The state of every layer in the scope that this subject gives it, as a run with these options sees it."""
+    asked = options or RunOptions()
+    return {layer.name: state_type(asked, layer.name, subject.key)(
+                store, layer.table, layer.scope(subject.key, subject.account), fence,
+                Shapes(store, layer.table),
+                {each.table: None if layer.account_scoped else subject.key
+                 for each in definition.layers if layer.name in each.targets}, layer.account_scoped,
+                field_digests=layer.field_digests)
+            for layer in definition.layers}
+
+
+def beside(definition: SyncDefinition, subject: Subject) -> list[str]:
+    """The subjects of the same account."""
+    return [each.key for each in definition.sync.subjects() if each.account == subject.account]

@@ -1,0 +1,41 @@
+"""A look at what a run would do: every layer is planned, and nothing is sent or written."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+
+from penstock.domain.records import Subject
+from penstock.store.port import Store
+from penstock.store.spool import Spool
+from penstock.sync.declaring.declare import SyncDefinition
+from penstock.sync.declaring.ports import Run
+from penstock.sync.deleting.claims import Claims
+from penstock.sync.planning.difference import plan_layer
+from penstock.sync.planning.plan import LayerPlan
+from penstock.sync.serving.opening import beside, layer_states
+
+
+@contextmanager
+def preview(store: Store, definition: SyncDefinition, subject: Subject) -> Iterator[list[LayerPlan]]:
+    """Plan every layer without applying any. Nothing is written, and the destination is not asked.
+
+    The plans are closed in the end.
+    """
+    run = Run(subject)
+    load = getattr(definition.sync, "load", None)
+    if load is not None:
+        run.subject = replace(subject, value=load(subject.key))
+    states = layer_states(store, definition, subject)
+    with ExitStack() as stack:
+        plans: list[LayerPlan] = []
+        planned: dict[str, Spool] = {}
+        for layer in definition.layers:
+            shared = layer.account_scoped and layer.on_delete != "keep"
+            claims = Claims(store, layer.table, subject.account, subject.key, None) if shared else None
+            plan = plan_layer(layer, run, states[layer.name], states, planned)
+            stack.callback(plan.spool.close)
+            if claims is not None:
+                claims.absent(plan, lambda: beside(definition, subject))
+            planned[layer.name] = plan.spool
+            plans.append(plan)
+        yield plans
