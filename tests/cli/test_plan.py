@@ -112,7 +112,7 @@ def there(folder: Path) -> dict[str, dict[str, str]]:
 def test_it_names_fields_and_costs_and_hides_values(folder: Path, said: Any):
     lines = said("plan", "people")
     assert lines[-3:] == ["5 changes in at least 3 calls; no earlier run tells how long it takes",
-                          "  Rate(1 changes per second, by default): 5 permits, given in 4 s at the earliest",
+                          "  Rate(1 changes per second): 5 permits, given in 4 s at the earliest",
                           "  Quota(100 calls per day, by token): 3 permits"]
     said("sync", "people")
     change(folder)
@@ -122,7 +122,7 @@ def test_it_names_fields_and_costs_and_hides_values(folder: Path, said: Any):
         "    name: changed in 2", "    phone: new in 2",
         "    + 9", "    ~ 0 (name)", "    ~ 1 (phone)", "    ~ 2 (name, phone)", "    - 4",
         "5 changes in at least 4 calls; about 4 s",
-        "  Rate(1 changes per second, by default): 5 permits, given in 4 s at the earliest",
+        "  Rate(1 changes per second): 5 permits, given in 4 s at the earliest",
     ]
     assert "Ada" not in "".join(lines)
     assert '        {"name":"Ada","phone":"2"}' in said("plan", "people", "--show-values")
@@ -135,7 +135,7 @@ def test_as_json_it_names_every_change(folder: Path, said: Any):
     assert (found["format"], found["version"], found["sync"]) == ("penstock plan", 1, "people")
     assert found["cost"]["calls"] == 4
     assert found["cost"]["permits"][0] == {
-        "limit": "Rate(1 changes per second, by default)", "needed": 7, "seconds": 6.0}
+        "limit": "Rate(1 changes per second)", "needed": 7, "seconds": 6.0}
     [layer] = found["subjects"][0]["layers"]
     assert (layer["layer"], len(layer["declared"]), layer["withheld"]) == ("People", 32, None)
     assert layer["first"]["create"] == [{"key": str(number)} for number in range(5)]

@@ -122,6 +122,7 @@ class Declaring(Asking):
 
 
 def _check_limits(limits: Sequence[Limit]) -> None:
-    faults = [f"limits: expected Rate or Quota, got {limit!r}" for limit in limits if not isinstance(limit, Limit)]
+    faults = [f"limits: expected Rate, Quota or Concurrency, got {limit!r}"
+              for limit in limits if not isinstance(limit, Limit)]
     if faults:
         raise DeclarationError(faults)

@@ -150,7 +150,7 @@ class TestLimits:
             make()
 
     def test_what_can(self):
-        assert (Rate(5, per="second").by, Quota(1, per="day").window) == ("default", "calendar")
+        assert (Rate(5, per="second").by, Quota(1, per="day").window) == (None, "calendar")
         assert Window(total=500, headroom=0).headroom == 0
 
 

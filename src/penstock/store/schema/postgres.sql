@@ -279,7 +279,9 @@ create table penstock.sync_runs (
     error_class   text,
     error         text,
     withheld      bigint not null default 0,
-    options       text not null default ''
+    options       text not null default '',
+    permits       bigint not null default 0,
+    limited_ms    bigint not null default 0
 );
 create unique index sync_runs_live on penstock.sync_runs (sync, subject) where status in ('pending', 'running');
 create index sync_runs_pending on penstock.sync_runs (sync, account, priority desc, id) where status = 'pending';
@@ -424,3 +426,43 @@ create table penstock.periodic (
     tick_at     bigint,
     paused_at   bigint
 );
+
+create table penstock.gates (
+    key        text collate "C" primary key,
+    state      text not null check (state in ('open', 'closed', 'probing')),
+    until_at   bigint,
+    reason     text,
+    failures   integer not null default 0,
+    closed_at  bigint,
+    closed_by  text
+);
+create index gates_shut on penstock.gates (key) where state <> 'open';
+
+create table penstock.limits (
+    key          text collate "C" not null,
+    name         text collate "C" not null,
+    part         integer not null default 0,
+    next_us      bigint not null default 0,
+    since_us     bigint not null default 0,
+    seen_us      bigint not null default 0,
+    interval_us  bigint,
+    changed_at   bigint,
+    turns        integer not null default 0,
+    spent        text not null default '[]',
+    primary key (key, name, part)
+) with (fillfactor = 50);
+
+create table penstock.permit_holders (
+    id          bigint generated always as identity primary key,
+    name        text not null,
+    expires_at  bigint not null
+);
+create index permit_holders_expires on penstock.permit_holders (expires_at);
+
+create table penstock.permits (
+    key        text collate "C" not null,
+    holder_id  bigint not null,
+    held       integer not null,
+    primary key (key, holder_id)
+);
+create index permits_holder on penstock.permits (holder_id);

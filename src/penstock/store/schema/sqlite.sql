@@ -236,7 +236,9 @@ create table penstock_sync_runs (
     error_class   text,
     error         text,
     withheld      integer not null default 0,
-    options       text not null default ''
+    options       text not null default '',
+    permits       integer not null default 0,
+    limited_ms    integer not null default 0
 );
 create unique index penstock_sync_runs_live on penstock_sync_runs (sync, subject) where status in ('pending', 'running');
 create index penstock_sync_runs_pending on penstock_sync_runs (sync, account, priority desc, id) where status = 'pending';
@@ -381,3 +383,43 @@ create table penstock_periodic (
     tick_at     integer,
     paused_at   integer
 ) without rowid;
+
+create table penstock_gates (
+    key        text primary key,
+    state      text not null check (state in ('open', 'closed', 'probing')),
+    until_at   integer,
+    reason     text,
+    failures   integer not null default 0,
+    closed_at  integer,
+    closed_by  text
+) without rowid;
+create index penstock_gates_shut on penstock_gates (key) where state <> 'open';
+
+create table penstock_limits (
+    key          text not null,
+    name         text not null,
+    part         integer not null default 0,
+    next_us      integer not null default 0,
+    since_us     integer not null default 0,
+    seen_us      integer not null default 0,
+    interval_us  integer,
+    changed_at   integer,
+    turns        integer not null default 0,
+    spent        text not null default '[]',
+    primary key (key, name, part)
+) without rowid;
+
+create table penstock_permit_holders (
+    id          integer primary key autoincrement,
+    name        text not null,
+    expires_at  integer not null
+);
+create index penstock_permit_holders_expires on penstock_permit_holders (expires_at);
+
+create table penstock_permits (
+    key        text not null,
+    holder_id  integer not null,
+    held       integer not null,
+    primary key (key, holder_id)
+) without rowid;
+create index penstock_permits_holder on penstock_permits (holder_id);

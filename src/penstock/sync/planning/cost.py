@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from penstock.domain.limits import SECONDS, Limit
+from penstock.domain.limits import Concurrency, Quota, Rate
 from penstock.store.port import Store
 from penstock.sync.declaring.declare import SyncDefinition
 from penstock.sync.planning.plan import LayerPlan
@@ -38,7 +38,7 @@ def cost(store: Store, definition: SyncDefinition, plans: Sequence[tuple[int, di
     took_ms, made = rows[0] if rows else (None, None)
     seconds = float(took_ms) / float(made) * calls / 1000 if took_ms and made else None
     permits = tuple(_permits(limit, changes if limit.unit == "change" else calls)
-                    for limit in definition.options.limits)
+                    for limit in definition.options.limits if not isinstance(limit, Concurrency))
     if seconds is not None:
         seconds = max([seconds, *(each.seconds for each in permits)])
     return Cost(changes, calls, permits, seconds)
@@ -49,6 +49,7 @@ def summed(plan: LayerPlan) -> tuple[int, dict[str, int]]:
     return plan.layer.batch_size, plan.summary()
 
 
-def _permits(limit: Limit, needed: int) -> Permits:
-    name = f"{type(limit).__name__}({limit.count:,} {limit.unit}s per {limit.per}, by {limit.by})"
-    return Permits(name, needed, max(needed - limit.count, 0) / limit.count * SECONDS[limit.per])
+def _permits(limit: Rate | Quota, needed: int) -> Permits:
+    whose = f", by {limit.by}" if limit.by else ""
+    name = f"{type(limit).__name__}({limit.count:,} {limit.unit}s per {limit.per}{whose})"
+    return Permits(name, needed, max(needed - limit.count, 0) / limit.count * limit.seconds)
