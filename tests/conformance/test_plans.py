@@ -18,7 +18,7 @@ from penstock.store import migrate
 from penstock.store.migrate import LayerTable
 from penstock.store.open import open_store
 from penstock.store.statements import DIALECTS, Dialect, compile_sql, statement
-from tests.conftest import _database
+from tests.databases import database
 
 ROWS = 100_000
 LOWEST = -(2**62)
@@ -109,7 +109,7 @@ def migrated(url: str) -> None:
 @pytest.fixture(scope="module", params=["new", "analysed while empty", "full", "analysed", "analysed when it was full"])
 def server(request: pytest.FixtureRequest, postgres_server: str) -> Iterator["psycopg.Connection[Any]"]:
     """A database in a state of which the planner knows or believes something."""
-    with _database(postgres_server, None) as url:
+    with database(postgres_server, None) as url:
         migrated(url)
         with psycopg.connect(url, autocommit=True) as connection:
             tables = [row[0] for row in connection.execute(

@@ -22,10 +22,9 @@ Connections = dict[Dialect, Any]
 @pytest.fixture(scope="module")
 def connections(postgres_server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Connections]:
     """A migrated database of each kind."""
-    from tests.conftest import _database
 
     path: Path = tmp_path_factory.mktemp("statements") / "store.db"
-    with _database(postgres_server, None) as url:
+    with database(postgres_server, None) as url:
         for each in (f"sqlite:///{path}", url):
             store = open_store(each)
             migrate.migrate(store, LAYERS)

@@ -1,0 +1,146 @@
+"""Databases on a real PostgreSQL, one for each test, that are emptied and used again.
+
+
+
+
+"""
+
+import contextlib
+import itertools
+import os
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+import psycopg
+from psycopg import sql
+
+_numbers = itertools.count(1)
+
+# What a test may have changed besides rows: relations and columns, indexes, constraints, functions, settings.
+_SHAPE = """
+select md5(string_agg(found, '|' order by found)) from (
+    select format('%s.%s %s %s', relnamespace, relname, relkind, (
+        select string_agg(format('%s %s %s', attname, atttypid, attnotnull), ',' order by attnum)
+        from pg_attribute where attrelid = c.oid and attnum > 0 and not attisdropped
+    )) as found
+    from pg_class c where relnamespace not in ('pg_catalog'::regnamespace, 'pg_toast'::regnamespace,
+                                               'information_schema'::regnamespace)
+                      and relpersistence <> 't'
+    union all
+    select format('%s %s', proname, md5(prosrc)) from pg_proc where pronamespace not in
+        ('pg_catalog'::regnamespace, 'information_schema'::regnamespace)
+    union all
+    select format('constraint %s', conname) from pg_constraint where connamespace not in
+        ('pg_catalog'::regnamespace, 'information_schema'::regnamespace)
+    union all
+    select format('namespace %s', nspname) from pg_namespace where nspname not like 'pg\\_%'
+    union all
+    select format('trigger %s', tgname) from pg_trigger where not tgisinternal
+    union all
+    select format('extension %s', extname) from pg_extension
+    union all
+    select format('setting %s', setconfig) from pg_db_role_setting
+    where setdatabase = (select oid from pg_database where datname = current_database())
+) as everything
+"""
+_TABLES = """
+select oid::regclass::text from pg_class where relkind in ('r', 'p') and relnamespace in ('penstock'::regnamespace,
+                                                                                         'public'::regnamespace)
+"""
+_USED = """
+select oid::regclass::text from pg_class
+where relnamespace = 'penstock'::regnamespace and relkind = 'r' and pg_relation_size(oid) > 0
+"""
+_BEGIN_ANEW = """
+select setval(oid::regclass, seqstart, false) from pg_class join pg_sequence on seqrelid = oid
+where relnamespace = 'penstock'::regnamespace
+"""
+_OTHERS = """
+select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()
+"""
+
+
+def on_database(url: str, name: str) -> str:
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(path=f"/{name}"))
+
+
+@contextlib.contextmanager
+def database(server: str, template: str | None) -> Iterator[str]:
+    """A database of one's own, dropped in the end."""
+    name = _create(server, template)
+    try:
+        yield on_database(server, name)
+    finally:
+        _drop(server, name)
+
+
+def _create(server: str, template: str | None) -> str:
+    name = f"penstock_test_{os.getpid()}_{next(_numbers)}"
+    create = sql.SQL("create database {}").format(sql.Identifier(name))
+    if template:
+        create += sql.SQL(" template {}").format(sql.Identifier(template))
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(create)
+    return name
+
+
+def _drop(server: str, name: str) -> None:
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
+
+
+class Databases:
+    """Copies of a template, lent to one test at a time."""
+
+    def __init__(self, server: str, template: str) -> None:
+        self._server = server
+        self._template = template
+        self._free: list[str] = []
+        with psycopg.connect(on_database(server, template)) as connection:
+            self._shape = _one(connection, _SHAPE)
+            self._tables = {row[0] for row in connection.execute(_TABLES)}
+            self._rows = {name: rows for (name,) in connection.execute(_USED).fetchall()
+                          if (rows := _one(connection, f"select json_agg(t)::text from {name} t"))}
+
+    @contextlib.contextmanager
+    def lent(self) -> Iterator[str]:
+        """The URL of a database that is as the template is."""
+        name = self._free.pop() if self._free else _create(self._server, self._template)
+        try:
+            yield on_database(self._server, name)
+        finally:
+            if self._emptied(name):
+                self._free.append(name)
+            else:
+                _drop(self._server, name)
+
+    def close(self) -> None:
+        while self._free:
+            _drop(self._server, self._free.pop())
+
+    def _emptied(self, name: str) -> bool:
+        """Make it as it was; False where that cannot be."""
+        try:
+            with psycopg.connect(on_database(self._server, name)) as connection:
+                connection.execute(_OTHERS)
+                connection.execute("set client_min_messages = warning")
+                if added := [row[0] for row in connection.execute(_TABLES) if row[0] not in self._tables]:
+                    connection.execute("drop table " + ", ".join(added) + " cascade")
+                if _one(connection, _SHAPE) != self._shape:
+                    return False
+                if used := [row[0] for row in connection.execute(_USED)]:
+                    connection.execute("truncate " + ", ".join(used))
+                for table, rows in self._rows.items():
+                    connection.execute(f"insert into {table} select * from"
+                                       f" json_populate_recordset(null::{table}, %s)", [rows])
+                connection.execute(_BEGIN_ANEW)
+        except psycopg.Error:
+            return False
+        return True
+
+
+def _one(connection: psycopg.Connection[Any], query: str) -> Any:
+    row = connection.execute(query).fetchone()
+    return row[0] if row else None
