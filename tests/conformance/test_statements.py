@@ -12,6 +12,7 @@ from penstock.store import migrate
 from penstock.store.migrate import LayerTable
 from penstock.store.open import open_store
 from penstock.store.statements import DIALECTS, Dialect, catalogue, statement
+from tests.databases import database
 
 LAYERS = [LayerTable("state_x", "s", "X"), LayerTable("state_x", "s", "X", True)]
 SLOTS = {"slot_": "finished_jobs_00", "layer_rows_": "sync_reads"}
@@ -22,7 +23,6 @@ Connections = dict[Dialect, Any]
 @pytest.fixture(scope="module")
 def connections(postgres_server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Connections]:
     """A migrated database of each kind."""
-
     path: Path = tmp_path_factory.mktemp("statements") / "store.db"
     with database(postgres_server, None) as url:
         for each in (f"sqlite:///{path}", url):
