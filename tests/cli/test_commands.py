@@ -116,6 +116,10 @@ def test_migrate_says_what_it_made_and_then_that_there_is_nothing_to_do(penstock
     (["--app", "theapp", "sync", "people", "--subject", "rome"], 1, "gives no subject 'rome'"),
     (["--app", "theapp", "worker", "--queue", "Mail!=2"], 2, "expected a queue name of 1 to 64"),
     (["--app", "theapp", "worker", "--queue", "mail=none"], 2, "expected NAME=SLOTS with at least 1 slot"),
+    (["worker", "--max-runtime", "500", "--headroom", "500"], 2, "headroom: expected less than max-runtime"),
+    (["worker", "--max-runtime", "0"], 2, "max-runtime: expected more than 0 seconds"),
+    (["worker", "--headroom", "100"], 2, "expected max-runtime beside it"),
+    (["worker", "--grace", "-1"], 2, "grace: expected more than 0 seconds"),
 ])
 def test_what_is_wrong_is_said_with_what_to_do(penstock, arguments: list[str], code: int, message: str) -> None:
     penstock("--app", "theapp", "migrate")

@@ -2,6 +2,7 @@
 
 import signal
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -26,8 +27,8 @@ def app(store_url: str) -> Iterator[Penstock]:
         yield app
 
 
-def worker(store_url: str, folder: Path) -> Any:
-    return penstock("--app", APP, "worker", folder=folder, PENSTOCK_URL=store_url)
+def worker(store_url: str, folder: Path, *options: str) -> Any:
+    return penstock("--app", APP, "worker", *options, folder=folder, PENSTOCK_URL=store_url)
 
 
 def enqueue(app: Penstock, name: str, *arguments: Any) -> int:
@@ -71,6 +72,35 @@ def wait_a_moment(child: Child) -> None:
         child.process.wait(0.3)
     except subprocess.TimeoutExpired:
         raise TimeoutError from None
+
+
+@pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
+def test_it_ends_before_its_host_does_though_a_job_does_not(
+        app: Penstock, clock: Clock, store_url: str, tmp_path: Path):
+    enqueue(app, "for_ever")
+    began = time.monotonic()
+    with worker(store_url, tmp_path, "--max-runtime", "4", "--headroom", "2.5") as child:
+        child.line("for ever")
+        assert child.wait() == 0, child.rest()
+    assert 1.5 < time.monotonic() - began < 10
+    assert jobs(clock) == [("available", 0)]  # it was given back, and goes on elsewhere
+    assert clock.fetch("select count(*) from penstock.workers") == [(0,)]
+
+
+def test_with_nothing_left_to_run_it_ends_when_nothing_may_be_begun(store_url: str, tmp_path: Path):
+    with worker(store_url, tmp_path, "--max-runtime", "600", "--headroom", "599.9") as child:
+        assert child.wait() == 0, child.rest()
+
+
+@pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
+def test_a_signal_does_not_wait_for_the_end_of_the_box(
+        app: Penstock, clock: Clock, store_url: str, tmp_path: Path):
+    enqueue(app, "for_ever")
+    with worker(store_url, tmp_path, "--max-runtime", "600", "--headroom", "100", "--grace", "0.2") as child:
+        child.line("for ever")
+        child.signal(signal.SIGTERM)
+        assert child.wait() == 0, child.rest()
+    assert jobs(clock) == [("available", 0)]
 
 
 def test_the_jobs_of_a_killed_worker_run_again(app: Penstock, clock: Clock, store_url: str, tmp_path: Path):

@@ -6,6 +6,7 @@ from typing import Any
 from penstock.admission.dispatcher import Dispatcher
 from penstock.admission.policy import Room
 from penstock.app.declaring import SYNC_QUEUE, Declaring
+from penstock.domain.limits import Window
 from penstock.domain.retry import RetryPolicy
 from penstock.queue.attempt import current
 from penstock.queue.task import Task
@@ -13,6 +14,7 @@ from penstock.schedule.periodic import Scheduler
 from penstock.schedule.upkeep import Upkeep
 from penstock.sync.window.serve import serve
 from penstock.worker.supervisor import Worker
+from penstock.worker.timebox import TimeBox
 
 _WINDOW_TASK = "penstock.window"
 _DEFAULT_SLOTS, _WINDOW_SLOTS = 10, 4
@@ -28,11 +30,15 @@ class Serving(Declaring):
         self._window: Task[[int], None] = self.task(
             name=_WINDOW_TASK, queue=SYNC_QUEUE, retry=RetryPolicy(max_attempts=10))(self._serve_run)
 
-    def worker(self, queues: Mapping[str, int] | None = None) -> Worker:
+    def worker(self, queues: Mapping[str, int] | None = None, *, window: Window | None = None,
+               began: float | None = None, grace_seconds: float | None = None) -> Worker:
         """A worker for queues with a number of slots each; without `queues`, for all that the app's tasks name.
 
+        A host that ends its processes after a while gives a `window`: see docs/hosts.md. It `began` at a moment of the
+        app's `monotonic`, or begins now. `grace_seconds` is how long a stop may take, if not what the settings say.
         Raises what `check` raises.
         """
+        box = None if window is None else TimeBox.of(window, self.monotonic() if began is None else began)
         self.check()
         settings = self.settings
         return Worker(self.store, self.tasks, self.events, queues=self.slots(queues),
@@ -40,7 +46,8 @@ class Serving(Declaring):
                              "dispatch": (self.dispatcher().step, _REST_BETWEEN_RUNS_SECONDS),
                              "periodic": (self.scheduler().step, _REST_SECONDS)},
                       lease_seconds=settings.lease_seconds, poll_seconds=settings.poll_seconds,
-                      grace_seconds=settings.grace_seconds, patience_seconds=settings.patience_seconds,
+                      grace_seconds=settings.grace_seconds if grace_seconds is None else grace_seconds,
+                      box=box, monotonic=self.monotonic, patience_seconds=settings.patience_seconds,
                       abandoned_limit=settings.abandoned_limit)
 
     def upkeep(self) -> Upkeep:

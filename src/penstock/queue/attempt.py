@@ -41,7 +41,10 @@ class Identity:
 
 
 class Attempt(msgspec.Struct, eq=False, weakref=True):
-    """One attempt at a job, under way in this worker. Times are seconds of `time.monotonic()`."""
+    """One attempt at a job, under way in this worker. Times are seconds of `time.monotonic()`.
+
+    `until` is when it is to end because its host does, by the app's `monotonic`; None where there is no such time.
+    """
 
     job: Claimed
     identity: Identity
@@ -56,6 +59,8 @@ class Attempt(msgspec.Struct, eq=False, weakref=True):
     on_loop: bool | None = None  # None until it is given to slots
     interrupt: Callable[[], object] | None = None
     tell: Callable[[int, float | None, str | None], object] | None = None
+    until: float | None = None
+    monotonic: Callable[[], float] = time.monotonic
 
     @property
     def id(self) -> int:
@@ -101,6 +106,8 @@ class Attempt(msgspec.Struct, eq=False, weakref=True):
             )
         if self.stopping.is_set():
             raise Stopping(f"job {self.job.id}: the worker is stopping")
+        if self.until is not None and self.monotonic() >= self.until:
+            raise Stopping(f"job {self.job.id}: the time that its host gives is over")
 
     def checkpoint(self, *, percent: float | None = None, note: str | None = None) -> None:
         """Say how far the attempt has come, and end here if it is to end before its time.

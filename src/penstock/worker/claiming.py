@@ -18,6 +18,7 @@ from penstock.store.port import Store
 from penstock.worker.deciding import Decision
 from penstock.worker.lane import BATCH, Lane
 from penstock.worker.settling import Settling
+from penstock.worker.timebox import Monotonic, TimeBox
 
 LOOK_REST_SECONDS = 0.01
 _LOOK_SHARE = 10
@@ -28,7 +29,7 @@ class Claiming:
 
     def __init__(self, store: Store, lanes: Mapping[str, Lane], is_async: Callable[[str], bool], decision: Decision,
                  settling: Settling, *, identity: Callable[[], Identity], stopping: Event, poll_seconds: float,
-                 asked: set[int]) -> None:
+                 asked: set[int], box: TimeBox | None = None, monotonic: Monotonic = time.monotonic) -> None:
         self._store = store
         self._lanes = list(lanes.values())
         self._is_async = is_async
@@ -38,6 +39,9 @@ class Claiming:
         self._stopping = stopping
         self._asked = asked
         self._poll_seconds = poll_seconds
+        self._until = None if box is None else box.until
+        self._begin_until = None if box is None else box.begin_until
+        self._monotonic = monotonic
         self._everywhere_at = 0.0
         self.closed = False
         self.wake: Callable[[], None] = lambda: None
@@ -45,6 +49,8 @@ class Claiming:
     def step(self) -> float:
         """Claim once for every lane with room; again at once where more was there than was asked for."""
         again = False
+        if self._begin_until is not None and self._monotonic() >= self._begin_until:
+            self.closed = True
         for lane in self._lanes:
             lane.feed()
             count = 0 if self.closed else lane.room()
@@ -74,7 +80,8 @@ class Claiming:
         taken = []
         for job in claimed:
             deadline_at = None if job.deadline_ms is None else time.monotonic() + job.deadline_ms / 1000
-            attempt = Attempt(job, identity, self._stopping, deadline_at, tell=self._settling.tell)
+            attempt = Attempt(job, identity, self._stopping, deadline_at, tell=self._settling.tell,
+                              until=self._until, monotonic=self._monotonic)
             if job.stale is not None:
                 self._settling.add(attempt, self._decision.stale(attempt))
                 continue

@@ -32,6 +32,7 @@ from penstock.worker.lane import Lane, slots_faults
 from penstock.worker.loop import Loop
 from penstock.worker.pools import EventLoop, LoopPool, ThreadPool
 from penstock.worker.settling import Ended, Settling
+from penstock.worker.timebox import Monotonic, TimeBox, given_up_at
 from penstock.worker.watching import Watching
 
 Step = Callable[[], float]
@@ -46,11 +47,15 @@ class Worker:
     seconds until the next is due, and the seconds for which it leaves the claim alone after a step. `exhausted` is set
     when `abandoned_limit` attempts had to be abandoned: the worker claims nothing more, and whoever supervises it is to
     stop it and start another.
+
+    With a `box` of the clock `monotonic` it claims nothing once that may not be begun, and sets `over`: whoever
+    supervises it is to stop it, which lets what runs go on until the box says so, and ends before the box does.
     """
 
     def __init__(self, store: Store, tasks: Tasks, events: Events, *, queues: Mapping[str, int],
                  steps: Mapping[str, tuple[Step, float]], lease_seconds: float, poll_seconds: float,
-                 grace_seconds: float, patience_seconds: float = 5.0, abandoned_limit: int = 10) -> None:
+                 grace_seconds: float, patience_seconds: float = 5.0, abandoned_limit: int = 10,
+                 box: TimeBox | None = None, monotonic: Monotonic = time.monotonic) -> None:
         self._store = control = store.control
         self._events = events
         if faults := [fault for queue, slots in queues.items() for fault in slots_faults(queue, slots)]:
@@ -61,6 +66,13 @@ class Worker:
         self._abandoned_limit = abandoned_limit
         self.exhausted = threading.Event()
         self.when_exhausted: Callable[[], object] = lambda: None
+        self._box = box
+        self._monotonic = monotonic
+        self._poll_seconds = poll_seconds
+        self.over = threading.Event()
+        self.when_over: Callable[[], object] = lambda: None
+        self.given_back = 0
+        self._hurried = False
         self._stopping = threading.Event()
         self._lock = threading.Lock()
         self._noticed = False
@@ -82,7 +94,7 @@ class Worker:
         self._settling = Settling(control, events, self._settled)
         self._claiming = Claiming(control, self._lanes, executor.is_async, Decision(tasks, events), self._settling,
                                   identity=self._current, stopping=self._stopping, poll_seconds=poll_seconds,
-                                  asked=asked)
+                                  asked=asked, box=box, monotonic=monotonic)
         self._heartbeat = Loop("heartbeat", self._renew, events)
         self._settle_loop = Loop("settle", self._settling.step, events)
         self._reclaim_loop = Loop("reclaim", self._reclaim, events)
@@ -94,6 +106,8 @@ class Worker:
         if control.dead_rows_linger:
             self._woken.append(Loop("stragglers", self._claiming.look, events, rest_seconds=LOOK_REST_SECONDS))
             self._claiming.wake = self._claim_loop.wake
+        if box is not None:
+            self._woken.append(Loop("time-box", lambda: self._look_at(box), events))
         self._watch: Watch | None = None
 
     def start(self) -> None:
@@ -126,28 +140,49 @@ class Worker:
                 for loop in (self._watch_loop, *self._woken):
                     loop.wake()
 
+    def _look_at(self, box: TimeBox) -> float:
+        """Whether it is too late to begin anything; the seconds until it is worth a look again."""
+        left = box.begin_until - self._monotonic()
+        if left > 0:
+            return min(left, self._poll_seconds)
+        if not self.over.is_set():
+            self._claiming.closed = True
+            self.over.set()
+            self.when_over()
+        return self._poll_seconds
+
+    def hurry(self) -> None:
+        """Have a stop that lets work go on tell it to end at once. It may be called in a signal handler."""
+        self._hurried = True
+
     def stop(self) -> None:
-        """Claim nothing more, wait for what runs as long as the grace allows, and give back the rest."""
+        """Claim nothing more, let what runs come to a checkpoint or its end for as long as the grace allows, and give
+        back the rest. Where the box is `over`, what runs may go on until the box says so."""
         with self._lock:
             if self._state != "running":
                 self._state = "stopped"
                 return
             self._state = "stopped"
         assert self._identity is not None
-        self._stopping.set()
+        self._claiming.closed = True  # or what is told to stop would be claimed again
+        if not self.over.is_set():
+            self._stopping.set()
         if self._watch is not None:
             self._watch.close()
         for loop in (self._reclaim_loop, self._claim_loop, *self._woken):
             loop.close()
         unbegun = [attempt for lane in self._lanes.values() for attempt in lane.withdraw()]
         self._give_back(unbegun)
-        deadline = time.monotonic() + self._grace_seconds
-        while self._running() and time.monotonic() < deadline:
-            time.sleep(_LOOK_SECONDS)  # slots do not tell that they are free: every job would pay for that
+        if self._box is not None and not self._stopping.is_set():
+            self._wait_for(self._box.until, hurried=lambda: self._hurried)
+            self._stopping.set()
+        ends_at = self._ends_at()
+        self._wait_for(given_up_at(self._monotonic(), ends_at))
         left = self._running()
+        self.given_back = len(left)
         self._give_back(left)
         self._settle_loop.wake()
-        self._settling.drain(self._grace_seconds)
+        self._settling.drain(max(ends_at - self._monotonic(), 0.1))
         for lane in self._lanes.values():
             lane.threads.close()
         self._event_loop.close()
@@ -157,6 +192,18 @@ class Worker:
         self._tidy(lambda: self._store.write(lambda tx: tx.execute("worker_stop", {"worker_id": worker_id})))
         self._store.wake()
         self._events.emit(WorkerStopped(worker_id=worker_id, given_back=len(left)))
+
+    def _wait_for(self, until: float, hurried: Callable[[], bool] = lambda: False) -> None:
+        """Wait while anything runs. Slots do not tell that they are free: every job would pay for that."""
+        while self._running() and self._monotonic() < until and not hurried():
+            time.sleep(_LOOK_SECONDS)
+
+    def _ends_at(self) -> float:
+        """When what was told to stop has had its time."""
+        grace = self._monotonic() + self._grace_seconds
+        if self._box is None:
+            return grace
+        return self._box.ends_at if self.over.is_set() else min(grace, self._box.ends_at)
 
     def _give_back(self, attempts: list[Attempt]) -> None:
         if attempts:
