@@ -40,13 +40,16 @@ class Settings:
     """How long an attempt may ignore that it is to end before it is settled without it."""
     abandoned_limit: int = 10
     """After how many attempts that had to be abandoned a worker drains and exits, to be started again."""
+    runs_kept_days: float = 30.0
+    """How long a finished run is kept; the newest of each subject always is."""
     now: str | None = None
     """The SQL expression for the time; only tests set it."""
 
 
 _MOST = 1_000_000_000
 _WHOLE = ("pool_size", "payload_limit_bytes", "abandoned_limit")
-_POSITIVE = ("lease_seconds", "poll_seconds", "grace_seconds", "busy_timeout_seconds", "patience_seconds", *_WHOLE)
+_POSITIVE = ("lease_seconds", "poll_seconds", "grace_seconds", "busy_timeout_seconds", "patience_seconds",
+             "runs_kept_days", *_WHOLE)
 _TEST_ONLY = ("now",)
 _ELSEWHERE = ("app",)  # no setting of an app: `find_app` asks for it
 

@@ -11,7 +11,9 @@ from penstock.queue.control import Count, JobRow
 from penstock.queue.enqueue import aenqueue, carried_out, enqueue
 from penstock.schedule import periodic
 from penstock.sync.deleting.approvals import Approval, decided, withheld
-from penstock.sync.state.runs import Requests
+from penstock.sync.state.runs import Requests, RunRow
+from penstock.sync.state.statistics import FIRST, Kind, Statistics, statistics
+from penstock.sync.telling.history import runs
 
 
 class Asking(Storing):
@@ -89,3 +91,24 @@ class Asking(Storing):
     def approve(self, sync: str, *ids: int, by: str, refuse: bool = False) -> list[Approval]:
         """Let the next run delete what was withheld, or (`refuse`) not. Raises `UnknownApproval`, deciding on none."""
         return decided(self.store, self.definition(sync).name, ids, by=by, refuse=refuse)
+
+    def runs(self, sync: str | None = None, subject: str | None = None, *, account: str | None = None,
+             status: str | None = None, before: int | None = None, limit: int = 100) -> list[RunRow]:
+        """Runs that wait, are under way or have finished, the newest first; of a sync, an account, a subject, a status.
+
+        The next page is `before` the id of the last. Raises `ConfigurationError` for a sync or a status that there is
+        not, and for a subject or an account without its sync.
+        """
+        syncs = list(self.syncs) if sync is None else [self.definition(sync).name]
+        return runs(self.store, syncs, subject=subject, account=account, status=status, before=before, limit=limit)
+
+    def run_statistics(self, sync: str, *, by: Kind = "subject", account: str | None = None,
+                       subject: str | None = None, below: tuple[int, str] = FIRST, limit: int = 100
+                       ) -> list[Statistics]:
+        """What is known of finished runs, by subject, by account or of the sync (`by`), the slowest (p95) first.
+
+        With `account`, of its subjects; with `subject`, of that one. The next page is `below` the (p95_ms, name) of the
+        last. They are at most a few seconds late. Raises `ConfigurationError` for a sync that there is not.
+        """
+        return statistics(self.store, self.definition(sync).name, kind=by, account=account, subject=subject,
+                          below=below, count=limit)

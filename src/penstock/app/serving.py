@@ -1,6 +1,7 @@
 """What serves an app's work: workers and the loops of the control plane, each made from what was declared."""
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
 from penstock.admission.dispatcher import Dispatcher
@@ -10,6 +11,7 @@ from penstock.domain.limits import Window
 from penstock.domain.retry import RetryPolicy
 from penstock.queue.attempt import current
 from penstock.queue.task import Task
+from penstock.schedule.history import History
 from penstock.schedule.periodic import Scheduler
 from penstock.schedule.upkeep import Upkeep
 from penstock.sync.window.serve import serve
@@ -51,9 +53,11 @@ class Serving(Declaring):
                       abandoned_limit=settings.abandoned_limit)
 
     def upkeep(self) -> Upkeep:
-        """What stages due jobs and rescues those of lost workers; every worker runs one."""
-        return Upkeep(self.store.control, self.events, self.settings.poll_seconds,
-                      {name: task.rules.retention for name, task in self.tasks.items()})
+        """What stages due jobs, rescues those of lost workers and keeps history; every worker runs one."""
+        store = self.store.control
+        history = History(store, timedelta(days=self.settings.runs_kept_days))
+        return Upkeep(store, self.events, self.settings.poll_seconds,
+                      {name: task.rules.retention for name, task in self.tasks.items()}, also=[history.step])
 
     def scheduler(self) -> Scheduler:
         """What enqueues periodic tasks at their ticks; every worker runs one, and each tick gives one job."""

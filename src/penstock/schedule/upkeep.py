@@ -6,61 +6,43 @@ longer they take, so that none has more than a small share of the time.
 """
 
 import contextlib
-import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from penstock.domain.errors import StoreBusy
 from penstock.domain.jobs import JobState, Outcome, Retention
 from penstock.events import Events, JobsRescued
 from penstock.queue.claim import LOWEST, settle_in
 from penstock.queue.control import fold_counts
+from penstock.schedule.turn import Turn
 from penstock.store.port import Store, Transaction
 from penstock.sync.restricting.planned import Plans
 
 _STAGE_BATCH = 1000
 _FOLD_SECONDS = 2.0
 _PRUNE_SECONDS = 60.0
-_SHARE = 20
 _PRUNE_BATCH = 1000
 _MOST_LOST = 3
 _LOST = "the worker that ran this attempt stopped renewing its lease"
 
 
-class _Turn:
-    """When it is time for what is done now and then: every so many seconds, and for at most a twentieth of the time."""
-
-    def __init__(self, every_seconds: float) -> None:
-        self._every_seconds = every_seconds
-        self._next_at = self._began = 0.0
-        self._due = False
-
-    def __enter__(self) -> bool:
-        self._began = time.monotonic()
-        self._due = self._began >= self._next_at
-        return self._due
-
-    def __exit__(self, *exception: object) -> None:
-        if self._due:
-            took = time.monotonic() - self._began
-            self._next_at = self._began + max(self._every_seconds, took * _SHARE)
-
-
 class Upkeep:
     """One pass at a time; `step` says how many seconds may go by before the next is needed.
 
-    `retention` says by a task's name how long its jobs are kept.
+    `retention` says by a task's name how long its jobs are kept. `also` is done with each pass, after all else; each
+    knows by itself when it is due.
     """
 
     def __init__(self, store: Store, events: Events, every_seconds: float,
-                 retention: Mapping[str, Retention] | None = None) -> None:
+                 retention: Mapping[str, Retention] | None = None, also: Iterable[Callable[[], None]] = ()) -> None:
+        self._also = tuple(also)
         self._store = store
         self._events = events
         self._every_seconds = every_seconds
         self._retention = retention or {}
-        self._fold_turn = _Turn(_FOLD_SECONDS)
-        self._prune_turn = _Turn(_PRUNE_SECONDS)
-        self._rescue_turn = _Turn(every_seconds)
-        self._look_turn = _Turn(0.0)
+        self._fold_turn = Turn(_FOLD_SECONDS)
+        self._prune_turn = Turn(_PRUNE_SECONDS)
+        self._rescue_turn = Turn(every_seconds)
+        self._look_turn = Turn(0.0)
         self._passed = LOWEST
 
     def step(self) -> float:
@@ -76,6 +58,8 @@ class Upkeep:
         with self._prune_turn as due:
             if due:
                 self.prune()
+        for step in self._also:
+            step()
         if staged == _STAGE_BATCH:
             return 0.0
         if staged:

@@ -115,7 +115,8 @@ def _brought(tx: Transaction, layer: LayerTable, found: dict[str, Registered], c
 def renamed_sync(sync: str, was: str) -> list[Step]:
     """Requests and runs of a sync under its new name; what is about to run twice is requested again."""
     names = {"sync": sync, "was": was}
-    return [Step(name, names) for name in ("requests_rename", "runs_request_again", "runs_supersede", "runs_rename")]
+    return [Step(name, names) for name in ("requests_rename", "runs_request_again", "runs_supersede", "runs_rename",
+                                            "statistics_rename", "statistics_forget")]
 
 
 def _rekeyed(layer: LayerTable, mine: Registered) -> Stage:

@@ -1,0 +1,98 @@
+"""`penstock runs`, over the app that the documentation shows."""
+
+import json
+import re
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from penstock.cli import main
+from tests.waiting import until
+
+PAGE = Path(__file__).parents[2] / "docs" / "runs.md"
+Command = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def penstock(tmp_path: Path, store_url: str, monkeypatch: pytest.MonkeyPatch,
+             capsys: pytest.CaptureFixture[str]) -> Iterator[Command]:
+    """Runs a command on the documented app, and gives its exit code and what it printed."""
+    example = re.search(r"```python\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
+    assert example is not None
+    (tmp_path / "teams_app.py").write_text(example[1])
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setenv("PENSTOCK_URL", store_url)
+    sys.modules.pop("teams_app", None)
+
+    def command(*arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["penstock", "--app", "teams_app", *arguments])
+        code = 0
+        capsys.readouterr()
+        try:
+            main()
+        except SystemExit as stop:
+            code = int(stop.code or 0)
+        printed = capsys.readouterr()
+        return code, printed.out, printed.err
+
+    command("migrate")
+    yield command
+    sys.modules.pop("teams_app", None)
+
+
+def served(*subjects: str) -> None:
+    """Have the documented app, which a command has imported, serve requests."""
+    app = sys.modules["teams_app"].app
+    for subject in subjects:
+        sys.modules["teams_app"].Teams.using(reason="edited").request(subject, account="acme")
+    with app:
+        worker = app.worker()
+        worker.start()
+        try:
+            until("the runs have succeeded", lambda: len(app.runs("teams", status="succeeded")) == len(subjects))
+        finally:
+            worker.stop()
+        app.upkeep().step()
+
+
+def test_runs_are_listed_with_why_they_were_and_what_they_changed(penstock: Command) -> None:
+    assert penstock("runs") == (0, "no such runs\n", "")
+    served("red", "blue")
+    code, out, _ = penstock("runs", "teams")
+    assert code == 0
+    headings, *rows = out.splitlines()
+    assert headings.split() == ["RUN", "SYNC", "SUBJECT", "ACCOUNT", "STATUS", "WHY", "REQUESTED", "WAITED", "TOOK",
+                                "CHANGES", "ERROR"]
+    moment, lasting = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", r"\d+\.\d s"
+    red = next(row for row in rows if "red" in row)
+    assert re.fullmatch(rf"\d+ +teams +red +acme +succeeded +edited +{moment} +{lasting} +{lasting} +\+2", red)
+    assert penstock("runs", "teams", "blue")[1].count("blue") == 1
+    assert penstock("runs", "teams", "--status", "failed")[1] == "no such runs\n"
+    first = json.loads(penstock("runs", "--limit", "1", "--json")[1])["runs"]
+    rest = json.loads(penstock("runs", "--before", str(first[0]["id"]), "--json")[1])["runs"]
+    assert {run["subject"] for run in first + rest} == {"red", "blue"}
+
+
+def test_statistics_are_listed(penstock: Command) -> None:
+    assert penstock("runs", "teams", "--stats")[1].startswith("no run has finished")
+    served("red", "blue")
+    headings, *rows = penstock("runs", "teams", "--stats")[1].splitlines()
+    assert headings.startswith("NAME")
+    assert {row.split()[0] for row in rows} == {"red", "blue"}
+    (whole,) = json.loads(penstock("runs", "teams", "--stats", "--by", "sync", "--json")[1])["statistics"]
+    assert (whole["runs"], whole["created"]) == (2, 3)
+
+
+@pytest.mark.parametrize(("arguments", "fault"), [
+    (["--stats"], "expected the name of a sync"),
+    (["teams", "--stats", "--before", "3"], "expected no --status and no --before"),
+    (["teams", "--by", "sync"], "expected --stats beside it"),
+    (["team"], "did you mean 'teams'"),
+])
+def test_what_cannot_be_asked_is_said(penstock: Command, arguments: list[str], fault: str) -> None:
+    code, out, error = penstock("runs", *arguments)
+    assert (code, out) == (2, "")
+    assert fault in error
