@@ -8,12 +8,13 @@ from typing import Any, ParamSpec, TypeVar, overload
 from penstock.app.asking import Asking
 from penstock.domain.errors import DeclarationError, UnknownSubject
 from penstock.domain.jobs import Call, Retention
-from penstock.domain.limits import Limit, Window
+from penstock.domain.limits import Concurrency, Limit, Window
 from penstock.domain.names import name_fault
 from penstock.domain.records import Subject
 from penstock.domain.retry import RetryPolicy
 from penstock.domain.ticks import Missed
 from penstock.domain.unique import Unique
+from penstock.queue.keyed import Serial
 from penstock.queue.rules import Ack, Delivery, Rules
 from penstock.queue.task import Options, Task, priority_fault
 from penstock.schedule import audits, periodic
@@ -39,23 +40,26 @@ class Declaring(Asking):
     def task(self, *, name: str | None = None, queue: str = "default", priority: int = 0,
              retry: RetryPolicy | None = None, limits: Sequence[Limit] = (), timeout: timedelta | None = None,
              stale_after: timedelta | None = None, deadline: timedelta | None = None,
-             valid_if: Callable[..., Any] | None = None, unique: Unique | None = None, ack: Ack = "batch",
-             delivery: Delivery = "at_least_once", retention: Retention | None = None
-             ) -> Callable[[Callable[P, R]], Task[P, R]]: ...
+             valid_if: Callable[..., Any] | None = None, unique: Unique | None = None, serial: Serial = None,
+             concurrency: Concurrency | None = None, ack: Ack = "batch", delivery: Delivery = "at_least_once",
+             retention: Retention | None = None) -> Callable[[Callable[P, R]], Task[P, R]]: ...
 
     def task(self, function: Callable[..., Any] | None = None, *, name: str | None = None, queue: str = "default",
              priority: int = 0, retry: RetryPolicy | None = None, limits: Sequence[Limit] = (),
              timeout: timedelta | None = None, stale_after: timedelta | None = None, deadline: timedelta | None = None,
-             valid_if: Callable[..., Any] | None = None, unique: Unique | None = None, ack: Ack = "batch",
-             delivery: Delivery = "at_least_once", retention: Retention | None = None) -> Any:
+             valid_if: Callable[..., Any] | None = None, unique: Unique | None = None, serial: Serial = None,
+             concurrency: Concurrency | None = None, ack: Ack = "batch", delivery: Delivery = "at_least_once",
+             retention: Retention | None = None) -> Any:
         """Declare a task: `@app.task` or `@app.task(queue="mail", …)`.
 
         Its name is `name`, else the function's module and qualified name. `timeout` bounds one attempt, `stale_after`
         the time between two checkpoints of it, `deadline` the job from its enqueue on. `valid_if` is called with the
         job's arguments just before the body: false settles the job as pointless. `unique` skips an enqueue that meets
-        its double. `ack`, `delivery` and `retention`: see `penstock.queue.rules.Rules`. Raises `DeclarationError` for
-        a name that is taken, a queue that cannot be, or a parameter whose type cannot come from JSON. (`limits` are
-        checked and not yet enforced.)
+        its double. Jobs with equal values of the parameters that `serial` names (one, or a tuple) run one at a time, in
+        order; with `concurrency`, as many as it says of those with equal values of its `by`: docs/admission.md. `ack`,
+        `delivery` and `retention`: see `penstock.queue.rules.Rules`. Raises `DeclarationError` for a name that is
+        taken, a queue that cannot be, a key of no parameter, or a parameter whose type cannot come from JSON.
+        (`limits` are checked and not yet enforced.)
         """
         _check_limits(limits)
         rules = Rules(retry or RetryPolicy(), timeout, stale_after, valid_if, ack, delivery, retention or Retention())
@@ -70,7 +74,7 @@ class Declaring(Asking):
             if faults:
                 raise DeclarationError(faults)
             task = Task(wrapped, named, Options(queue, priority, deadline=deadline, unique=unique), rules, self,
-                        self.settings.payload_limit_bytes)
+                        self.settings.payload_limit_bytes, serial=serial, concurrency=concurrency)
             self.tasks[named] = task
             return task
 

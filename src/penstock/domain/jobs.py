@@ -8,6 +8,7 @@ from typing import TypedDict
 import msgspec
 
 from penstock.domain.errors import DeclarationError
+from penstock.domain.lines import Line
 
 
 class JobState(StrEnum):
@@ -31,7 +32,8 @@ class Shape(TypedDict):
     """What many jobs of one enqueue have in common.
 
     Either `run_at` (milliseconds since 1970, UTC) or `delay_ms` (from the database's now) says when a job is due, and
-    likewise its deadline. `keeps` are the states in which it keeps its unique key, for at most `period_ms`.
+    likewise its deadline. `keeps` are the states in which it keeps its unique key, for at most `period_ms`. Jobs
+    that are `keyed` wait in lines.
     """
 
     task: str
@@ -45,6 +47,7 @@ class Shape(TypedDict):
     deadline_ms: int | None
     keeps: list[str] | None
     period_ms: int | None
+    keyed: bool
 
 
 class Call(msgspec.Struct, frozen=True, gc=False):
@@ -53,6 +56,7 @@ class Call(msgspec.Struct, frozen=True, gc=False):
     shape: Shape
     arguments: str
     unique_key: str | None = None
+    line: Line | None = None
 
 
 class Job(msgspec.Struct, frozen=True, gc=False):

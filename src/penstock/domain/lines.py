@@ -36,6 +36,15 @@ class Terms(msgspec.Struct, frozen=True, omit_defaults=True):
     def encoded(self) -> str:
         return msgspec.json.encode(self).decode()
 
+    @classmethod
+    def read(cls, encoded: str) -> "Terms":
+        return msgspec.json.decode(encoded, type=cls)
+
+    @property
+    def gates_text(self) -> str | None:
+        """The keys of the gates as a JSON array."""
+        return None if self.gates is None else msgspec.json.encode(self.gates).decode()
+
 
 def serial_key(task: str, values: Sequence[Any]) -> str:
     """The line of jobs that run one at a time."""

@@ -47,7 +47,7 @@ def plan(calls: Sequence[Call]) -> tuple[str, dict[str, Any]]:
 
     What calls have in common travels once: a shape, and for each job the number of its shape.
     """
-    if len(calls) == 1 and calls[0].unique_key is None:
+    if len(calls) == 1 and calls[0].unique_key is None and calls[0].line is None:
         shape = calls[0].shape
         return "enqueue_one", {
             "task": shape["task"], "queue": shape["queue"], "priority": shape["priority"], "run_at": shape["run_at"],
@@ -63,15 +63,26 @@ def plan(calls: Sequence[Call]) -> tuple[str, dict[str, Any]]:
         "shape": [place[id(shape)] for shape in of_call] if len(shapes) > 1 else [1] * len(calls),
         "arguments": [call.arguments for call in calls],
     }
+    if any(shape["keyed"] for shape in shapes.values()):
+        return "enqueue_keyed", {**params, "keys": [call.unique_key for call in calls], **_lines(calls)}
     if all(shape["keeps"] is None for shape in shapes.values()):
         return "enqueue", params
     return "enqueue_unique", {**params, "keys": [call.unique_key for call in calls]}
 
 
+def _lines(calls: Sequence[Call]) -> dict[str, list[str | None]]:
+    """In which line each job is to wait."""
+    lines = [call.line for call in calls]
+    return {"lines": [line.key if line else None for line in lines],
+            "alsos": [line.also if line else None for line in lines],
+            "terms": [line.terms if line else None for line in lines]}
+
+
 def jobs(calls: Sequence[Call], rows: Sequence[Row]) -> list[Job]:
     """The jobs in the order of their calls, from the rows that the statement gave.
 
-    `enqueue` gives ids in no order, but numbers them in that of the calls; `enqueue_unique` gives (id, skipped) in it.
+    `enqueue` gives ids in no order, but numbers them in that of the calls; `enqueue_unique` and
+    `enqueue_keyed` give (id, skipped) in it.
     """
     if not rows or len(rows[0]) == 1:
         return [Job(id, call.shape["task"], call.shape["queue"])

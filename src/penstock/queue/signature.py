@@ -106,6 +106,18 @@ class Signature:
                 found[name] = _encoder.encode(default)
         return found
 
+    def values(self, arguments: str, names: tuple[str, ...]) -> list[Any]:
+        """Some of the encoded arguments as the body would get them; a default stands for one that was not given."""
+        fields = self._decoded(arguments.encode())
+        found = []
+        for name in names:
+            value = getattr(fields, name)
+            if value is msgspec.UNSET:
+                default = self._signature.parameters[name].default
+                value = None if default is inspect.Parameter.empty else default
+            found.append(value)
+        return found
+
     def decode(self, arguments: str) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Arguments to call the function with. Raises `InvalidArguments` where they no longer fit its signature."""
         if not self.names and arguments == "{}":

@@ -9,9 +9,11 @@ from typing import Any, Generic, ParamSpec, Protocol, TypeVar
 
 from penstock.domain.errors import DeclarationError, InvalidArguments
 from penstock.domain.jobs import Call, Job, Shape
+from penstock.domain.limits import Concurrency
 from penstock.domain.names import did_you_mean, name_fault, tag_fault
 from penstock.domain.retry import RetryPolicy
 from penstock.domain.unique import Unique, unique_key
+from penstock.queue.keyed import Keyed, Serial, keyed
 from penstock.queue.rules import Rules
 from penstock.queue.signature import PAYLOAD_LIMIT_BYTES, Signature
 
@@ -45,6 +47,7 @@ class Launch(Generic[P]):
 
     def __init__(self, task: "Task[P, Any]", options: Options, launcher: Launcher) -> None:
         self._signature = task.signature
+        self._keyed = task.keyed
         self._options = options
         self._launcher = launcher
         self._unique = options.unique
@@ -55,16 +58,17 @@ class Launch(Generic[P]):
             run_at=run_at, delay_ms=delay_ms, tags=list(options.tags) or None, deadline_at=deadline_at,
             deadline_ms=deadline_ms, keeps=self._unique.keeps if self._unique else None,
             period_ms=self._unique.period // timedelta(milliseconds=1)
-            if self._unique and self._unique.period else None,
+            if self._unique and self._unique.period else None, keyed=self._keyed is not None,
         )
 
     def call(self, *args: P.args, **kwargs: P.kwargs) -> Call:
         """The job that `enqueue` would make, for `app.enqueue_many`."""
         arguments = self._signature.encode(args, kwargs)
-        if self._unique is None:
+        if self._unique is None and self._keyed is None:
             return Call(self._shape, arguments)
-        chosen = self._signature.chosen(arguments, self._unique.args)
-        return Call(self._shape, arguments, unique_key(self._shape["task"], chosen))
+        key = None if self._unique is None else unique_key(
+            self._shape["task"], self._signature.chosen(arguments, self._unique.args))
+        return Call(self._shape, arguments, key, self._keyed.line(arguments) if self._keyed else None)
 
     def enqueue(self, *args: P.args, **kwargs: P.kwargs) -> Job:
         """Enqueue a job that runs the task with these arguments."""
@@ -79,13 +83,15 @@ class Task(Launch[P], Generic[P, R]):
     """A function that can be enqueued, with the options of its declaration. Calling it runs it here and now."""
 
     def __init__(self, function: Callable[P, R], name: str, options: Options, rules: Rules, launcher: Launcher,
-                 payload_limit_bytes: int = PAYLOAD_LIMIT_BYTES) -> None:
+                 payload_limit_bytes: int = PAYLOAD_LIMIT_BYTES, serial: Serial = None,
+                 concurrency: Concurrency | None = None) -> None:
         functools.update_wrapper(self, function)
         self.function = function
         self.name = name
         self.rules = rules
         self.is_async = inspect.iscoroutinefunction(function)
         self.signature = Signature(name, function, payload_limit_bytes)
+        self.keyed: Keyed | None = keyed(self.signature, serial, concurrency)
         super().__init__(self, options, launcher)
         if fault := unique_fault(options.unique, self.signature):
             raise DeclarationError(f"task {name}: {fault}")

@@ -97,6 +97,8 @@ class Upkeep:
         still gets others, until it has lost three workers: what was claimed ahead had perhaps not begun.
         """
         outcomes = self._store.write(self._rescue)
+        if self._store.look("places_are_kept")[0][0] and self._store.run("places_lost"):
+            self._store.wake()
         if outcomes:
             available = sum(outcome.state == JobState.AVAILABLE for outcome in outcomes)
             self._events.emit(JobsRescued(available=available, discarded=len(outcomes) - available))

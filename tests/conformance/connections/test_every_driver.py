@@ -65,6 +65,9 @@ def test_every_verb_takes_every_connection(app: Penstock, clock: Clock, committe
     @app.task(name="often")
     def often(text: str) -> None: ...
 
+    @app.task(name="keyed", serial="text", unique=Unique(args=()))
+    def keyed(text: str) -> None: ...
+
     odd = "100% :not %(not)s $1 ' \" \\ \x01 ☃ %%"
     waiting = often.using(tags=["offer:7", odd]).enqueue(odd)
 
@@ -76,6 +79,8 @@ def test_every_verb_takes_every_connection(app: Penstock, clock: Clock, committe
             assert rows[3][0] == rows[0][0]
             rows = await caller.run(app, *plan([often.call(f"{number}{odd}") for number in range(300)]))
             assert len({row[0] for row in rows}) == 300
+            rows = await caller.run(app, *plan([often.call("0"), keyed.call(odd), keyed.call("1")]))
+            assert [bool(row[1]) for row in rows] == [False, False, True]
             assert await caller.run(app, "invalidate", {"tags": ["offer:7", odd]})
             cancelled = await caller.run(app, "cancel", {"id": waiting.id, "keep_ms": 5_000, "reason": odd})
             assert cancelled == [("cancelled",)]
@@ -88,8 +93,12 @@ def test_every_verb_takes_every_connection(app: Penstock, clock: Clock, committe
     assert clock.fetch("select count(*) from penstock.sync_requests union all"
                        " select count(*) from penstock.tag_marks") == [(0,), (0,)]
     driver.play(transaction("commit"))
-    assert len(committed()[1]) == 304
+    assert len(committed()[1]) == 306
     assert clock.fetch("select error from penstock.finished_jobs") == [(odd,)]
+    [(line, also)] = clock.fetch("select p.line, j.also from penstock.pending_jobs p"
+                                 " join penstock.live_jobs j on j.line = p.line and j.id = p.id")
+    assert (line, also) == (f"serial:keyed:{json.dumps(odd, ensure_ascii=False)}", None)
+    assert clock.fetch("select line, freed, most from penstock.line_news") == [(line, 0, 1)]
     assert sorted(clock.fetch("select tag from penstock.tag_marks")) == [(odd,), ("offer:7",)]
     assert clock.fetch("select subject, reason from penstock.sync_requests") == [(odd, "why")] * 3
 

@@ -144,7 +144,7 @@ class PostgresStore:
         return self._tried(lambda: self._transact(work))
 
     def run(self, name: str, params: Params = _NONE) -> list[Row]:
-        if name == "enqueue" and len(params["arguments"]) >= bulk.LEAST:
+        if name in bulk.STATEMENTS and len(params["arguments"]) >= bulk.LEAST and bulk.takes(params):
             return self.write(lambda tx: self._in_bulk(tx, params))
         return self._tried(lambda: self._single(name, params))
 

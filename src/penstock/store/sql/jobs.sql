@@ -1,93 +1,4 @@
--- Jobs that wait, run or have ended, looked after: stage, invalidate, cancel, requeue, progress, pause.
-
--- name: stage
--- dialect: postgres
--- differs: rows that another stager has locked are skipped, and so is what lies below `after`: dead rows
--- `(select penstock.now())` is asked once, so that the index can be entered with it; a function that may change with every
--- row would be held against every row.
-with due as materialized (
-    select id, state as was from penstock.live_jobs
-    where state in ('scheduled', 'retryable') and run_at >= :after and run_at <= (select penstock.now())
-    order by run_at
-    limit (select :count)
-    for update skip locked
-), staged as (
-    update penstock.live_jobs j set state = 'available' from due
-    where j.id = any (array (select id from due)) and j.id = due.id
-    returning j.id, j.queue, j.task, j.run_at, j.priority, j.unique_key, due.was
-), ready as (
-    insert into penstock.ready_jobs (queue, rank, id, unique_key)
-    select queue, run_at - priority * cast(60000 as bigint), id, unique_key from staged
-), keyed as materialized (
-    select id, unique_key as key from staged where unique_key is not null
-), free as materialized (
-    select key from penstock.unique_keys where key = any (array (select key from keyed)) for update skip locked
-), freed as (
-    delete from penstock.unique_keys u using keyed
-    where u.key = any (array (select key from free)) and u.key = keyed.key and u.job_id = keyed.id
-      and not 'available' = any (u.keeps)
-), left_over as (
-    insert into penstock.keys_left (job_id, key, state)
-    select id, key, 'available' from keyed where key <> all (array (select key from free))
-    on conflict do nothing
-), counts as (
-    insert into penstock.count_deltas (queue, task, state, slot, n)
-    select queue, task, was, 0, -count(*) from staged group by queue, task, was
-    union all
-    select queue, task, 'available', 0, count(*) from staged group by queue, task
-)
-select queue from staged;
-
--- name: stage
--- dialect: sqlite
--- differs: several statements in one transaction, each about the same rows: those due when the first of them noted the
--- time, which goes on from one to the next
-insert into penstock.sequences (name, value) values ('stage', penstock.now())
-on conflict (name) do update set value = excluded.value;
-insert into penstock.ready_jobs (queue, rank, id, unique_key)
-select queue, run_at - priority * 60000, id, unique_key from penstock.live_jobs
-where state in ('scheduled', 'retryable') and run_at >= :after
-  and run_at <= (select value from penstock.sequences where name = 'stage')
-order by run_at, id
-limit (select :count);
-insert into penstock.count_deltas (queue, task, state, slot, n)
-select queue, task, state, 0, -count(*) from (
-    select queue, task, state from penstock.live_jobs
-    where state in ('scheduled', 'retryable') and run_at >= :after
-      and run_at <= (select value from penstock.sequences where name = 'stage')
-    order by run_at, id
-    limit (select :count)
-) group by queue, task, state
-union all
-select queue, task, 'available', 0, count(*) from (
-    select queue, task from penstock.live_jobs
-    where state in ('scheduled', 'retryable') and run_at >= :after
-      and run_at <= (select value from penstock.sequences where name = 'stage')
-    order by run_at, id
-    limit (select :count)
-) group by queue, task;
-delete from penstock.unique_keys
-where exists (select 1 from penstock.unique_keys) and job_id in (
-    select id from penstock.live_jobs
-    where state in ('scheduled', 'retryable') and run_at >= :after
-      and run_at <= (select value from penstock.sequences where name = 'stage')
-    order by run_at, id
-    limit (select :count)
-) and not exists (select 1 from json_each(keeps) where value = 'available');
-update penstock.live_jobs set state = 'available'
-where id in (
-    select id from penstock.live_jobs
-    where state in ('scheduled', 'retryable') and run_at >= :after
-      and run_at <= (select value from penstock.sequences where name = 'stage')
-    order by run_at, id
-    limit (select :count)
-)
-returning queue;
-
--- name: next_due
--- When the first job is due of those not due before `after`, and the time now. What was staged lies below `after`.
-select min(run_at), (select penstock.now()) from penstock.live_jobs
-where state in ('scheduled', 'retryable') and run_at >= :after;
+-- Jobs that wait, run or have ended, looked after: invalidate, cancel, requeue, progress, pause.
 
 -- name: invalidate
 -- dialect: postgres
@@ -127,14 +38,27 @@ with job as materialized (
     delete from penstock.live_jobs j
     where j.id = :id and (j.state <> 'available' or exists (select 1 from unready))
     returning *
+), unpending as (
+    delete from penstock.pending_jobs p using gone
+    where gone.state = 'pending' and p.line = gone.line
+      and p.rank = gone.run_at - gone.priority * cast(60000 as bigint) and p.id = gone.id
+), told as (
+    insert into penstock.line_news (line, freed, most, pace_us, gates)
+    select line, 0, (terms::json ->> 'most')::integer, (terms::json ->> 'pace_us')::bigint, terms::json ->> 'gates'
+    from gone where state = 'pending'
+    union all
+    select place, 1, null, null, null
+    from gone cross join lateral (values (line), (also)) as p (place)
+    where place is not null and (state = 'available' or state = 'retryable' and in_order)
 ), kept as (
     insert into penstock.finished_jobs (id, slot, task, queue, priority, state, arguments, attempt, max_attempts, run_at,
-                                        enqueued_at, finished_at, prune_at, lease, tags, unique_key, error_class, error)
+                                        enqueued_at, finished_at, prune_at, lease, tags, unique_key, error_class, error,
+                                        line, also, terms)
     select id, case when :keep_ms::bigint <= 86400000 then (penstock.now() + :keep_ms::bigint) / 10800000 % 10
                     when :keep_ms::bigint <= 2764800000 then 10 + (penstock.now() + :keep_ms::bigint) / 345600000 % 10
                     else 20 end,
            task, queue, priority, 'cancelled', arguments, attempt, max_attempts, run_at, enqueued_at, penstock.now(),
-           penstock.now() + :keep_ms::bigint, lease, tags, unique_key, 'cancelled', :reason::text
+           penstock.now() + :keep_ms::bigint, lease, tags, unique_key, 'cancelled', :reason::text, line, also, terms
     from gone
     returning id, queue, task, slot
 ), freed as (
@@ -169,9 +93,10 @@ where j.id = :id and j.state = 'available' and not exists (
 )
 on conflict do nothing;
 insert into penstock.finished_jobs (id, slot, task, queue, priority, state, arguments, attempt, max_attempts, run_at,
-                                    enqueued_at, finished_at, prune_at, lease, tags, unique_key, error_class, error)
+                                    enqueued_at, finished_at, prune_at, lease, tags, unique_key, error_class, error,
+                                    line, also, terms)
 select id, 0, task, queue, priority, 'cancelled', arguments, attempt, max_attempts, run_at, enqueued_at, penstock.now(),
-       penstock.now() + :keep_ms, lease, tags, unique_key, 'cancelled', :reason
+       penstock.now() + :keep_ms, lease, tags, unique_key, 'cancelled', :reason, line, also, terms
 from penstock.live_jobs j
 where j.id = :id and (j.state <> 'available' or exists (
     select 1 from penstock.ready_jobs r
@@ -196,6 +121,22 @@ where (queue, rank, id) in (
     select j.queue, j.run_at - j.priority * 60000, j.id
     from penstock.live_jobs j join penstock.finished_jobs f on f.id = j.id where j.id = :id
 );
+delete from penstock.pending_jobs
+where (line, rank, id) in (
+    select j.line, j.run_at - j.priority * 60000, j.id
+    from penstock.live_jobs j join penstock.finished_jobs f on f.id = j.id where j.id = :id and j.state = 'pending'
+);
+insert into penstock.line_news (line, freed, most, pace_us, gates)
+select j.line, 0, j.terms ->> 'most', j.terms ->> 'pace_us', j.terms -> 'gates'
+from penstock.live_jobs j join penstock.finished_jobs f on f.id = j.id where j.id = :id and j.state = 'pending'
+union all
+select j.line, 1, null, null, null
+from penstock.live_jobs j join penstock.finished_jobs f on f.id = j.id
+where j.id = :id and j.line is not null and (j.state = 'available' or j.state = 'retryable' and j.in_order)
+union all
+select j.also, 1, null, null, null
+from penstock.live_jobs j join penstock.finished_jobs f on f.id = j.id
+where j.id = :id and j.also is not null and (j.state = 'available' or j.state = 'retryable' and j.in_order);
 delete from penstock.live_jobs
 where id = :id and exists (select 1 from penstock.finished_jobs f where f.id = :id);
 select case when changes() > 0 then 'cancelled' else 'executing' end
@@ -227,19 +168,28 @@ with fresh as (
     delete from penstock.cancellations where job_id in (select id from gone)
 ), made as (
     insert into penstock.live_jobs (id, task, queue, priority, state, arguments, max_attempts, run_at, enqueued_at, lease,
-                                    number, tags, unique_key)
-    select id, task, queue, priority, 'available', arguments, max_attempts, penstock.now(), enqueued_at, lease, number,
-           tags, unique_key
+                                    number, tags, unique_key, line, also, in_order, terms)
+    select id, task, queue, priority, case when line is null then 'available' else 'pending' end, arguments, max_attempts,
+           penstock.now(), enqueued_at, lease, number, tags, unique_key, line, also, line like 'serial:%', terms
     from gone, fresh
-    returning id, queue, task, priority, run_at, unique_key
+    returning id, queue, task, priority, state, run_at, unique_key, line, also, terms
 ), ready as (
     insert into penstock.ready_jobs (queue, rank, id, unique_key)
-    select queue, run_at - priority * cast(60000 as bigint), id, unique_key from made
+    select queue, run_at - priority * cast(60000 as bigint), id, unique_key from made where state = 'available'
+), pending as (
+    insert into penstock.pending_jobs (line, rank, id, queue)
+    select line, run_at - priority * cast(60000 as bigint), id, queue from made where state = 'pending'
+), told as (
+    insert into penstock.line_news (line, freed, most, pace_us, gates)
+    select line, 0, (terms::json ->> 'most')::integer, (terms::json ->> 'pace_us')::bigint, terms::json ->> 'gates'
+    from made where line is not null
+    union all
+    select also, 0, (terms::json ->> 'also')::integer, null, null from made where also is not null
 ), counts as (
     insert into penstock.count_deltas (queue, task, state, slot, n)
     select queue, task, state, slot, -1 from gone
     union all
-    select queue, task, 'available', 0, 1 from made
+    select queue, task, state, 0, 1 from made
 )
 select id from made;
 
@@ -254,20 +204,30 @@ select unique_key, id, '["scheduled","pending","available","executing","retryabl
 from penstock.finished_jobs where id = :id and unique_key is not null
 on conflict (key) do nothing;
 insert into penstock.live_jobs (id, task, queue, priority, state, arguments, max_attempts, run_at, enqueued_at, lease,
-                                number, tags, unique_key)
-select f.id, f.task, f.queue, f.priority, 'available', f.arguments, f.max_attempts, penstock.now(), f.enqueued_at, f.lease,
-       (select value from penstock.sequences where name = 'job'), f.tags, f.unique_key
+                                number, tags, unique_key, line, also, in_order, terms)
+select f.id, f.task, f.queue, f.priority, case when f.line is null then 'available' else 'pending' end, f.arguments,
+       f.max_attempts, penstock.now(), f.enqueued_at, f.lease, (select value from penstock.sequences where name = 'job'),
+       f.tags, f.unique_key, f.line, f.also, f.line like 'serial:%', f.terms
 from penstock.finished_jobs f left join penstock.unique_keys u on u.key = f.unique_key
 where f.id = :id and (f.unique_key is null or u.job_id = f.id);
 insert into penstock.count_deltas (queue, task, state, slot, n)
 select f.queue, f.task, f.state, 0, -1
 from penstock.finished_jobs f join penstock.live_jobs j on j.id = f.id where f.id = :id
 union all
-select j.queue, j.task, 'available', 0, 1
+select j.queue, j.task, j.state, 0, 1
 from penstock.finished_jobs f join penstock.live_jobs j on j.id = f.id where f.id = :id;
 insert into penstock.ready_jobs (queue, rank, id, unique_key)
 select j.queue, j.run_at - j.priority * 60000, j.id, j.unique_key
-from penstock.finished_jobs f join penstock.live_jobs j on j.id = f.id where f.id = :id;
+from penstock.finished_jobs f join penstock.live_jobs j on j.id = f.id where f.id = :id and j.state = 'available';
+insert into penstock.pending_jobs (line, rank, id, queue)
+select j.line, j.run_at - j.priority * 60000, j.id, j.queue
+from penstock.finished_jobs f join penstock.live_jobs j on j.id = f.id where f.id = :id and j.state = 'pending';
+insert into penstock.line_news (line, freed, most, pace_us, gates)
+select j.line, 0, j.terms ->> 'most', j.terms ->> 'pace_us', j.terms -> 'gates'
+from penstock.finished_jobs f join penstock.live_jobs j on j.id = f.id where f.id = :id and j.line is not null
+union all
+select j.also, 0, j.terms ->> 'also', null, null
+from penstock.finished_jobs f join penstock.live_jobs j on j.id = f.id where f.id = :id and j.also is not null;
 delete from penstock.cancellations
 where job_id in (select f.id from penstock.finished_jobs f join penstock.live_jobs j on j.id = f.id where f.id = :id);
 delete from penstock.finished_jobs
@@ -292,6 +252,12 @@ with was as materialized (
     from was
     where f.id = was.id and f.slot = was.slot
     returning f.id, f.slot, f.queue, f.task, f.state
+), unkept as (
+    delete from penstock.kept_places where job_id in (select id from was) and lease = :lease
+    returning line, also
+), places as (
+    insert into penstock.line_news (line, freed)
+    select place, 1 from unkept cross join lateral (values (line), (also)) as p (place) where place is not null
 ), counts as (
     insert into penstock.count_deltas (queue, task, state, slot, n)
     select queue, task, state, slot, -1 from was
@@ -309,6 +275,13 @@ where id = :id and lease = :lease and error_class = 'AtMostOnce'
 union all
 select queue, task, :state, 0, 1 from penstock.finished_jobs
 where id = :id and lease = :lease and error_class = 'AtMostOnce';
+insert into penstock.line_news (line, freed)
+select place, 1 from (
+    select line as place from penstock.kept_places where job_id = :id and lease = :lease
+    union all
+    select also from penstock.kept_places where job_id = :id and lease = :lease and also is not null
+) as p;
+delete from penstock.kept_places where job_id = :id and lease = :lease;
 update penstock.finished_jobs
 set state = :state, finished_at = penstock.now(), attempted_at = penstock.now() - :took_ms,
     prune_at = penstock.now() + :keep_ms, error_class = :error_class, error = :error

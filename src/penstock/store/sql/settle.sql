@@ -16,7 +16,7 @@ with s as materialized (
     where j.id = any (array (select id from s)) and j.id = s.id and j.lease < s.lease
       and s.lease in (select id from held)
     returning j.id, j.task, j.queue, j.priority, j.arguments, j.attempt + 1 as attempt, j.max_attempts, j.run_at,
-              j.enqueued_at, j.tags, j.unique_key, j.state as was, s.lease, s.took_ms
+              j.enqueued_at, j.tags, j.unique_key, j.state as was, s.lease, s.took_ms, j.line, j.also, j.terms
 ), at as materialized (
     select penstock.now() as now,
            case when :keep_ms::bigint <= 86400000 then (penstock.now() + :keep_ms::bigint) / 10800000 % 10
@@ -24,9 +24,10 @@ with s as materialized (
                 else 20 end as slot
 ), kept as (
     insert into penstock.finished_jobs (id, slot, task, queue, priority, state, arguments, attempt, max_attempts, run_at,
-                                        enqueued_at, attempted_at, finished_at, prune_at, lease, tags, unique_key)
+                                        enqueued_at, attempted_at, finished_at, prune_at, lease, tags, unique_key,
+                                        line, also, terms)
     select id, at.slot, task, queue, priority, 'completed', arguments, attempt, max_attempts, run_at, enqueued_at,
-           at.now - took_ms, at.now, at.now + :keep_ms::bigint, lease, tags, unique_key
+           at.now - took_ms, at.now, at.now + :keep_ms::bigint, lease, tags, unique_key, line, also, terms
     from gone, at
 ), keyed as materialized (
     select id, unique_key as key, 'completed' as state, penstock.now() + :keep_ms::bigint as until from gone where unique_key is not null
@@ -44,6 +45,14 @@ with s as materialized (
     insert into penstock.keys_left (job_id, key, state, until)
     select id, key, state, until from keyed where key <> all (array (select key from free))
     on conflict do nothing
+), places as (
+    insert into penstock.line_news (line, freed)
+    select place, count(*) from (
+        select line as place from gone where line is not null
+        union all
+        select also from gone where also is not null
+    ) as p
+    group by place
 ), counts as (
     insert into penstock.count_deltas (queue, task, state, slot, n)
     select queue, task, was, 0, -count(*) from gone group by queue, task, was
@@ -62,10 +71,11 @@ with s as materialized (
     select value ->> 0 as id, value ->> 1 as lease, value ->> 2 as took_ms from json_each(:rows)
 )
 insert into penstock.finished_jobs (id, slot, task, queue, priority, state, arguments, attempt, max_attempts, run_at,
-                                    enqueued_at, attempted_at, finished_at, prune_at, lease, tags, unique_key)
+                                    enqueued_at, attempted_at, finished_at, prune_at, lease, tags, unique_key,
+                                    line, also, terms)
 select j.id, 0, j.task, j.queue, j.priority, 'completed', j.arguments, j.attempt + 1, j.max_attempts, j.run_at,
        j.enqueued_at, penstock.now() - s.took_ms, penstock.now(), penstock.now() + :keep_ms, s.lease, j.tags,
-       j.unique_key
+       j.unique_key, j.line, j.also, j.terms
 from s cross join penstock.live_jobs j on j.id = s.id
 where j.lease < s.lease and s.lease in (select id from penstock.leases);
 with n as materialized (
@@ -76,6 +86,16 @@ with n as materialized (
 )
 insert into penstock.count_deltas (queue, task, state, slot, n)
 select queue, task, was, 0, -jobs from n union all select queue, task, state, 0, jobs from n;
+insert into penstock.line_news (line, freed)
+select place, count(*) from (
+    select j.line as place, e.value as id
+    from json_each(:ids) e cross join penstock.live_jobs j on j.id = e.value where j.line is not null
+    union all
+    select j.also, e.value
+    from json_each(:ids) e cross join penstock.live_jobs j on j.id = e.value where j.also is not null
+) as p
+cross join penstock.finished_jobs f on f.id = p.id
+group by place;
 update penstock.unique_keys set until = coalesce(until, (
     select f.prune_at from penstock.finished_jobs f where f.id = job_id
 ))
@@ -116,16 +136,16 @@ with s as materialized (
       and s.lease in (select id from held)
     returning j.id, j.task, j.queue, j.priority, j.arguments, j.attempt + s.counted as attempt, j.max_attempts, j.run_at,
               j.enqueued_at, j.tags, j.unique_key, j.state as was, s.state, s.lease, s.at - s.took_ms as attempted_at,
-              s.at as finished_at, s.prune_at, s.error_class, s.error,
+              s.at as finished_at, s.prune_at, s.error_class, s.error, j.line, j.also, j.terms,
               case when s.keep_ms <= 86400000 then s.prune_at / 10800000 % 10
                    when s.keep_ms <= 2764800000 then 10 + s.prune_at / 345600000 % 10
                    else 20 end as slot
 ), kept as (
     insert into penstock.finished_jobs (id, slot, task, queue, priority, state, arguments, attempt, max_attempts, run_at,
                                         enqueued_at, attempted_at, finished_at, prune_at, lease, tags, unique_key,
-                                        error_class, error)
+                                        error_class, error, line, also, terms)
     select id, slot, task, queue, priority, state, arguments, attempt, max_attempts, run_at, enqueued_at,
-           attempted_at, finished_at, prune_at, lease, tags, unique_key, error_class, error
+           attempted_at, finished_at, prune_at, lease, tags, unique_key, error_class, error, line, also, terms
     from gone
 ), keyed as materialized (
     select id, unique_key as key, state, prune_at as until from gone where unique_key is not null
@@ -143,6 +163,17 @@ with s as materialized (
     insert into penstock.keys_left (job_id, key, state, until)
     select id, key, state, until from keyed where key <> all (array (select key from free))
     on conflict do nothing
+), kept_on as (
+    insert into penstock.kept_places (job_id, lease, line, also)
+    select id, lease, line, also from gone where line is not null and error_class = 'AtMostOnce'
+), places as (
+    insert into penstock.line_news (line, freed)
+    select place, count(*) from (
+        select line as place from gone where line is not null and error_class is distinct from 'AtMostOnce'
+        union all
+        select also from gone where also is not null and error_class is distinct from 'AtMostOnce'
+    ) as p
+    group by place
 ), counts as (
     insert into penstock.count_deltas (queue, task, state, slot, n)
     select queue, task, was, 0, -count(*) from gone group by queue, task, was
@@ -165,10 +196,10 @@ with s as materialized (
 )
 insert into penstock.finished_jobs (id, slot, task, queue, priority, state, arguments, attempt, max_attempts, run_at,
                                     enqueued_at, attempted_at, finished_at, prune_at, lease, tags, unique_key,
-                                    error_class, error)
+                                    error_class, error, line, also, terms)
 select j.id, 0, j.task, j.queue, j.priority, s.state, j.arguments, j.attempt + s.counted, j.max_attempts, j.run_at,
        j.enqueued_at, penstock.now() - s.took_ms, penstock.now(), penstock.now() + s.keep_ms, s.lease, j.tags,
-       j.unique_key, s.error_class, s.error
+       j.unique_key, s.error_class, s.error, j.line, j.also, j.terms
 from s cross join penstock.live_jobs j on j.id = s.id
 where j.lease < s.lease and s.lease in (select id from penstock.leases);
 with n as materialized (
@@ -179,6 +210,22 @@ with n as materialized (
 )
 insert into penstock.count_deltas (queue, task, state, slot, n)
 select queue, task, was, 0, -jobs from n union all select queue, task, state, 0, jobs from n;
+insert into penstock.line_news (line, freed)
+select place, count(*) from (
+    select j.line as place, e.value as id
+    from json_each(:ids) e cross join penstock.live_jobs j on j.id = e.value where j.line is not null
+    union all
+    select j.also, e.value
+    from json_each(:ids) e cross join penstock.live_jobs j on j.id = e.value where j.also is not null
+) as p
+cross join penstock.finished_jobs f on f.id = p.id
+where f.error_class is not 'AtMostOnce'
+group by place;
+insert into penstock.kept_places (job_id, lease, line, also)
+select f.id, f.lease, f.line, f.also
+from json_each(:ids) e cross join penstock.live_jobs j on j.id = e.value
+cross join penstock.finished_jobs f on f.id = e.value
+where j.line is not null and f.error_class = 'AtMostOnce';
 update penstock.unique_keys set until = coalesce(until, (
     select f.prune_at from penstock.finished_jobs f where f.id = job_id
 ))
@@ -218,10 +265,19 @@ with s as materialized (
     from s
     where j.id = any (array (select id from s)) and j.id = s.id and j.lease < s.lease
       and s.lease in (select id from held)
-    returning j.id, j.queue, j.task, j.state, j.run_at, j.priority, j.unique_key
+    returning j.id, j.queue, j.task, j.state, j.run_at, j.priority, j.unique_key, j.line, j.also, j.in_order
 ), ready as (
     insert into penstock.ready_jobs (queue, rank, id, unique_key)
     select queue, run_at - priority * cast(60000 as bigint), id, unique_key from again where state = 'available'
+), places as (
+    insert into penstock.line_news (line, freed)
+    select place, count(*) from (
+        select line as place, state, in_order from again where line is not null
+        union all
+        select also, state, in_order from again where also is not null
+    ) as p
+    where state = 'scheduled' or state = 'retryable' and not in_order
+    group by place
 ), counts as (
     insert into penstock.count_deltas (queue, task, state, slot, n)
     select queue, task, 'available', 0, -count(*) from again where state <> 'available' group by queue, task
@@ -260,6 +316,20 @@ select j.queue, j.task, s.state, 0, count(*)
 from s cross join penstock.live_jobs j on j.id = s.id
 where j.lease < s.lease and s.state <> 'available'
 group by j.queue, j.task, s.state;
+with s as materialized (
+    select value ->> 0 as id, value ->> 1 as lease, value ->> 2 as state
+    from json_each(:rows)
+    where value ->> 1 in (select id from penstock.leases) and value ->> 2 <> 'available'
+), freed as materialized (
+    select j.line, j.also
+    from s cross join penstock.live_jobs j on j.id = s.id
+    where j.lease < s.lease and j.line is not null and (s.state = 'scheduled' or not j.in_order)
+)
+insert into penstock.line_news (line, freed)
+select place, count(*) from (
+    select line as place from freed union all select also from freed where also is not null
+) as p
+group by place;
 with s as materialized (
     select value ->> 0 as id, value ->> 1 as lease, value ->> 2 as state, value ->> 3 as counted, value ->> 4 as delay_ms,
            value ->> 5 as error_class, value ->> 6 as error

@@ -1,0 +1,198 @@
+-- Keyed jobs: enqueued into their lines, and places that are kept beyond a settle. A job with a line waits as pending, by
+-- a row of `pending_jobs`; what happens to a line is inserted as news of it, one row for each line and statement, and the
+-- dispatcher folds that into `lines`, which nobody else touches. News with `freed` 0 carries the terms of its line, news
+-- with more says nothing of them.
+
+-- name: enqueue_keyed
+-- dialect: postgres
+-- differs: as `enqueue_unique`, which it is for jobs of which some have a line
+with wanted as materialized (
+    select s.*, nextval('penstock.job_seq') as id, a.arguments, a.key, a.line, a.also, a.terms, a.position
+    from unnest(:shape::integer[], :arguments::text[], :keys::text[], :lines::text[], :alsos::text[], :terms::text[])
+        with ordinality as a (place, arguments, key, line, also, terms, position)
+    join rows from (
+        json_to_recordset(:shapes::json) as (task text, queue text, priority integer, max_attempts integer, run_at bigint,
+                                             delay_ms bigint, tags text[], deadline_at bigint, deadline_ms bigint,
+                                             keeps text[], period_ms bigint)
+    ) with ordinality as s (task, queue, priority, max_attempts, run_at, delay_ms, tags, deadline_at, deadline_ms, keeps,
+                            period_ms, place) on s.place = a.place
+    order by a.position
+), taken as (
+    insert into penstock.unique_keys as held (key, job_id, keeps, until)
+    select distinct on (key) key, id, keeps,
+           case when not case when line is null then 'available' else 'pending' end = any (keeps)
+                     and coalesce(run_at, penstock.now() + delay_ms) <= penstock.now()
+                then penstock.now() else penstock.now() + period_ms end
+    from wanted where key is not null order by key, id
+    on conflict (key) do update
+    set (job_id, keeps, until) = (
+        select case when over then excluded.job_id else held.job_id end,
+               case when over then excluded.keeps else held.keeps end,
+               case when over then excluded.until else held.until end
+        from (
+            select coalesce(held.until <= penstock.now(), false) or exists (
+                select 1 from penstock.keys_left l where l.job_id = held.job_id and not l.state = any (held.keeps)
+            ) as over
+        ) as o
+    )
+    returning key, job_id
+), made as (
+    insert into penstock.live_jobs (id, task, queue, priority, state, arguments, max_attempts, run_at, enqueued_at, tags,
+                                    unique_key, deadline_at, line, also, in_order, terms)
+    select w.id, w.task, w.queue, w.priority,
+           case when coalesce(w.run_at, penstock.now() + w.delay_ms) > penstock.now() then 'scheduled'
+                when w.line is null then 'available' else 'pending' end,
+           w.arguments, w.max_attempts, coalesce(w.run_at, penstock.now() + w.delay_ms), penstock.now(), w.tags, w.key,
+           coalesce(w.deadline_at, penstock.now() + w.deadline_ms), w.line, w.also, w.line like 'serial:%', w.terms
+    from wanted w left join taken t on t.key = w.key
+    where w.key is null or t.job_id = w.id
+    returning id, task, queue, priority, state, run_at, unique_key, line, also, terms
+), made_ready as (
+    insert into penstock.ready_jobs (queue, rank, id, unique_key)
+    select queue, run_at - priority * cast(60000 as bigint), id, unique_key from made where state = 'available'
+), made_pending as (
+    insert into penstock.pending_jobs (line, rank, id, queue)
+    select line, run_at - priority * cast(60000 as bigint), id, queue from made where state = 'pending'
+), told as (
+    insert into penstock.line_news (line, freed, most, pace_us, gates)
+    select line, 0, (terms ->> 'most')::integer, (terms ->> 'pace_us')::bigint, terms ->> 'gates'
+    from (select distinct on (line) line, terms::json as terms from made where state = 'pending' order by line, id desc) as n
+    union all
+    select also, 0, (terms ->> 'also')::integer, null, null
+    from (
+        select distinct on (also) also, terms::json as terms from made
+        where state = 'pending' and also is not null order by also, id desc
+    ) as n
+), counted as (
+    insert into penstock.count_deltas (queue, task, state, slot, n)
+    select queue, task, state, 0, count(*) from made group by queue, task, state
+)
+select coalesce(t.job_id, w.id), coalesce(t.job_id <> w.id, false)
+from wanted w left join taken t on t.key = w.key
+order by w.position;
+
+-- name: enqueue_keyed
+-- dialect: sqlite
+-- differs: see above; a key that has outlived its period goes first
+update penstock.sequences set value = value + json_array_length(:arguments) where name = 'job';
+delete from penstock.unique_keys where key in (select value from json_each(:keys)) and until <= penstock.now();
+with shape as materialized (
+    select e.key + 1 as place, e.value -> 'keeps' as keeps,
+           coalesce(e.value ->> 'run_at', penstock.now() + (e.value ->> 'delay_ms')) <= penstock.now() as due,
+           penstock.now() + (e.value ->> 'period_ms') as until
+    from json_each(:shapes) e
+), job as materialized (
+    select key, value as place from json_each(:shape)
+), line as materialized (
+    select key, case when value is null then 'available' else 'pending' end as state from json_each(:lines)
+)
+insert into penstock.unique_keys (key, job_id, keeps, until)
+select k.value, (select value from penstock.sequences where name = 'job') - json_array_length(:arguments) + k.key + 1, s.keeps,
+       case when s.due and not exists (select 1 from json_each(s.keeps) e where e.value = line.state)
+            then penstock.now() else s.until end
+from json_each(:keys) k
+join job on job.key = k.key
+join shape s on s.place = job.place
+join line on line.key = k.key
+where k.value is not null
+order by k.key
+on conflict (key) do nothing;
+with shape as materialized (
+    select key + 1 as place, value ->> 'task' as task, value ->> 'queue' as queue, value ->> 'priority' as priority,
+           value ->> 'max_attempts' as max_attempts, value -> 'tags' as tags,
+           coalesce(value ->> 'run_at', penstock.now() + (value ->> 'delay_ms')) as run_at,
+           coalesce(value ->> 'deadline_at', penstock.now() + (value ->> 'deadline_ms')) as deadline_at
+    from json_each(:shapes)
+), job as materialized (
+    select key, value as place from json_each(:shape)
+), wanted as materialized (
+    select key, value as unique_key from json_each(:keys)
+), line as materialized (
+    select key, value as line from json_each(:lines)
+), also as materialized (
+    select key, value as also from json_each(:alsos)
+), term as materialized (
+    select key, value as terms from json_each(:terms)
+)
+insert into penstock.live_jobs (id, task, queue, priority, state, arguments, max_attempts, run_at, enqueued_at, tags,
+                                unique_key, deadline_at, line, also, in_order, terms)
+select (select value from penstock.sequences where name = 'job') - json_array_length(:arguments) + a.key + 1,
+       s.task, s.queue, s.priority,
+       case when s.run_at > penstock.now() then 'scheduled' when line.line is null then 'available' else 'pending' end,
+       a.value, s.max_attempts, s.run_at, penstock.now(), s.tags, w.unique_key, s.deadline_at, line.line, also.also,
+       line.line like 'serial:%', term.terms
+from json_each(:arguments) a
+join job on job.key = a.key
+join shape s on s.place = job.place
+join wanted w on w.key = a.key
+join line on line.key = a.key
+join also on also.key = a.key
+join term on term.key = a.key
+left join penstock.unique_keys u on u.key = w.unique_key
+where w.unique_key is null
+   or u.job_id = (select value from penstock.sequences where name = 'job') - json_array_length(:arguments) + a.key + 1
+order by a.key;
+insert into penstock.count_deltas (queue, task, state, slot, n)
+select queue, task, state, 0, count(*) from penstock.live_jobs
+where id > (select value from penstock.sequences where name = 'job') - json_array_length(:arguments)
+group by queue, task, state;
+insert into penstock.ready_jobs (queue, rank, id, unique_key)
+select queue, run_at - priority * 60000, id, unique_key from penstock.live_jobs
+where id > (select value from penstock.sequences where name = 'job') - json_array_length(:arguments) and state = 'available';
+insert into penstock.line_news (line, freed, most, pace_us, gates)
+select line, 0, terms ->> 'most', terms ->> 'pace_us', terms -> 'gates' from (
+    select line, terms, max(id) from penstock.live_jobs
+    where id > (select value from penstock.sequences where name = 'job') - json_array_length(:arguments) and state = 'pending'
+    group by line
+)
+union all
+select also, 0, terms ->> 'also', null, null from (
+    select also, terms, max(id) from penstock.live_jobs
+    where id > (select value from penstock.sequences where name = 'job') - json_array_length(:arguments) and state = 'pending'
+      and also is not null
+    group by also
+);
+insert into penstock.pending_jobs (line, rank, id, queue)
+select line, run_at - priority * 60000, id, queue from penstock.live_jobs
+where id > (select value from penstock.sequences where name = 'job') - json_array_length(:arguments) and state = 'pending';
+select coalesce(u.job_id, (select value from penstock.sequences where name = 'job') - json_array_length(:arguments) + k.key + 1),
+       coalesce(u.job_id <> (select value from penstock.sequences where name = 'job') - json_array_length(:arguments) + k.key + 1, false)
+from json_each(:keys) k
+left join penstock.unique_keys u on u.key = k.value
+order by k.key;
+
+-- name: places_are_kept
+select exists (select 1 from penstock.kept_places);
+
+-- name: places_lost
+-- dialect: postgres
+-- differs: one statement with several writes
+-- The places of jobs that were settled before they ran, and of which nobody will say how they ended.
+with lost as (
+    delete from penstock.kept_places k
+    where not exists (select 1 from penstock.leases l where l.id = k.lease)
+    returning line, also
+)
+insert into penstock.line_news (line, freed)
+select place, count(*) from (
+    select line as place from lost
+    union all
+    select also from lost where also is not null
+) as p
+group by place
+returning line;
+
+-- name: places_lost
+-- dialect: sqlite
+-- differs: several statements in one transaction
+insert into penstock.line_news (line, freed)
+select place, count(*) from (
+    select line as place, lease from penstock.kept_places
+    union all
+    select also, lease from penstock.kept_places where also is not null
+) as p
+where not exists (select 1 from penstock.leases l where l.id = p.lease)
+group by place;
+delete from penstock.kept_places
+where not exists (select 1 from penstock.leases l where l.id = penstock.kept_places.lease)
+returning line;
