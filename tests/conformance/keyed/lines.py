@@ -48,6 +48,10 @@ class Lines:
                         f"insert into penstock.count_deltas (queue, task, state, slot, n) values ('{queue}', '{task}',"
                         f" 'pending', 0, -1), ('{queue}', '{task}', 'available', 0, 1) returning 1"):
                 assert self.clock.fetch(sql)
+            for each in (line, also):
+                if each:
+                    self.clock.fetch("insert into penstock.lines (line, kind, room, running)"
+                                     f" values ('{each}', 'job', '{queue}', 1) on conflict do nothing returning 1")
             self.taken.update(each for each in (line, also) if each)
 
     def held(self) -> dict[str, int]:

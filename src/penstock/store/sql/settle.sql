@@ -1,6 +1,8 @@
 -- Settle, and rescue: what an attempt came to, guarded by its lease (see claims.sql).
 -- A caller whose open transaction has met a unique key has locked it, for as long as that takes. Nobody waits for it: what
 -- is to become of that key is noted in `keys_left`, and done by upkeep (`keys_release`).
+-- A keyed job that ends, or waits without its place, frees its places by news (see keyed.sql). Where one has a place there is
+-- a row of its line in `lines`, so where that is empty SQLite need not look for such jobs.
 
 -- name: settle_completed
 -- dialect: postgres
@@ -47,11 +49,8 @@ with s as materialized (
     on conflict do nothing
 ), places as (
     insert into penstock.line_news (line, freed)
-    select place, count(*) from (
-        select line as place from gone where line is not null
-        union all
-        select also from gone where also is not null
-    ) as p
+    select place, count(*) from gone cross join lateral (values (line), (also)) as p (place)
+    where line is not null and place is not null
     group by place
 ), counts as (
     insert into penstock.count_deltas (queue, task, state, slot, n)
@@ -89,10 +88,14 @@ select queue, task, was, 0, -jobs from n union all select queue, task, state, 0,
 insert into penstock.line_news (line, freed)
 select place, count(*) from (
     select j.line as place, e.value as id
-    from json_each(:ids) e cross join penstock.live_jobs j on j.id = e.value where j.line is not null
+    from (select 1 from penstock.lines limit 1) cross join json_each(:ids) e
+    cross join penstock.live_jobs j on j.id = e.value
+    where j.line is not null
     union all
     select j.also, e.value
-    from json_each(:ids) e cross join penstock.live_jobs j on j.id = e.value where j.also is not null
+    from (select 1 from penstock.lines limit 1) cross join json_each(:ids) e
+    cross join penstock.live_jobs j on j.id = e.value
+    where j.also is not null
 ) as p
 cross join penstock.finished_jobs f on f.id = p.id
 group by place;
@@ -213,17 +216,22 @@ select queue, task, was, 0, -jobs from n union all select queue, task, state, 0,
 insert into penstock.line_news (line, freed)
 select place, count(*) from (
     select j.line as place, e.value as id
-    from json_each(:ids) e cross join penstock.live_jobs j on j.id = e.value where j.line is not null
+    from (select 1 from penstock.lines limit 1) cross join json_each(:ids) e
+    cross join penstock.live_jobs j on j.id = e.value
+    where j.line is not null
     union all
     select j.also, e.value
-    from json_each(:ids) e cross join penstock.live_jobs j on j.id = e.value where j.also is not null
+    from (select 1 from penstock.lines limit 1) cross join json_each(:ids) e
+    cross join penstock.live_jobs j on j.id = e.value
+    where j.also is not null
 ) as p
 cross join penstock.finished_jobs f on f.id = p.id
 where f.error_class is not 'AtMostOnce'
 group by place;
 insert into penstock.kept_places (job_id, lease, line, also)
 select f.id, f.lease, f.line, f.also
-from json_each(:ids) e cross join penstock.live_jobs j on j.id = e.value
+from (select 1 from penstock.lines limit 1) cross join json_each(:ids) e
+cross join penstock.live_jobs j on j.id = e.value
 cross join penstock.finished_jobs f on f.id = e.value
 where j.line is not null and f.error_class = 'AtMostOnce';
 update penstock.unique_keys set until = coalesce(until, (
@@ -323,7 +331,8 @@ with s as materialized (
 ), freed as materialized (
     select j.line, j.also
     from s cross join penstock.live_jobs j on j.id = s.id
-    where j.lease < s.lease and j.line is not null and (s.state = 'scheduled' or not j.in_order)
+    where exists (select 1 from penstock.lines)
+      and j.lease < s.lease and j.line is not null and (s.state = 'scheduled' or not j.in_order)
 )
 insert into penstock.line_news (line, freed)
 select place, count(*) from (
