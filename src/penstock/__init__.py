@@ -1,6 +1,6 @@
 """Penstock keeps other people's APIs in step with your database, and runs the rest of your background jobs."""
 
-from penstock.app import Penstock
+from penstock.app import Penstock, Report
 from penstock.domain.errors import PenstockError
 from penstock.domain.jobs import Job, JobState, Retention
 from penstock.domain.limits import Concurrency, Quota, Rate, Window
@@ -18,6 +18,7 @@ __all__ = [
     "PenstockError",
     "Quota",
     "Rate",
+    "Report",
     "Retention",
     "Retry",
     "RetryPolicy",

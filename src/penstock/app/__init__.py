@@ -1,13 +1,13 @@
 """`Penstock`: the composition root. It builds what people declared, and knows which store and rooms serve it."""
 
 from penstock.app.declaring import SYNC_QUEUE
-from penstock.app.serving import Serving
+from penstock.app.draining import Draining, Report
 from penstock.app.using import Using
 
-__all__ = ["SYNC_QUEUE", "Penstock", "Using"]
+__all__ = ["SYNC_QUEUE", "Penstock", "Report", "Using"]
 
 
-class Penstock(Serving):
+class Penstock(Draining):
     """One application's tasks and syncs, and the store that they live in.
 
     `url` is `sqlite:///file.db` or `postgresql://…`; further settings are those of `penstock.config.Settings`.

@@ -19,7 +19,8 @@ from penstock.worker.supervisor import Worker
 from penstock.worker.timebox import TimeBox
 
 _WINDOW_TASK = "penstock.window"
-_DEFAULT_SLOTS, _WINDOW_SLOTS = 10, 4
+WINDOW_SLOTS = 4
+_DEFAULT_SLOTS = 10
 _REST_SECONDS = 0.25
 _REST_BETWEEN_RUNS_SECONDS = 0.01  # where one run at a time is allowed, each waits for the step that admits it
 
@@ -75,7 +76,7 @@ class Serving(Declaring):
         if queues is not None:
             return dict(queues)
         found = {task.queue: _DEFAULT_SLOTS for task in self.tasks.values() if task.queue != SYNC_QUEUE}
-        return {**found, SYNC_QUEUE: _WINDOW_SLOTS} if self.syncs else found
+        return {**found, SYNC_QUEUE: WINDOW_SLOTS} if self.syncs else found
 
     def _serve_run(self, run_id: int) -> None:
         attempt = current.get()

@@ -44,6 +44,7 @@ class Attempt(msgspec.Struct, eq=False, weakref=True):
     """One attempt at a job, under way in this worker. Times are seconds of `time.monotonic()`.
 
     `until` is when it is to end because its host does, by the app's `monotonic`; None where there is no such time.
+    `served` is for how many a report counts it: a window counts for its runs.
     """
 
     job: Claimed
@@ -59,6 +60,7 @@ class Attempt(msgspec.Struct, eq=False, weakref=True):
     on_loop: bool | None = None  # None until it is given to slots
     interrupt: Callable[[], object] | None = None
     tell: Callable[[int, float | None, str | None], object] | None = None
+    served: int = 1
     until: float | None = None
     monotonic: Callable[[], float] = time.monotonic
 

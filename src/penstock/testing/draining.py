@@ -14,14 +14,14 @@ from typing import Any
 
 from penstock.app import SYNC_QUEUE, Penstock
 from penstock.domain.errors import InvalidArguments, JobError
-from penstock.domain.jobs import Claimed, Outcome
-from penstock.events import StaleSettle
+from penstock.domain.jobs import Claimed
 from penstock.queue.attempt import Attempt, Identity
-from penstock.queue.claim import claim_queue, release, settle
+from penstock.queue.claim import claim_queue, release
 from penstock.queue.control import fold_counts
 from penstock.store.port import Transaction
-from penstock.testing.running import FAR, PrivateLoop, Ran, Rehearsal, ends_the_test
+from penstock.testing.running import FAR, Ran, Rehearsal, ends_the_test
 from penstock.worker.delivery import Delivery
+from penstock.worker.inline import PrivateLoop, Registration, outcome_of, settle_here
 
 _LEASE_MS = 3_600_000
 _NEVER_MS = 2**62
@@ -72,7 +72,7 @@ class _Draining:
         self._limit = limit
         self._executor = Rehearsal(app.tasks, app.events, Delivery(app.store))
         self._upkeep = app.upkeep()
-        self._worker_id = 0
+        self._registration = Registration(app.store, "penstock.testing.drain")
         self._ran: list[Ran] = []
 
     def run(self, with_scheduled: bool | timedelta | datetime, with_periodic: bool, raising: bool) -> Drained:
@@ -83,7 +83,7 @@ class _Draining:
             while self._pass(raising) or (until is not None and self._bring_forward(until)):
                 pass
         finally:
-            self._store.write(lambda tx: tx.execute("worker_stop", {"worker_id": self._worker_id}))
+            self._registration.end()
             fold_counts(self._store)
         found = Counter(ran.state for ran in self._ran)
         return Drained(found["completed"], found["retryable"], found["discarded"], found["cancelled"],
@@ -103,7 +103,7 @@ class _Draining:
 
     def _pass(self, raising: bool) -> bool:
         """Stage, dispatch, and run what is available; whether there was anything."""
-        self._renew()
+        self._registration.renew(_LEASE_MS)  # though a test may have moved its clock by days
         self._upkeep.rescue()
         while self._upkeep.stage():
             pass
@@ -111,7 +111,7 @@ class _Draining:
             pass
         before = len(self._ran)
         for queue in self._ready() if self._queues is None else self._queues:
-            while claimed := claim_queue(self._store, self._worker_id, queue, 1):
+            while claimed := claim_queue(self._store, self._registration.worker_id, queue, 1):
                 for job in claimed:
                     self._one(job, raising)
         return len(self._ran) > before
@@ -122,41 +122,21 @@ class _Draining:
     def _ready(self) -> list[str]:
         return [row[0] for row in self._store.read(lambda tx: tx.rows("queues_ready"))]
 
-    def _renew(self) -> None:
-        """Be a worker, as far as the store knows, though a test may have moved its clock by days."""
-        def work(tx: Transaction) -> int:
-            if tx.execute("worker_renew", {"worker_id": self._worker_id, "lease_ms": _LEASE_MS}):
-                return self._worker_id
-            row = tx.row("worker_start", {"name": "penstock.testing.drain", "lease_ms": _LEASE_MS})
-            assert row is not None
-            return int(row[0])
-
-        self._worker_id = self._store.write(work)
-
     def _one(self, job: Claimed, raising: bool) -> None:
         deadline_at = None if job.deadline_ms is None else time.monotonic() + job.deadline_ms / 1000
-        attempt = Attempt(job, Identity(self._worker_id, FAR), Event(), deadline_at, tell=self._tell)
-        if job.stale is not None:
-            outcome = self._executor.stale(attempt)
-        elif self._executor.is_async(job.task):
-            outcome = self.loop.run(self._executor.arun(attempt))
-        else:
-            outcome = self._executor.run(attempt)
+        attempt = Attempt(job, Identity(self._registration.worker_id, FAR), Event(), deadline_at, tell=self._tell)
+        outcome = outcome_of(attempt, self._executor, self.loop)
         ran = self._executor.ran(attempt, outcome)
         if ran.error is not None and ends_the_test(ran.error):
             release(self._store, [(job.id, job.lease)], [job.lease])
             raise ran.error
-        self._settle(outcome)
+        settle_here(self._store, self._app.events, [outcome], [outcome.lease])
         self._ran.append(ran)
         if raising and ran.failed and ran.error is not None:
             raise ran.error
         if len(self._ran) >= self._limit:
             raise JobError(f"drain: expected fewer than {self._limit:,} attempts, got as many, the last of {job.task}:"
                            " a job may enqueue itself for ever; if there are so many, give limit=")
-
-    def _settle(self, outcome: Outcome) -> None:
-        for id in settle(self._store, [] if outcome.written else [outcome], [outcome.lease]):
-            self._app.events.emit(StaleSettle(job_id=id, lease=outcome.lease))
 
     def _tell(self, job_id: int, percent: float | None, note: str | None) -> None:
         columns: dict[str, Any] = {"ids": [job_id], "percents": [percent], "notes": [note]}

@@ -16,7 +16,8 @@ from penstock.domain.errors import JobError, UnknownConnection
 from penstock.domain.jobs import Call, Claimed, Job, Outcome
 from penstock.queue.attempt import Attempt, Identity
 from penstock.store.adapters.recognise import kind_of
-from penstock.testing.running import FAR, PrivateLoop, Ran, Rehearsal, ends_the_test
+from penstock.testing.running import FAR, Ran, Rehearsal, ends_the_test
+from penstock.worker.inline import PrivateLoop
 
 _DEEPEST = 40
 _depth: ContextVar[int] = ContextVar("penstock_inline_depth", default=0)

@@ -1,10 +1,7 @@
 """One attempt in the caller's thread, decided on as a worker does; beside the outcome, what it was decided from."""
 
 import asyncio
-import contextvars
-import threading
-from collections.abc import Callable, Coroutine, Mapping
-from concurrent.futures import Future
+from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from penstock.domain.jobs import Job, Outcome
@@ -83,10 +80,6 @@ class Rehearsal(Executor):
         finally:
             left_open.reset(token)
 
-    def stale(self, attempt: Attempt) -> Outcome:
-        """The outcome of an attempt whose claim says that it need not run any more."""
-        return self._recording.stale(attempt)
-
     def ran(self, attempt: Attempt, outcome: Outcome) -> Ran:
         """What is to be told of an attempt, once."""
         error = self._recording.errors.pop(attempt, None)
@@ -106,41 +99,3 @@ class Rehearsal(Executor):
 def ends_the_test(error: BaseException | None) -> bool:
     """Whether an error is meant for whoever runs the test: Ctrl-C, or a test that fails or skips itself in a task."""
     return not (error is None or isinstance(error, Exception | asyncio.CancelledError | SystemExit | GeneratorExit))
-
-
-class PrivateLoop:
-    """An event loop for `async` tasks, begun when first needed. It works beneath a running loop too: then on a thread
-    that lasts no longer than the call, while the caller waits."""
-
-    def __init__(self) -> None:
-        self._runner = asyncio.Runner(loop_factory=asyncio.new_event_loop)
-
-    def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        context = contextvars.copy_context()
-        return _apart(lambda: self._runner.run(coroutine, context=context))
-
-    def __enter__(self) -> "PrivateLoop":
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        _apart(self._runner.close)
-
-
-def _apart(call: Callable[[], T]) -> T:
-    """Call something that no running loop may be around."""
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return call()
-    future: Future[T] = Future()
-
-    def work() -> None:
-        try:
-            future.set_result(call())
-        except BaseException as error:
-            future.set_exception(error)
-
-    thread = threading.Thread(target=work, name="penstock-apart")
-    thread.start()
-    thread.join()
-    return future.result()

@@ -40,6 +40,10 @@ class Executor:
         task = self._tasks.get(name)
         return task is not None and task.is_async
 
+    def stale(self, attempt: Attempt) -> Outcome:
+        """The outcome of an attempt whose claim says that it need not run any more."""
+        return self._decision.stale(attempt)
+
     def run(self, attempt: Attempt) -> Outcome:
         """Run a `def` task on this thread."""
         job = attempt.job

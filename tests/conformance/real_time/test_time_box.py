@@ -10,18 +10,9 @@ from penstock.domain.errors import Stopping
 from penstock.events import WorkerStopped
 from penstock.worker import Worker
 from tests.clock import Clock
+from tests.conformance.hosts.hours import Hours
 from tests.conformance.workers import DEADLINE_SECONDS, Workers
 from tests.waiting import until
-
-
-class Hours:
-    """A monotonic clock that stands still until it is moved."""
-
-    def __init__(self) -> None:
-        self.seconds = 1000.0
-
-    def __call__(self) -> float:
-        return self.seconds
 
 
 @pytest.fixture
