@@ -1,6 +1,7 @@
 """Penstock keeps other people's APIs in step with your database, and runs the rest of your background jobs."""
 
 from penstock.app import Penstock, Report
+from penstock.domain.alerts import Alert, Alerts
 from penstock.domain.errors import PenstockError
 from penstock.domain.jobs import Job, JobState, Retention
 from penstock.domain.limits import Concurrency, Quota, Rate, Window
@@ -10,6 +11,8 @@ from penstock.domain.unique import Unique
 from penstock.queue.attempt import current_job
 
 __all__ = [
+    "Alert",
+    "Alerts",
     "Cancel",
     "Concurrency",
     "Job",

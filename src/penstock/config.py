@@ -42,6 +42,10 @@ class Settings:
     """After how many attempts that had to be abandoned a worker drains and exits, to be started again."""
     runs_kept_days: float = 30.0
     """How long a finished run is kept; the newest of each subject always is."""
+    alert_webhook: str | None = None
+    """Where alerts are posted to."""
+    alert_secret: str | None = None
+    """What they are signed with there."""
     now: str | None = None
     """The SQL expression for the time; only tests set it."""
 

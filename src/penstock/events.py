@@ -155,6 +155,34 @@ class DeletesWithheld(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class AlertChanged(Event):
+    """An alert began to fire, or recovered. `alert_id` is of this change, under which it is told."""
+
+    alert_id: int
+    kind: str
+    about: str
+    state: str
+    summary: str
+
+    @property
+    def level(self) -> int:
+        return logging.ERROR if self.state == "firing" else logging.INFO
+
+
+@dataclass(frozen=True, slots=True)
+class AlertUntold(Event):
+    """A receiver of alerts failed; it is told again later."""
+
+    alert_id: int
+    receiver: str
+    error: str
+
+    @property
+    def level(self) -> int:
+        return logging.WARNING
+
+
+@dataclass(frozen=True, slots=True)
 class LoopFailed(Event):
     """A step of the control plane failed; it is tried again on its next tick."""
 

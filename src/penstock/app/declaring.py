@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any, ParamSpec, TypeVar, overload
 
-from penstock.app.asking import Asking
+from penstock.app.alerting import Alerting
 from penstock.domain.errors import DeclarationError, UnknownSubject
 from penstock.domain.jobs import Call, Retention
 from penstock.domain.limits import Concurrency, Limit, Window
@@ -30,7 +30,7 @@ S = TypeVar("S", bound=type[Sync[Any]])
 SYNC_QUEUE = "penstock.sync"
 
 
-class Declaring(Asking):
+class Declaring(Alerting):
     """What people declare, and where it is found again."""
 
     @overload

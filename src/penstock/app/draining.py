@@ -74,6 +74,7 @@ class Draining(Serving):
                           lease_seconds=settings.lease_seconds, poll_seconds=settings.poll_seconds,
                           grace_seconds=settings.grace_seconds, patience_seconds=settings.patience_seconds)
             drain.run()
+            self.alert_telling(box.ends_at).step()
             remaining = self._remaining(names)
             out_of_time = self.monotonic() >= box.begin_until
             return Report(drain.served, remaining, self._next_due(remaining, out_of_time))

@@ -6,6 +6,7 @@ from typing import Any
 
 from penstock.admission.dispatcher import Dispatcher
 from penstock.admission.policy import Room
+from penstock.alerts.watch import LOOK_SECONDS
 from penstock.app.declaring import SYNC_QUEUE, Declaring
 from penstock.domain.limits import Window
 from penstock.domain.retry import RetryPolicy
@@ -13,6 +14,7 @@ from penstock.queue.attempt import current
 from penstock.queue.task import Task
 from penstock.schedule.history import History
 from penstock.schedule.periodic import Scheduler
+from penstock.schedule.turn import every
 from penstock.schedule.upkeep import Upkeep
 from penstock.sync.window.serve import serve
 from penstock.worker.supervisor import Worker
@@ -22,6 +24,7 @@ _WINDOW_TASK = "penstock.window"
 WINDOW_SLOTS = 4
 _DEFAULT_SLOTS = 10
 _REST_SECONDS = 0.25
+_PRUNE_SECONDS = 60.0
 _REST_BETWEEN_RUNS_SECONDS = 0.01  # where one run at a time is allowed, each waits for the step that admits it
 
 
@@ -47,7 +50,8 @@ class Serving(Declaring):
         return Worker(self.store, self.tasks, self.events, queues=self.slots(queues),
                       steps={"upkeep": (self.upkeep().step, _REST_SECONDS),
                              "dispatch": (self.dispatcher().step, _REST_BETWEEN_RUNS_SECONDS),
-                             "periodic": (self.scheduler().step, _REST_SECONDS)},
+                             "periodic": (self.scheduler().step, _REST_SECONDS),
+                             **({"alerts": (self.alert_telling().step, _REST_SECONDS)} if self._receivers else {})},
                       lease_seconds=settings.lease_seconds, poll_seconds=settings.poll_seconds,
                       grace_seconds=settings.grace_seconds if grace_seconds is None else grace_seconds,
                       box=box, monotonic=self.monotonic, patience_seconds=settings.patience_seconds,
@@ -57,8 +61,11 @@ class Serving(Declaring):
         """What stages due jobs, rescues those of lost workers and keeps history; every worker runs one."""
         store = self.store.control
         history = History(store, timedelta(days=self.settings.runs_kept_days))
+        watch = self.alert_watch()
+        now_and_then = [every(LOOK_SECONDS, watch.look), every(_PRUNE_SECONDS, watch.prune)]
         return Upkeep(store, self.events, self.settings.poll_seconds,
-                      {name: task.rules.retention for name, task in self.tasks.items()}, also=[history.step])
+                      {name: task.rules.retention for name, task in self.tasks.items()},
+                      also=[history.step, *now_and_then])
 
     def scheduler(self) -> Scheduler:
         """What enqueues periodic tasks at their ticks; every worker runs one, and each tick gives one job."""

@@ -2,6 +2,7 @@
 
 import platform
 import sys
+from datetime import UTC, datetime
 from importlib.metadata import version
 
 import click
@@ -11,7 +12,7 @@ from penstock.app import Penstock
 from penstock.cli.finding import find_app
 from penstock.cli.worker import read_slots
 from penstock.domain.errors import ConfigurationError, StoreError
-from penstock.domain.finding import Finding, Level, fault, ok
+from penstock.domain.finding import Finding, Level, fault, ok, warning
 from penstock.store import health
 from penstock.worker import app_pools
 
@@ -28,7 +29,7 @@ def doctor(context: click.Context, queues: tuple[str, ...], as_json: bool) -> No
     """Check the store, its settings and its clock, and what a worker would find around it. Ends with 1 at a fault."""
     with find_app(context) as app:
         slots = sum(app.slots(read_slots(queues)).values())
-        found = [_versions(), *_store(app), *app_pools.examine(slots)]
+        found = [_versions(), *_store(app), *_alerts(app), *app_pools.examine(slots)]
     worst = max((finding.level for finding in found), key=_ORDER.index)
     if as_json:
         click.echo(msgspec.json.encode({"level": worst, "findings": found}).decode())
@@ -47,6 +48,22 @@ def _store(app: Penstock) -> list[Finding]:
         return health.examine(app.store, app.layer_tables)
     except (StoreError, ConfigurationError) as error:
         return [fault("store", str(error), "")]  # such a message says itself what to do
+
+
+def _alerts(app: Penstock) -> list[Finding]:
+    """What fires; nothing where the store is not fit to be asked, which is a finding of its own."""
+    try:
+        firing = app.alerts()
+    except (StoreError, ConfigurationError):
+        return []
+    if not firing:
+        return [ok("alerts", "none fires")]
+    return [warning("alerts", f"{alert.kind}: {alert.summary}", f"since {_time(alert.since_at)}; see docs/alerts.md")
+            for alert in firing]
+
+
+def _time(at: int) -> str:
+    return f"{datetime.fromtimestamp(at / 1000, UTC):%Y-%m-%d %H:%M:%S}"
 
 
 def _print(found: list[Finding]) -> None:

@@ -1,6 +1,7 @@
 """When it is time for what is done now and then, so that none of it takes more than a small share of the time."""
 
 import time
+from collections.abc import Callable
 
 _SHARE = 20
 
@@ -22,3 +23,15 @@ class Turn:
         if self._due:
             took = time.monotonic() - self._began
             self._next_at = self._began + max(self._every_seconds, took * _SHARE)
+
+
+def every(seconds: float, step: Callable[[], object]) -> Callable[[], None]:
+    """The same step, done when it is its turn."""
+    turn = Turn(seconds)
+
+    def taken() -> None:
+        with turn as due:
+            if due:
+                step()
+
+    return taken

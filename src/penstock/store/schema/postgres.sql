@@ -292,6 +292,7 @@ create index sync_runs_uncounted on penstock.sync_runs (finished_at, id) where f
 create index sync_runs_superseded on penstock.sync_runs (finished_at, id) where superseded;
 create index sync_runs_listed on penstock.sync_runs (sync, status, id);
 create index sync_runs_account on penstock.sync_runs (sync, account, status, id);
+create index sync_runs_waiting on penstock.sync_runs (sync, run_at) where status = 'pending';
 
 create table penstock.run_statistics (
     sync          text not null,
@@ -326,6 +327,39 @@ create index run_statistics_slowest on penstock.run_statistics (sync, kind, p95_
 create index run_statistics_account on penstock.run_statistics (sync, account, kind, p95_ms, name);
 create index run_statistics_failing on penstock.run_statistics (sync, kind, account, streak) where failing > 0;
 create index run_statistics_failed on penstock.run_statistics (finished_at) where failing > 0 and kind = 'subject';
+
+create table penstock.alerts (
+    kind      text not null,
+    about     text not null,
+    since_at  bigint not null,
+    calm_at   bigint,
+    summary   text not null,
+    details   text not null,
+    primary key (kind, about)
+);
+
+create table penstock.alert_news (
+    id          bigint generated always as identity primary key,
+    kind        text not null,
+    about       text not null,
+    state       text not null check (state in ('firing', 'recovered')),
+    since_at    bigint not null,
+    changed_at  bigint not null,
+    summary     text not null,
+    details     text not null,
+    tries       bigint not null default 0,
+    next_at     bigint not null,
+    told_at     bigint
+);
+create index alert_news_due on penstock.alert_news (next_at, id) where told_at is null;
+create index alert_news_name on penstock.alert_news (kind, about, id) where told_at is null;
+create index alert_news_changed on penstock.alert_news (changed_at);
+
+create table penstock.alert_notes (
+    name      text primary key,
+    noted_at  bigint not null,
+    content   text not null
+);
 
 create table penstock.layers (
     layer_table  text primary key,
@@ -422,6 +456,7 @@ create table penstock.approvals (
 );
 create index approvals_scope on penstock.approvals (layer_table, scope);
 create index approvals_expires on penstock.approvals (expires_at);
+create index approvals_asked on penstock.approvals (sync, account) where status = 'asked';
 
 create table penstock.approval_keys (
     approval_id  bigint not null,

@@ -249,6 +249,7 @@ create index penstock_sync_runs_uncounted on penstock_sync_runs (finished_at, id
 create index penstock_sync_runs_superseded on penstock_sync_runs (finished_at, id) where superseded;
 create index penstock_sync_runs_listed on penstock_sync_runs (sync, status, id);
 create index penstock_sync_runs_account on penstock_sync_runs (sync, account, status, id);
+create index penstock_sync_runs_waiting on penstock_sync_runs (sync, run_at) where status = 'pending';
 
 create table penstock_run_statistics (
     sync          text not null,
@@ -283,6 +284,39 @@ create index penstock_run_statistics_slowest on penstock_run_statistics (sync, k
 create index penstock_run_statistics_account on penstock_run_statistics (sync, account, kind, p95_ms, name);
 create index penstock_run_statistics_failing on penstock_run_statistics (sync, kind, account, streak) where failing > 0;
 create index penstock_run_statistics_failed on penstock_run_statistics (finished_at) where failing > 0 and kind = 'subject';
+
+create table penstock_alerts (
+    kind      text not null,
+    about     text not null,
+    since_at  integer not null,
+    calm_at   integer,
+    summary   text not null,
+    details   text not null,
+    primary key (kind, about)
+);
+
+create table penstock_alert_news (
+    id          integer primary key autoincrement,
+    kind        text not null,
+    about       text not null,
+    state       text not null check (state in ('firing', 'recovered')),
+    since_at    integer not null,
+    changed_at  integer not null,
+    summary     text not null,
+    details     text not null,
+    tries       integer not null default 0,
+    next_at     integer not null,
+    told_at     integer
+);
+create index penstock_alert_news_due on penstock_alert_news (next_at, id) where told_at is null;
+create index penstock_alert_news_name on penstock_alert_news (kind, about, id) where told_at is null;
+create index penstock_alert_news_changed on penstock_alert_news (changed_at);
+
+create table penstock_alert_notes (
+    name      text primary key,
+    noted_at  integer not null,
+    content   text not null
+);
 
 create table penstock_layers (
     layer_table  text primary key,
@@ -379,6 +413,7 @@ create table penstock_approvals (
 );
 create index penstock_approvals_scope on penstock_approvals (layer_table, scope);
 create index penstock_approvals_expires on penstock_approvals (expires_at);
+create index penstock_approvals_asked on penstock_approvals (sync, account) where status = 'asked';
 
 create table penstock_approval_keys (
     approval_id  integer not null,
