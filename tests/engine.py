@@ -22,6 +22,8 @@ class Engine:
     app: Penstock
     clock: Clock
     stopping: Any = None
+    until: float | None = None
+    lease_ms: int = 30_000
     worker_id: int = field(init=False)
 
     def __post_init__(self) -> None:
@@ -33,7 +35,7 @@ class Engine:
         self.register()
 
     def register(self) -> None:
-        row = self.app.store.write(lambda tx: tx.row("worker_start", {"name": "test", "lease_ms": 30_000}))
+        row = self.app.store.write(lambda tx: tx.row("worker_start", {"name": "test", "lease_ms": self.lease_ms}))
         assert row is not None
         self.worker_id = row[0]
 
@@ -50,7 +52,8 @@ class Engine:
         return [job.stale for job in sorted(jobs, key=lambda job: job.id)]
 
     def attempt(self, job: Claimed) -> Attempt:
-        return Attempt(job, Identity(self.worker_id, FAR), self.stopping)
+        return Attempt(job, Identity(self.worker_id, FAR), self.stopping, until=self.until,
+                       monotonic=self.app.monotonic)
 
     def execute(self, job: Claimed) -> Outcome:
         """Run an attempt without settling it: what a worker that dies just then has done."""
@@ -67,7 +70,8 @@ class Engine:
 
     def settle_all(self) -> None:
         """Dispatch and serve until nothing more happens at this time."""
-        self.app.store.write(lambda tx: tx.execute("worker_renew", {"worker_id": self.worker_id, "lease_ms": 30_000}))
+        lease = {"worker_id": self.worker_id, "lease_ms": self.lease_ms}
+        self.app.store.write(lambda tx: tx.execute("worker_renew", lease))
         while True:
             self.app.upkeep().step()
             self.dispatch()

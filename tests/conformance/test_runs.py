@@ -194,8 +194,7 @@ def _run_raw(engine: Engine, attempt: Any) -> None:
     """Serve the window without the executor's safety net, as a process that is killed has none."""
     from penstock.sync.window.serve import serve
 
-    run_id = engine.clock.fetch("select id from penstock.sync_runs")[0][0]
-    serve(engine.app.store, engine.app.syncs, engine.app.events, run_id=run_id, job_id=attempt.job.id,
+    serve(engine.app.store, engine.app.syncs, engine.app.events, job_id=attempt.job.id,
           lease=attempt.job.lease, check=attempt.check, remaining=attempt.remaining)
 
 

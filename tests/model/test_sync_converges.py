@@ -83,9 +83,8 @@ class Converges(RuleBasedStateMachine):
         for job in self.engine.claim():
             getattr(self.directory, remote).lost = KeyboardInterrupt()
             attempt = self.engine.attempt(job)
-            [(run_id,)] = self.clock.fetch(f"select id from penstock.sync_runs where job_id = {job.id}")
             try:
-                serve(self.app.store, self.app.syncs, self.app.events, run_id=run_id, job_id=job.id, lease=job.lease,
+                serve(self.app.store, self.app.syncs, self.app.events, job_id=job.id, lease=job.lease,
                       check=attempt.check, remaining=attempt.remaining)
                 settle(self.app.store, [self.engine.execute(job)])
             except (KeyboardInterrupt, StaleLease):

@@ -16,6 +16,7 @@ from penstock.schedule.history import History
 from penstock.schedule.periodic import Scheduler
 from penstock.schedule.turn import every
 from penstock.schedule.upkeep import Upkeep
+from penstock.sync.serving.snapshots import Snapshots
 from penstock.sync.window.serve import serve
 from penstock.worker.supervisor import Worker
 from penstock.worker.timebox import TimeBox
@@ -33,6 +34,7 @@ class Serving(Declaring):
 
     def __init__(self, url: str | None = None, **settings: Any) -> None:
         super().__init__(url, **settings)
+        self._snapshots = Snapshots()
         self._window: Task[[int], None] = self.task(
             name=_WINDOW_TASK, queue=SYNC_QUEUE, retry=RetryPolicy(max_attempts=10))(self._serve_run)
 
@@ -86,6 +88,7 @@ class Serving(Declaring):
         return {**found, SYNC_QUEUE: WINDOW_SLOTS} if self.syncs else found
 
     def _serve_run(self, run_id: int) -> None:
+        """Serve the run that the job was admitted for; which that is, its row says as well."""
         attempt = current.get()
-        serve(self.store, self.syncs, self.events, run_id=run_id, job_id=attempt.job.id, lease=attempt.job.lease,
-              check=attempt.check, remaining=attempt.remaining)
+        serve(self.store, self.syncs, self.events, job_id=attempt.job.id, lease=attempt.job.lease, check=attempt.check,
+              remaining=attempt.remaining, until=attempt.until, monotonic=self.monotonic, snapshots=self._snapshots)

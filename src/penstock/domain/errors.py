@@ -27,12 +27,14 @@
     │   ├── UnknownApproval           an answer to a question about withheld deletes that is not open
     │   ├── PlanRefused               a plan that cannot be applied as it is, or at all
     │   ├── SourceError               the source could not be read
+    │   │   └── LoaderFailed          `load` of a sync or of its snapshot failed; costs the run no attempt
     │   └── DestinationError          a whole call failed; raised by verbs
     │       ├── Refused               it was refused for what is in it; it is split until the bad record is alone
     │       ├── Throttled             it was refused for its rate; nothing was carried out
     │       └── Unavailable           it could not be made, or its answer was lost
     │           └── StillInDoubt      creates were not found, and it is too early to believe that they are absent
     ├── Stopping                      the worker was asked to stop; the work goes on elsewhere
+    │   └── OutOfTime                 the window's time is used up; the run goes on in a later one
     └── StaleLease                    somebody else owns this work now; what it would have written is dropped
 
 A message says what was expected, what was got, and what to do next.
@@ -161,6 +163,17 @@ class SourceError(SyncError):
     """The source could not be read; what was read so far proves nothing about what is absent."""
 
 
+class LoaderFailed(SourceError):
+    """`load` of a sync, or of its snapshot, failed. The run keeps its place and tries again later, at no attempt.
+
+    `shared`: it was the snapshot's, which other runs need as well.
+    """
+
+    def __init__(self, message: str, *, shared: bool = False) -> None:
+        self.shared = shared
+        super().__init__(message)
+
+
 class DestinationError(SyncError):
     """A whole call to the destination failed; a verb raises it.
 
@@ -225,6 +238,10 @@ class Stopping(PenstockError):
     """
 
     outcomes: Sequence[object] = ()
+
+
+class OutOfTime(Stopping):
+    """What is to be done next cannot end within its window; the run goes on in a later one, at no attempt."""
 
 
 class StaleLease(PenstockError):

@@ -22,9 +22,8 @@ def killed(engine: Post) -> None:
     engine.dispatch()
     [job] = engine.claim()
     attempt = engine.attempt(job)
-    [(run_id,)] = engine.clock.fetch(f"select id from penstock.sync_runs where job_id = {job.id}")
     with pytest.raises(KeyboardInterrupt):
-        serve(engine.app.store, engine.app.syncs, engine.app.events, run_id=run_id, job_id=job.id, lease=job.lease,
+        serve(engine.app.store, engine.app.syncs, engine.app.events, job_id=job.id, lease=job.lease,
               check=attempt.check, remaining=attempt.remaining)
     engine.clock.advance(31)
     engine.app.upkeep().step()

@@ -282,7 +282,8 @@ create table penstock.sync_runs (
     options       text not null default '',
     permits       bigint not null default 0,
     limited_ms    bigint not null default 0,
-    superseded    boolean
+    superseded    boolean,
+    took_ms       bigint not null default 0
 );
 create unique index sync_runs_live on penstock.sync_runs (sync, subject) where status in ('pending', 'running');
 create index sync_runs_pending on penstock.sync_runs (sync, account, priority desc, id) where status = 'pending';
@@ -327,6 +328,29 @@ create index run_statistics_slowest on penstock.run_statistics (sync, kind, p95_
 create index run_statistics_account on penstock.run_statistics (sync, account, kind, p95_ms, name);
 create index run_statistics_failing on penstock.run_statistics (sync, kind, account, streak) where failing > 0;
 create index run_statistics_failed on penstock.run_statistics (finished_at) where failing > 0 and kind = 'subject';
+create index sync_runs_rank on penstock.sync_runs (sync, account, (requested_at - priority * cast(60000 as bigint)), id)
+    where status = 'pending';
+
+create table penstock.sync_windows (
+    id           bigint generated always as identity primary key,
+    sync         text not null,
+    account      text not null,
+    job_id       bigint not null,
+    began_at     bigint not null,
+    ended_at     bigint,
+    total_ms     bigint,
+    headroom_ms  bigint,
+    served       integer not null default 0,
+    failed       integer not null default 0,
+    put_back     integer not null default 0,
+    skipped      integer not null default 0,
+    used_ms      bigint,
+    unused_ms    bigint,
+    ended_by     text,
+    steps        text
+);
+create index sync_windows_sync on penstock.sync_windows (sync, id);
+create index sync_windows_open on penstock.sync_windows (job_id) where ended_at is null;
 
 create table penstock.alerts (
     kind      text not null,

@@ -239,7 +239,8 @@ create table penstock_sync_runs (
     options       text not null default '',
     permits       integer not null default 0,
     limited_ms    integer not null default 0,
-    superseded    integer
+    superseded    integer,
+    took_ms       integer not null default 0
 );
 create unique index penstock_sync_runs_live on penstock_sync_runs (sync, subject) where status in ('pending', 'running');
 create index penstock_sync_runs_pending on penstock_sync_runs (sync, account, priority desc, id) where status = 'pending';
@@ -284,6 +285,29 @@ create index penstock_run_statistics_slowest on penstock_run_statistics (sync, k
 create index penstock_run_statistics_account on penstock_run_statistics (sync, account, kind, p95_ms, name);
 create index penstock_run_statistics_failing on penstock_run_statistics (sync, kind, account, streak) where failing > 0;
 create index penstock_run_statistics_failed on penstock_run_statistics (finished_at) where failing > 0 and kind = 'subject';
+create index penstock_sync_runs_rank on penstock_sync_runs (sync, account, (requested_at - priority * cast(60000 as bigint)), id)
+    where status = 'pending';
+
+create table penstock_sync_windows (
+    id           integer primary key autoincrement,
+    sync         text not null,
+    account      text not null,
+    job_id       integer not null,
+    began_at     integer not null,
+    ended_at     integer,
+    total_ms     integer,
+    headroom_ms  integer,
+    served       integer not null default 0,
+    failed       integer not null default 0,
+    put_back     integer not null default 0,
+    skipped      integer not null default 0,
+    used_ms      integer,
+    unused_ms    integer,
+    ended_by     text,
+    steps        text
+);
+create index penstock_sync_windows_sync on penstock_sync_windows (sync, id);
+create index penstock_sync_windows_open on penstock_sync_windows (job_id) where ended_at is null;
 
 create table penstock_alerts (
     kind      text not null,

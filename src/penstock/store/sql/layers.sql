@@ -377,3 +377,15 @@ delete from penstock.sync_reads where layer_table = :layer_table and subject = :
 
 -- name: reads_completed
 select subject, began_at from penstock.sync_reads where layer_table = :layer_table and scope = :scope;
+
+-- name: rows_changed_since
+-- dialect: postgres
+-- differs: each dialect takes an array in its own way
+select key from penstock.layer
+where scope = :scope and key = any (:keys) and changed_at >= :since and status <> 'observed';
+
+-- name: rows_changed_since
+-- dialect: sqlite
+-- differs: each dialect takes an array in its own way
+select key from penstock.layer
+where scope = :scope and key in (select value from json_each(:keys)) and changed_at >= :since and status <> 'observed';

@@ -117,10 +117,11 @@ where status = 'running' and not exists (
 returning id, sync, subject;
 
 -- name: run_start
+-- The run that the job of a window was admitted for, or that it had come to when its worker died.
 update penstock.sync_runs
 set lease = :lease, started_at = coalesce(started_at, penstock.now()), attempt = attempt + 1
-where id = :id and status = 'running' and job_id = :job_id and (lease is null or lease < :lease)
-returning sync, subject, account, size, attempt, options, created + updated + deleted as written;
+where status = 'running' and job_id = :job_id and (lease is null or lease < :lease)
+returning id, sync, subject, account, size, attempt, options, cursor, created + updated + deleted as written;
 
 -- name: run_progress
 update penstock.sync_runs
@@ -131,7 +132,8 @@ where id = :id and lease = :lease and status = 'running';
 
 -- name: run_finish
 update penstock.sync_runs
-set status = :status, finished_at = penstock.now(), lease = null, error_class = :error_class, error = :error
+set status = :status, finished_at = penstock.now(), lease = null, error_class = :error_class, error = :error,
+    took_ms = took_ms + :took_ms
 where id = :id and lease = :lease and status = 'running';
 
 -- name: run_written
@@ -140,7 +142,7 @@ select created + updated + deleted as written, penstock.now() - started_at as ta
 -- name: run_release
 update penstock.sync_runs
 set status = 'pending', lease = null, job_id = null, run_at = penstock.now() + :delay_ms,
-    attempt = :attempt, error_class = :error_class, error = :error
+    attempt = :attempt, error_class = :error_class, error = :error, cursor = :cursor, took_ms = took_ms + :took_ms
 where id = :id and lease = :lease and status = 'running';
 
 -- name: run_withheld

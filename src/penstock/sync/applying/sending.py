@@ -48,7 +48,7 @@ class Sender:
         while waiting:
             part = waiting.pop()
             try:
-                self._run.check()
+                self._verbs.check(self._layer, verb)
             except StaleLease:
                 raise
             except Exception:

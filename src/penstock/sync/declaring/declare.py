@@ -52,6 +52,8 @@ class Layer(Generic[R]):
     payloads, counted as canonical JSON with the remote ids of parent and references: leave room for what is wrapped
     around them. A record that alone is larger is not sent; it fails as `too_large`.
 
+    `consistency_lag` is for how long a read may not show yet what was written here; see docs/windows.md.
+
     `guard` says from how many on deletes are withheld until a person approves them. `prune_unmanaged` deletes also what
     was only ever observed at the destination, where the source does not have it. See docs/deleting.md.
     """
@@ -74,6 +76,7 @@ class Layer(Generic[R]):
     idempotency_keys: ClassVar[bool] = False
     duplicates_possible: ClassVar[bool] = False
     in_doubt_delay: ClassVar[timedelta] = timedelta(seconds=30)
+    consistency_lag: ClassVar[timedelta] = timedelta(0)
     rate_codes: ClassVar[Collection[str]] = ()
     parent: ClassVar[Reference | None] = None
     references: ClassVar[list[Reference]] = []
@@ -110,7 +113,11 @@ class SyncOptions:
 
 
 class Sync(Generic[S]):
-    """A sync: which layers, for which subjects, over which connection. The type of what `load` gives is `S`."""
+    """A sync: which layers, for which subjects, over which connection. The type of what `load` gives is `S`.
+
+    It may have `load(key)`, which gives a subject afresh, or None where it is gone; and a `snapshot`, a class whose
+    `load()` gives what all subjects share (see docs/windows.md).
+    """
 
     layers: ClassVar[list[type[Layer[Any]]]] = []
     snapshot: ClassVar[Any] = None

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
 from penstock.domain.records import Calls, Change, Complete, Outcome, Subject
+from penstock.sync.declaring.shared import Shared
+from penstock.sync.declaring.time_left import TimeLeft
 
 
 def _for_ever() -> float:
@@ -32,22 +34,31 @@ def _none_held(remote_ids: Sequence[str]) -> Collection[str]:
 class Run:
     """What user code sees of the run that it works for.
 
-    `client` is what the sync's `connect(account)` gave. `deadline` is in seconds of `time.monotonic()`, or None.
+    `client` is what the sync's `connect(account)` gave, `snapshot` what `load` of the sync's snapshot gave. `deadline`
+    is when its window ends, in seconds of `time.monotonic()`, or None. `gone`: `load` says that there is no such
+    subject any more.
     `calls` counts the requests to the destination; a connector's client adds to it. `held(remote_ids)` gives those
     that rows of the layer at work hold already, so that a verb adopts nothing that is another record's.
-    `check()` raises where the run has to stop. `remaining()` is for how many seconds the run's lease surely holds: a
-    call that outlasts it could be carried out after another worker has looked for what it made, so a client gives
-    up its calls before that.
+    `check()` raises where the run has to stop. `remaining()` is for how many seconds the run's lease surely holds, and
+    its window lasts: a call that outlasts the lease could be carried out after another worker has looked for what it
+    made, so a client gives up its calls before that.
     """
 
     subject: Subject
     client: Any = None
-    snapshot: Any = None
     deadline: float | None = None
     calls: Calls = field(default_factory=Calls)
     check: Callable[[], None] = _never
     remaining: Callable[[], float] = _for_ever
     held: Callable[[Sequence[str]], Collection[str]] = _none_held
+    gone: bool = False
+    shared: Shared = field(default_factory=Shared)
+    time: TimeLeft = field(default_factory=TimeLeft)
+
+    @property
+    def snapshot(self) -> Any:
+        """What the sync's snapshot holds; None where it declares none. See docs/windows.md."""
+        return self.shared.read()
 
     @property
     def account(self) -> str:

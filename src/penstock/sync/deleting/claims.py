@@ -36,6 +36,7 @@ class Claims:
         assert row is not None
         self._began_at: int = row[0]
         self._read = False
+        self._gone = False
 
     def settle(self, plan: LayerPlan) -> None:
         """After the layer's creates and updates: claim what the source has, drop what it surely has no more.
@@ -50,7 +51,7 @@ class Claims:
         claimed = Bits()
         for ids in self._claimed():
             claimed.add(ids)
-        if len(claimed) and not plan.counts.read:
+        if len(claimed) and not plan.counts.read and not plan.gone:
             return  # a source that is suddenly empty proves nothing
         for ids in _batches(plan.seen - claimed):
             self._write([("claims_add", ids), ("rows_claim", ids)])
@@ -58,12 +59,12 @@ class Claims:
             return
         for ids in _batches(claimed - plan.seen):
             self._write([("claims_lock", None), ("claims_drop", ids), ("rows_unclaim", ids)])
-        self._read = True
+        self._read, self._gone = True, plan.gone
 
     def completed(self) -> None:
         """Let this read count for the rows that subjects share: it was whole, and what it lacks is believed."""
         if self._read:
-            self._write([("read_completed", None)])
+            self._write([("read_forget" if self._gone else "read_completed", None)])
 
     def absent(self, plan: LayerPlan, subjects: Callable[[], Iterable[str]]) -> None:
         """Lay deletes of the rows that nobody has claimed since before every subject's last complete read began.
@@ -71,7 +72,7 @@ class Claims:
         A run whose own read proves nothing lays none: who left every subject may just have come to this one. What this
         read has seen stays, though a plan does not claim it.
         """
-        if not plan.complete or not plan.counts.read:
+        if not plan.complete or not (plan.counts.read or plan.gone):
             return
         prunes = prunes_unmanaged(plan)
         if not self._any_unclaimed(prunes):

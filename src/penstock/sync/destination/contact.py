@@ -29,7 +29,8 @@ def make_contacts(layers: Iterable[LayerDefinition], run: Run, verbs: Verbs, sta
     for layer in layers:
         state = states[layer.name]
         if is_due(layer, state):
-            _contact(layer, run, verbs, state)
+            with run.time.apart():
+                _contact(layer, run, verbs, state)
 
 
 def _contact(layer: LayerDefinition, run: Run, verbs: Verbs, state: LayerState) -> None:

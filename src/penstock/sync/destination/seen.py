@@ -37,9 +37,10 @@ def read_pages(layer: LayerDefinition, run: Run, verbs: Verbs) -> Iterator[list[
     calls, counting, before, count = run.calls, not counts_itself(layer), run.calls.read, 0
     pages = raw_pages(verbs.finish(read(run)), verbs)
     while True:
-        run.check()
+        verbs.check(layer, "read")
         try:
-            page = next(pages)
+            with run.time.step(f"{layer.name}.read", lambda: calls.read):
+                page = next(pages)
         except StopIteration as stop:
             if counting and count == 0 and calls.read == before:
                 calls.read += 1
@@ -52,6 +53,7 @@ def read_pages(layer: LayerDefinition, run: Run, verbs: Verbs) -> Iterator[list[
             calls.read += 1
         before = calls.read
         count += len(page)
+        run.time.read += len(page)
         yield [_seen(layer, each) for each in page]
 
 

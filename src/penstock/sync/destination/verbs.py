@@ -36,18 +36,26 @@ class Verbs:
         assert verb is not None, f"{layer.name} was declared without {name}"
         before = self._run.calls.write
         try:
-            answer = self.finish(verb(changes, self._run))
+            with self._run.time.step(f"{layer.name}.{name}", lambda: self._run.calls.write):
+                answer = self.finish(verb(changes, self._run))
         finally:
             if self._run.calls.write == before and not counts_itself(layer):
                 self._run.calls.write += 1
         return _outcomes(f"{layer.name}.{name}", answer, changes)
+
+    def check(self, layer: LayerDefinition, name: str) -> None:
+        """Raise what `run.check` raises, and `OutOfTime` where such a call is not likely to end within the window."""
+        self._run.check()
+        self._run.time.begin(f"{layer.name}.{name}")
 
     def find(self, layer: LayerDefinition, values: Sequence[str]) -> dict[str, list[str]]:
         """The remote ids that the destination has for values of the layer's `match`, else for its keys."""
         verb = layer.verb("find")
         assert verb is not None
         before = self._run.calls.read
-        found: Mapping[str, Any] = self.finish(verb(list(values), self._run)) or {}
+        self.check(layer, "find")
+        with self._run.time.step(f"{layer.name}.find", lambda: self._run.calls.read):
+            found: Mapping[str, Any] = self.finish(verb(list(values), self._run)) or {}
         if self._run.calls.read == before and not counts_itself(layer):
             self._run.calls.read += 1
         return {value: [ids] if isinstance(ids, str) else [str(id) for id in ids] if isinstance(ids, list | tuple)
@@ -58,7 +66,9 @@ class Verbs:
         verb = layer.verb("fetch")
         assert verb is not None
         before = self._run.calls.read
-        held = self.finish(verb(list(remote_ids), self._run)) or {}
+        self.check(layer, "fetch")
+        with self._run.time.step(f"{layer.name}.fetch", lambda: self._run.calls.read):
+            held = self.finish(verb(list(remote_ids), self._run)) or {}
         if self._run.calls.read == before and not counts_itself(layer):
             self._run.calls.read += 1
         if not isinstance(held, Mapping):

@@ -54,6 +54,9 @@ def plan_layer(layer: LayerDefinition, run: Run, state: LayerState, states: Mapp
 
 
 def _read(plan: LayerPlan, run: Run, links: Links, pile: Pile, before: Before | None) -> None:
+    if run.gone:
+        _read_nothing(plan, run)
+        return
     increment = None if plan.whole else find_increment(plan.layer, plan.state, run)
     buckets = None if increment or plan.whole else find_buckets(plan.layer, plan.state, run)
     whole = True
@@ -78,6 +81,16 @@ def _read(plan: LayerPlan, run: Run, links: Links, pile: Pile, before: Before | 
         plan.proven = True  # there are as many rows as records, so nothing is absent
     elif plan.counts.read:
         lay_absent(plan)
+
+
+def _read_nothing(plan: LayerPlan, run: Run) -> None:
+    """Of a subject that is gone nothing is left: that is a whole read, which no source has to prove."""
+    plan.gone = plan.complete = True
+    if plan.layer.on_delete != "keep" and not plan.layer.account_scoped:
+        lay_absent(plan)
+    if plan.state.fenced:  # if it comes back, nothing that was told of its source is true
+        for name in ("buckets_remove", "cursor_remove"):
+            plan.state.note(name, {"subject": run.subject.key})
 
 
 def _read_pages(plan: LayerPlan, run: Run, links: Links, pile: Pile, before: Before | None,

@@ -23,6 +23,8 @@ ADOPT = "adopt"
 MATCH, MATCHED, AMBIGUOUS = "match", "matched", "ambiguous"
 NEVER_SENT = b""
 """Tried, of a record in doubt: it was not sent, since it is not clear which of those at the destination it is."""
+NEWER = "newer"
+"""Kind of what changed since the snapshot that the source looked at: see sync/planning/newer.py."""
 _MOST_PROBLEMS = 5
 
 
@@ -104,7 +106,8 @@ class LayerPlan:
     be saved once creates and updates have their outcomes. `proven` says that what is absent from the source was told
     apart, be it nothing. `whole`: all of the source is to be read, also where it could tell that it did not change.
     `read_since` is of a layer that subjects share: all of them were last read whole no earlier. `matches` is of a layer
-    whose destination can be read, and `unread` says that it is yet to be, before anything is sent.
+    whose destination can be read, and `unread` says that it is yet to be, before anything is sent. `gone`: there is no
+    such subject any more, so that all it had is absent.
     """
 
     layer: LayerDefinition
@@ -123,6 +126,7 @@ class LayerPlan:
     whole: bool = False
     matches: "Matcher | None" = None
     unread: bool = False
+    gone: bool = False
 
     def problem(self, text: str) -> None:
         """Keep the first few things that are wrong with the source, for the run's message."""
@@ -134,7 +138,7 @@ class LayerPlan:
         kinds = self.spool.counts()
         return {"create": kinds.get("create", 0), "update": kinds.get("update", 0) + kinds.get(MATCH, 0),
                 "delete": kinds.get("delete", 0),
-                "skip": self.counts.skipped + sum(kinds.get(kind, 0) for kind in ("rebase", ADOPT, MATCHED)),
+                "skip": self.counts.skipped + sum(kinds.get(kind, 0) for kind in ("rebase", ADOPT, MATCHED, NEWER)),
                 "blocked": kinds.get("blocked", 0),
                 "failed": self.counts.failed + sum(kinds.get(kind, 0)
                                                    for kind in ("failed", "duplicate", WAITING, AMBIGUOUS))}

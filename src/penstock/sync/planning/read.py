@@ -37,9 +37,8 @@ def pages(layer: LayerDefinition, run: Run, size: int = PAGE) -> Generator[Page,
     count = 0
     try:
         while True:
-            run.check()
             try:
-                page = next(raw)
+                page = _next(layer, run, raw)
             except StopIteration as stop:
                 return _proof(layer, stop.value, count)
             count += len(page)
@@ -53,9 +52,8 @@ def changed_pages(layer: LayerDefinition, run: Run, since: Any, size: int = PAGE
     raw = _paged(layer.layer.changed_since(since, run), size)  # type: ignore[attr-defined]
     try:
         while True:
-            run.check()
             try:
-                page = next(raw)
+                page = _next(layer, run, raw)
             except StopIteration as stop:
                 if stop.value is None or isinstance(stop.value, Complete):
                     raise SourceError(f"{layer.name}: expected changed_since to return the next cursor, got"
@@ -71,11 +69,30 @@ def bucket_pages(layer: LayerDefinition, run: Run, bounds: list[str], spans: Seq
     """The records of some spans of buckets of a layer's source, each page with the number of its span's first."""
     raw = layer.layer.source.bucket_pages(run, size, bounds, spans)
     try:
-        for number, page in raw:
-            run.check()
+        while True:
+            try:
+                number, page = _stepped(layer, run, raw)
+            except StopIteration:
+                return
+            run.time.read += len(page)
             yield number, _typed(page, layer.record_type)
     finally:
         raw.close()
+
+
+def _next(layer: LayerDefinition, run: Run, raw: Iterator[Page]) -> Page:
+    page: Page = _stepped(layer, run, raw)
+    run.time.read += len(page)
+    return page
+
+
+def _stepped(layer: LayerDefinition, run: Run, raw: Iterator[Any]) -> Any:
+    """What comes next, if there is time for it."""
+    run.check()
+    name = f"{layer.name} source"
+    run.time.begin(name)
+    with run.time.step(name):
+        return next(raw)
 
 
 def _proof(layer: LayerDefinition, value: Any, count: int) -> Complete | None:

@@ -16,6 +16,7 @@ from penstock.sync.deleting.claims import Claims
 from penstock.sync.deleting.withhold import Withholding
 from penstock.sync.destination.contact import make_contacts
 from penstock.sync.destination.verbs import Verbs
+from penstock.sync.planning.newer import spare_newer
 from penstock.sync.planning.plan import LayerPlan
 from penstock.sync.restricting.bound import binding
 from penstock.sync.restricting.restrict import plan_restricted, restricted
@@ -28,7 +29,8 @@ def serve_layers(store: Store, events: Events, definition: SyncDefinition, run: 
     """Plan and apply layer after layer, then delete in reverse.
 
     Return what is to be said, by the error class that it gives the run, the gravest first: what moved since the plan to
-    which it is bound was made, what is wrong with the source, and what was not deleted, and why.
+    which it is bound was made, what is wrong with the source, what was not deleted, and why, and what is newer than
+    the snapshot.
     """
     subject = run.subject
     with ExitStack() as stack:
@@ -45,12 +47,15 @@ def serve_layers(store: Store, events: Events, definition: SyncDefinition, run: 
         served: list[tuple[LayerPlan, Applier]] = []
         shared: list[Claims] = []
         make_contacts(definition.layers, run, verbs, states)
+        spared: list[str] = []
         for layer in definition.layers:
             claims: Claims | None = None
+            run.shared.used = False
             if layer.account_scoped and options.keys(layer.name) is None:
                 claims = Claims(store, layer.table, subject.account, subject.key, fence)
             plan = bound.plan(layer, run, states) if bound else plan_restricted(layer, run, states, options)
             stack.callback(plan.spool.close)
+            newer = 0 if run.shared.dated is None else spare_newer(plan, run.shared.dated)
             withholding.void(plan)
             applier = Applier(plan, run, verbs)
             applier.upserts()
@@ -59,6 +64,11 @@ def serve_layers(store: Store, events: Events, definition: SyncDefinition, run: 
                 shared.append(claims)
                 if layer.on_delete != "keep":
                     claims.absent(plan, lambda: beside(definition, subject))
+                    if run.shared.dated is not None:
+                        newer += spare_newer(plan, run.shared.dated)
+            if newer:
+                spared.append(f"{layer.name}: {newer:,} records changed since the snapshot was taken that its source"
+                              " looked at; they are left to a later run")
             served.append((plan, applier))
         removals = withholding.decide([plan for plan, _ in served])
         if withholding.believed():
@@ -72,4 +82,4 @@ def serve_layers(store: Store, events: Events, definition: SyncDefinition, run: 
         wait_for_doubts([plan for plan, _ in served])
         return {"PlanMoved": bound.messages() if bound else [],
                 "SourceProblems": [problem for plan, _ in served for problem in plan.problems],
-                "DeletesWithheld": withholding.messages()}
+                "DeletesWithheld": withholding.messages(), "SnapshotOlder": spared}

@@ -5,7 +5,7 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from typing import Any
 
-from penstock.domain.errors import UnknownSubject
+from penstock.domain.errors import LoaderFailed, StaleLease, Stopping
 from penstock.domain.options import RunOptions
 from penstock.domain.records import Subject
 from penstock.store.port import Store
@@ -17,19 +17,39 @@ from penstock.sync.state.layer import LayerState
 from penstock.sync.state.shapes import Shapes
 
 
+def loaded(definition: SyncDefinition, subject: Subject) -> Run:
+    """A run of a subject that is loaded afresh, and is connected to nothing. Raises `LoaderFailed`.
+
+    Where `load` gives None the subject is gone, and the run has nothing to read.
+    """
+    load = getattr(definition.sync, "load", None)
+    if load is None:
+        return Run(subject)
+    try:
+        value = load(subject.key)
+    except (StaleLease, Stopping):
+        raise
+    except Exception as error:
+        raise LoaderFailed(f"{definition.name}: load({subject.key!r}) failed: {type(error).__name__}: {error}; the run"
+                           " tries again later") from error
+    return Run(subject, gone=True) if value is None else Run(replace(subject, value=value))
+
+
+@contextmanager
+def connected(definition: SyncDefinition, account: str) -> Iterator[Any]:
+    """The client of an account, until it is closed."""
+    client: Any = definition.sync.connect(account)
+    with (client if hasattr(client, "__enter__") else nullcontext(client)) as entered:
+        yield entered
+
+
 @contextmanager
 def opened(definition: SyncDefinition, subject: Subject) -> Iterator[Run]:
-    """The run as user code sees it: its subject loaded afresh, its client connected."""
-    load = getattr(definition.sync, "load", None)
-    if load is not None:
-        value = load(subject.key)
-        if value is None:
-            raise UnknownSubject(f"{definition.name}: load({subject.key!r}) gave None: the subject is gone; nothing of"
-                                 " it was changed")
-        subject = replace(subject, value=value)
-    client: Any = definition.sync.connect(subject.account)
-    with (client if hasattr(client, "__enter__") else nullcontext(client)) as entered:
-        yield Run(subject, client=entered)
+    """A run with its subject and its client, for a look at what is there."""
+    run = loaded(definition, subject)
+    with connected(definition, subject.account) as client:
+        run.client = client
+        yield run
 
 
 def layer_states(store: Store, definition: SyncDefinition, subject: Subject,

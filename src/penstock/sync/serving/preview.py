@@ -2,17 +2,17 @@
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
 
 from penstock.domain.records import Subject
 from penstock.store.port import Store
 from penstock.store.spool import Spool
 from penstock.sync.declaring.declare import SyncDefinition
-from penstock.sync.declaring.ports import Run
 from penstock.sync.deleting.claims import Claims
 from penstock.sync.planning.difference import plan_layer
+from penstock.sync.planning.newer import spare_newer
 from penstock.sync.planning.plan import LayerPlan
-from penstock.sync.serving.opening import beside, layer_states
+from penstock.sync.serving.opening import beside, layer_states, loaded
+from penstock.sync.serving.snapshots import Snapshots
 
 
 @contextmanager
@@ -21,10 +21,8 @@ def preview(store: Store, definition: SyncDefinition, subject: Subject) -> Itera
 
     The plans are closed in the end.
     """
-    run = Run(subject)
-    load = getattr(definition.sync, "load", None)
-    if load is not None:
-        run.subject = replace(subject, value=load(subject.key))
+    run = loaded(definition, subject)
+    run.shared = Snapshots().shared(store, definition, run)
     states = layer_states(store, definition, subject)
     with ExitStack() as stack:
         plans: list[LayerPlan] = []
@@ -32,10 +30,13 @@ def preview(store: Store, definition: SyncDefinition, subject: Subject) -> Itera
         for layer in definition.layers:
             shared = layer.account_scoped and layer.on_delete != "keep"
             claims = Claims(store, layer.table, subject.account, subject.key, None) if shared else None
+            run.shared.used = False
             plan = plan_layer(layer, run, states[layer.name], states, planned)
             stack.callback(plan.spool.close)
             if claims is not None:
                 claims.absent(plan, lambda: beside(definition, subject))
+            if run.shared.dated is not None:
+                spare_newer(plan, run.shared.dated)
             planned[layer.name] = plan.spool
             plans.append(plan)
         yield plans

@@ -1,6 +1,7 @@
 """Runs and the requests for them, as values and as rows."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -90,6 +91,21 @@ def _written(requests: Sequence[dict[str, Any]]) -> tuple[str, dict[str, Any]]:
     return "request", {"requests": msgspec.json.encode(list(requests)).decode()}
 
 
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What a run came to: it ended (`succeeded`, `failed`), or goes on later (`pending`).
+
+    `counted` is how many attempts it counts by then, `cursor` what a later window is to know of it.
+    """
+
+    status: str
+    error_class: str | None = None
+    error: str | None = None
+    counted: int = 0
+    delay_seconds: float = 0.0
+    cursor: str | None = None
+
+
 class Settlement:
     """How one run ends in the store; every way is guarded by its lease."""
 
@@ -97,26 +113,25 @@ class Settlement:
         self._store = store
         self._fence = fence
 
-    def finish(self, status: str, error_class: str | None = None, error: str | None = None) -> None:
-        """End the run. Raises `StaleLease` if it belongs to somebody else by now."""
-        self._write("run_finish", {"status": status, "error_class": error_class, "error": error})
-
-    def release(self, attempt: int, *, delay_seconds: float = 0.0, error_class: str | None = None,
-                error: str | None = None) -> None:
-        """Put the run back to pending, to be admitted again after a while. `attempt` is how many it counts by now."""
-        self._write("run_release", {"delay_ms": round(delay_seconds * 1000), "attempt": attempt,
-                                    "error_class": error_class, "error": error})
+    def write(self, tx: Transaction, settled: Settled, took_seconds: float) -> None:
+        """Settle the run. Raises `StaleLease` if it belongs to somebody else by now."""
+        params: dict[str, Any] = {"id": self._fence.run_id, "lease": self._fence.lease,
+                                  "took_ms": round(took_seconds * 1000), "error_class": settled.error_class,
+                                  "error": settled.error}
+        if settled.status == "pending":
+            more = {"delay_ms": round(settled.delay_seconds * 1000), "attempt": settled.counted,
+                    "cursor": settled.cursor}
+            touched = tx.execute("run_release", params | more)
+        else:
+            touched = tx.execute("run_finish", params | {"status": settled.status})
+        if not touched:
+            raise StaleLease(f"run {self._fence.run_id}: its lease has passed to another worker")
 
     def written(self) -> tuple[int, float]:
         """How many records all attempts of the run have created, updated and deleted; and the seconds since the first.
         """
         row = self._store.read(lambda tx: tx.row("run_written", {"id": self._fence.run_id}))
         return (int(row[0]), row[1] / 1000) if row else (0, 0.0)
-
-    def _write(self, name: str, params: dict[str, Any]) -> None:
-        full = {**params, "id": self._fence.run_id, "lease": self._fence.lease}
-        if not self._store.write(lambda tx: tx.execute(name, full)):
-            raise StaleLease(f"run {self._fence.run_id}: its lease has passed to another worker")
 
 
 def latest_runs(store: Store, sync: str, subjects: Sequence[str]) -> tuple[list[RunRow], set[str]]:

@@ -11,7 +11,6 @@ from typing import Any
 
 import msgspec
 
-from penstock.domain.errors import UnknownSubject
 from penstock.domain.records import RecordState, Subject
 from penstock.store.port import Row, Store
 from penstock.sync.declaring.declare import SyncDefinition
@@ -21,7 +20,8 @@ from penstock.sync.deleting.approvals import ScopeApprovals
 from penstock.sync.planning.difference import plan_layer
 from penstock.sync.planning.plan import AMBIGUOUS, MATCH, MATCHED, Item, LayerPlan, decode_item
 from penstock.sync.restricting.restrict import SomeOf, in_source
-from penstock.sync.serving.opening import layer_states, opened
+from penstock.sync.serving.opening import layer_states, loaded, opened
+from penstock.sync.serving.snapshots import Snapshots
 from penstock.sync.state.fence import Fence
 from penstock.sync.state.layer import LayerState
 from penstock.sync.state.messages import kept
@@ -65,7 +65,9 @@ class _Examination:
             run: Run | None = None
             planned: _Planned | None = None
             try:
-                run = stack.enter_context(opened(self._definition, self._subject)) if remote else self._loaded()
+                run = stack.enter_context(opened(self._definition, self._subject)) if remote else \
+                    loaded(self._definition, self._subject)
+                run.shared = Snapshots().shared(self._store, self._definition, run)
                 planned = stack.enter_context(_Planned(self, layer, key, run))
                 source = SourceSays(planned.present, planned.plan.counts.read, planned.plan.complete)
             except Exception as error:
@@ -99,16 +101,6 @@ class _Examination:
             found.payload = msgspec.json.decode(item.canonical)[0]
             found.rendered = item.digest.hex() if item.digest else None
             found.match = item.match
-
-    def _loaded(self) -> Run:
-        """A run that is connected to nothing."""
-        load = getattr(self._definition.sync, "load", None)
-        if load is None:
-            return Run(self._subject)
-        value = load(self._subject.key)
-        if value is None:
-            raise UnknownSubject(f"{self._definition.name}: load({self._subject.key!r}) gave None: the subject is gone")
-        return Run(replace(self._subject, value=value))
 
     def plan(self, layer: LayerDefinition, key: str, run: Run) -> LayerPlan:
         state = Unsent(self._store, layer.table, self._states[layer.name].scope, None,

@@ -1,0 +1,100 @@
+"""The row of a window: what it served, where its time went, and why it ended."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import msgspec
+
+from penstock.domain.limits import Window
+from penstock.store.port import Store, Transaction
+
+_KEEP_MS = 30 * 86_400_000
+_PRUNED = 100
+_LAST = 2**62
+
+
+class WindowRow(msgspec.Struct, frozen=True):
+    """A window as people and programs read it. Times are in milliseconds, those of day since 1970, UTC.
+
+    `served` runs ended in it, of which `failed` badly or are tried again; `put_back` go on in a later window; `skipped`
+    were passed over since they would not have fitted. `ended_by` is None while it goes on.
+    """
+
+    id: int
+    sync: str
+    account: str
+    job_id: int
+    began_at: int
+    ended_at: int | None
+    total_ms: int | None
+    headroom_ms: int | None
+    served: int
+    failed: int
+    put_back: int
+    skipped: int
+    used_ms: int | None
+    unused_ms: int | None
+    ended_by: str | None
+
+
+def latest_windows(store: Store, sync: str, *, account: str | None = None, before: int | None = None,
+                   count: int = 50) -> list[WindowRow]:
+    """The newest windows of a sync, or of one account of it, the newest first; with `before`, those older than an id.
+
+    They are kept for 30 days.
+    """
+    params = {"sync": sync, "account": account, "before": _LAST if before is None else before, "count": count}
+    return [WindowRow(*row) for row in store.look("windows_listed", params)]
+
+
+@dataclass(slots=True)
+class Telling:
+    """The row of the window at work. Times are those of its monotonic clock."""
+
+    id: int
+    began: float
+    end: float | None
+    monotonic: Callable[[], float]
+    served: int = 0
+    failed: int = 0
+    put_back: int = 0
+    skipped: set[int] = field(default_factory=set)
+
+    def count(self, status: str, error_class: str | None) -> None:
+        """Note what a run came to."""
+        if status == "pending" and error_class in (None, "OutOfTime"):
+            self.put_back += 1
+            return
+        self.served += 1
+        self.failed += status != "succeeded"
+
+    def end_in(self, tx: Transaction, ended_by: str, steps: dict[str, float], skipped: int) -> None:
+        """Write that the window is over, and what it learned of its steps."""
+        now = self.monotonic()
+        unused = None if self.end is None else max(self.end - now, 0.0)
+        tx.execute("window_end", {
+            "id": self.id, "served": self.served, "failed": self.failed, "put_back": self.put_back,
+            "skipped": skipped, "used_ms": round((now - self.began) * 1000),
+            "unused_ms": None if unused is None else round(unused * 1000), "ended_by": ended_by,
+            "steps": msgspec.json.encode({name: round(took, 3) for name, took in steps.items()}).decode()})
+
+
+def begun(tx: Transaction, sync: str, account: str, job_id: int, window: Window | None) -> int:
+    """Write that a window has begun; give its number. Those that its job had before were lost with their workers."""
+    tx.execute("windows_lost", {"job_id": job_id})
+    tx.execute("windows_prune", {"keep_ms": _KEEP_MS, "count": _PRUNED})
+    row = tx.row("window_begin", {
+        "sync": sync, "account": account, "job_id": job_id,
+        "total_ms": round(window.total * 1000) if window else None,
+        "headroom_ms": round(window.headroom * 1000) if window else None})
+    assert row is not None
+    return int(row[0])
+
+
+def steps_known(tx: Transaction, sync: str) -> dict[str, float]:
+    """What the last window of a sync knew of how long its steps take."""
+    row = tx.row("window_steps", {"sync": sync})
+    try:
+        return msgspec.json.decode(row[0], type=dict[str, float]) if row else {}
+    except msgspec.DecodeError:
+        return {}
