@@ -117,7 +117,7 @@ def _gates(tx: Transaction, rules: Alerts, firing: Mapping[Name, Firing], now: i
     if rules.gate_closed is None:
         return
     groups: dict[str, dict[str, Any]] = {}
-    for row in tx.rows("gates_shut", {"count": _MOST}):
+    for row in tx.rows("alert_gates", {"count": _MOST}):
         key, closed_at = row[0], row[4]
         if closed_at is not None and _longer(now - closed_at, rules.gate_closed):
             groups.setdefault(key.partition(":")[0], {})[f"gate {key}"] = row

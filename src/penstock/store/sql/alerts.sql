@@ -156,5 +156,5 @@ group by sync, account
 order by sync, account
 limit :count;
 
--- name: gates_shut
+-- name: alert_gates
 select key, state, until_at, reason, closed_at, closed_by from penstock.gates where state <> 'open' order by key limit :count;
