@@ -1,6 +1,6 @@
 """What serves an app's work: workers and the loops of the control plane, each made from what was declared."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -50,14 +50,19 @@ class Serving(Declaring):
         self.check()
         settings = self.settings
         return Worker(self.store, self.tasks, self.events, queues=self.slots(queues),
-                      steps={"upkeep": (self.upkeep().step, _REST_SECONDS),
-                             "dispatch": (self.dispatcher().step, _REST_BETWEEN_RUNS_SECONDS),
-                             "periodic": (self.scheduler().step, _REST_SECONDS),
-                             **({"alerts": (self.alert_telling().step, _REST_SECONDS)} if self._receivers else {})},
+                      steps=self._steps(),
                       lease_seconds=settings.lease_seconds, poll_seconds=settings.poll_seconds,
                       grace_seconds=settings.grace_seconds if grace_seconds is None else grace_seconds,
                       box=box, monotonic=self.monotonic, patience_seconds=settings.patience_seconds,
                       abandoned_limit=settings.abandoned_limit)
+
+    def _steps(self) -> dict[str, tuple[Callable[[], float], float]]:
+        """The loops of a worker beside its claims, each with the seconds for which it rests after a step."""
+        steps = {"periodic": (self.scheduler().step, _REST_SECONDS), "upkeep": (self.upkeep().step, _REST_SECONDS),
+                 "dispatch": (self.dispatcher().step, _REST_BETWEEN_RUNS_SECONDS)}
+        if self._receivers:
+            steps["alerts"] = (self.alert_telling().step, _REST_SECONDS)
+        return steps
 
     def upkeep(self) -> Upkeep:
         """What stages due jobs, rescues those of lost workers and keeps history; every worker runs one."""
