@@ -19,7 +19,7 @@ from penstock.store import migrate
 from penstock.store.migrate import LayerTable
 from penstock.store.open import open_store
 from penstock.store.port import Store
-from penstock.store.statements import DIALECTS
+from penstock.store.statements import DIALECTS, Dialect
 from tests.processes import penstock
 
 LAYERS = [LayerTable("state_people", "directory", "People"), LayerTable("state_people", "directory", "People", True)]
@@ -108,6 +108,12 @@ def test_applied_once(empty: str):
 def test_both_dialects_have_the_same_migrations():
     names = [[(each.version, each.name) for each in migrate.migrations(dialect)] for dialect in DIALECTS]
     assert names[0] == names[1] != []
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_each_migration_has_a_number_of_its_own_and_none_is_left_out(dialect: Dialect):
+    versions = [each.version for each in migrate.migrations(dialect)]
+    assert versions == list(range(1, len(versions) + 1))
 
 
 def test_many_at_once_apply_each_once(empty: str):
