@@ -33,6 +33,8 @@
     │       ├── Throttled             it was refused for its rate; nothing was carried out
     │       └── Unavailable           it could not be made, or its answer was lost
     │           └── StillInDoubt      creates were not found, and it is too early to believe that they are absent
+    ├── Limited                       no permit can be had in time; says when to come again
+    │   └── GateClosed                because the gate of a key is closed
     ├── Stopping                      the worker was asked to stop; the work goes on elsewhere
     │   └── OutOfTime                 the window's time is used up; the run goes on in a later one
     └── StaleLease                    somebody else owns this work now; what it would have written is dropped
@@ -228,6 +230,26 @@ class StillInDoubt(Unavailable):
 
     def __init__(self, message: str, retry_after: float) -> None:
         super().__init__(message, sent=False, retry_after=retry_after)
+
+
+class Limited(PenstockError):
+    """No permit can be had in time; nothing was sent. A job that raises it goes again then, and it counts no attempt.
+
+    `key` is whose limit it is, `seconds` how long it takes until it is worth another try; infinite where nobody can
+    say.
+    """
+
+    def __init__(self, key: str, seconds: float, reason: str) -> None:
+        self.key = key
+        self.seconds = seconds
+        self.reason = reason
+        self.sent = False
+        wait = "until somebody opens it" if seconds == float("inf") else f"for {seconds:,.1f} s"
+        super().__init__(f"{key}: {reason}; wait {wait}")
+
+
+class GateClosed(Limited):
+    """The gate of a key is closed: its destination asked for a pause, cannot be reached, or a person closed it."""
 
 
 class Stopping(PenstockError):

@@ -180,6 +180,19 @@ def _text(value: Any) -> str:
     return f"#{hashlib.blake2b(text.encode('utf-8', 'surrogatepass'), digest_size=16).hexdigest()}"
 
 
+def name_of(limit: Limit) -> str:
+    """What tells a limit apart from the others of its key: two that say the same are one."""
+    match limit:
+        case Rate(start=None):
+            return f"rate {limit.count}/{limit.per}"
+        case Rate():
+            return f"adaptive {limit.start}-{limit.count}/{limit.per}"
+        case Quota():
+            return f"quota {limit.count}/{limit.per} {limit.window} {limit.timezone}"
+        case Concurrency():
+            return "concurrency"
+
+
 @dataclass(frozen=True, slots=True)
 class Window:
     """A time box in seconds: `total` for the whole, of which `headroom` must remain to begin another run."""

@@ -19,7 +19,8 @@ create table penstock.limits (
     since_us     bigint not null default 0,
     seen_us      bigint not null default 0,
     interval_us  bigint,
-    changed_at   bigint,
+    slowed_at    bigint,
+    grown_at     bigint,
     turns        integer not null default 0,
     spent        text not null default '[]',
     primary key (key, name, part)
@@ -30,14 +31,5 @@ create table penstock.permit_holders (
     name        text not null,
     expires_at  bigint not null
 );
-create index permit_holders_expires on penstock.permit_holders (expires_at);
-
-create table penstock.permits (
-    key        text collate "C" not null,
-    holder_id  bigint not null,
-    held       integer not null,
-    primary key (key, holder_id)
-);
-create index permits_holder on penstock.permits (holder_id);
 
 alter table penstock.sync_runs add column permits bigint not null default 0, add column limited_ms bigint not null default 0;

@@ -19,7 +19,8 @@ create table penstock_limits (
     since_us     integer not null default 0,
     seen_us      integer not null default 0,
     interval_us  integer,
-    changed_at   integer,
+    slowed_at    integer,
+    grown_at     integer,
     turns        integer not null default 0,
     spent        text not null default '[]',
     primary key (key, name, part)
@@ -30,15 +31,6 @@ create table penstock_permit_holders (
     name        text not null,
     expires_at  integer not null
 );
-create index penstock_permit_holders_expires on penstock_permit_holders (expires_at);
-
-create table penstock_permits (
-    key        text not null,
-    holder_id  integer not null,
-    held       integer not null,
-    primary key (key, holder_id)
-) without rowid;
-create index penstock_permits_holder on penstock_permits (holder_id);
 
 alter table penstock_sync_runs add column permits integer not null default 0;
 alter table penstock_sync_runs add column limited_ms integer not null default 0;

@@ -1,0 +1,73 @@
+"""What of each limit is used now, as people and programs read it. Nothing is changed."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from penstock.domain.limits import Concurrency, Limit, Quota, Rate, name_of
+from penstock.domain.periods import used
+from penstock.limits.gates import Gate
+from penstock.limits.rows import entries
+from penstock.store.port import Store, Transaction
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """One limit of a key. `used` counts permits of the present period, or places that are held now; of a rate it is
+    how many seconds ahead its slots are given away. `pace` is what an adaptive rate allows by now, per its period."""
+
+    limit: str
+    most: int
+    used: float
+    pace: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class KeyState:
+    """One key: its limits and its gate. `gate_until_at` is in milliseconds since 1970, UTC."""
+
+    key: str
+    limits: tuple[Use, ...]
+    gate: str = "open"
+    gate_until_at: int | None = None
+    gate_seconds: float | None = None
+    gate_reason: str | None = None
+    gate_closed_by: str | None = None
+
+
+def states(store: Store, declared: Iterable[Limit]) -> list[KeyState]:
+    """Every key of which something was given, or whose gate is not open. `declared` are the limits that the app knows:
+    of others the store has only their names."""
+    known = {name_of(limit): limit for limit in declared}
+
+    def work(tx: Transaction) -> tuple[list[Gate], list[tuple[str, str, int, int | None, str, int]], set[int]]:
+        return ([Gate(*row) for row in tx.rows("gates_shut")], [row for row in tx.rows("limits_given")],
+                {row[0] for row in tx.rows("permit_holders_alive")})
+
+    shut, rows, alive = store.read(work)
+    gates = {gate.key: gate for gate in shut}
+    uses: dict[str, list[Use]] = {key: [] for key in gates}
+    for key, name, next_us, interval_us, spent, now_ms in rows:
+        uses.setdefault(key, []).append(_use(known.get(name), name, next_us, interval_us, entries(spent), now_ms,
+        alive))
+    return [_state(key, uses[key], gates.get(key)) for key in sorted(uses)]
+
+
+def _use(limit: Limit | None, name: str, next_us: int, interval_us: int | None, spent: list[list[int]], now_ms: int,
+         alive: set[int]) -> Use:
+    match limit:
+        case Rate():
+            ahead = max((next_us - now_ms * 1000) / 1_000_000, 0.0)
+            pace = None if interval_us is None else limit.seconds * 1_000_000 / interval_us
+            return Use(f"{limit}", limit.count, round(ahead, 3), pace)
+        case Quota():
+            return Use(f"{limit}", limit.count, used(limit, [(begin, units) for begin, units in spent], now_ms))
+        case Concurrency():
+            return Use(f"{limit}", limit.count, sum(count for holder, count in spent if holder in alive))
+    return Use(f"{name} (not declared by this app)", 0, 0)
+
+
+def _state(key: str, limits: list[Use], gate: Gate | None) -> KeyState:
+    if gate is None:
+        return KeyState(key, tuple(limits))
+    left = None if gate.until_at is None else max((gate.until_at - gate.now_ms) / 1000, 0.0)
+    return KeyState(key, tuple(limits), gate.state, gate.until_at, left, gate.reason, gate.closed_by)
