@@ -40,7 +40,7 @@ def states(store: Store, declared: Iterable[Limit]) -> list[KeyState]:
     known = {name_of(limit): limit for limit in declared}
 
     def work(tx: Transaction) -> tuple[list[Gate], list[tuple[str, str, int, int | None, str, int]], set[int]]:
-        return ([Gate(*row) for row in tx.rows("gates_shut")], [row for row in tx.rows("limits_given")],
+        return ([Gate(*row) for row in tx.rows("gates_shut")], list(tx.rows("limits_given")),
                 {row[0] for row in tx.rows("permit_holders_alive")})
 
     shut, rows, alive = store.read(work)
