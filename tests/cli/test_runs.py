@@ -86,7 +86,19 @@ def test_statistics_are_listed(penstock: Command) -> None:
     assert (whole["runs"], whole["created"]) == (2, 3)
 
 
+def test_windows_are_listed(penstock: Command) -> None:
+    assert penstock("runs", "teams", "--windows")[1] == "no windows\n"
+    served("red")
+    headings, row = penstock("runs", "teams", "--windows")[1].splitlines()
+    assert headings.split()[:2] == ["WINDOW", "ACCOUNT"]
+    assert re.match(r"\d+ +acme +\d{4}-\d\d-\d\d \d\d:\d\d:\d\d +1 +0 +0 +0", row)
+    (window,) = json.loads(penstock("runs", "teams", "--windows", "--json")[1])["windows"]
+    assert window["served"] == 1
+
+
 @pytest.mark.parametrize(("arguments", "fault"), [
+    (["--windows"], "expected the name of a sync"),
+    (["teams", "red", "--windows"], "expected no subject"),
     (["--stats"], "expected the name of a sync"),
     (["teams", "--stats", "--before", "3"], "expected no --status and no --before"),
     (["teams", "--by", "sync"], "expected --stats beside it"),

@@ -14,6 +14,7 @@ from penstock.sync.deleting.approvals import Approval, decided, withheld
 from penstock.sync.state.runs import Requests, RunRow
 from penstock.sync.state.statistics import FIRST, Kind, Statistics, statistics
 from penstock.sync.telling.history import runs
+from penstock.sync.window.row import WindowRow, latest_windows
 
 
 class Asking(Storing):
@@ -112,3 +113,11 @@ class Asking(Storing):
         """
         return statistics(self.store, self.definition(sync).name, kind=by, account=account, subject=subject,
                           below=below, count=limit)
+
+    def windows(self, sync: str, *, account: str | None = None, before: int | None = None,
+                limit: int = 100) -> list[WindowRow]:
+        """The windows of a sync, or of one account of it, the newest first: what they served, and the time they used.
+
+        The next page is `before` the id of the last. Raises `ConfigurationError` for a sync that there is not.
+        """
+        return latest_windows(self.store, self.definition(sync).name, account=account, before=before, count=limit)

@@ -14,10 +14,13 @@ from penstock.domain.errors import ConfigurationError
 from penstock.sync.state.runs import RunRow
 from penstock.sync.state.statistics import Statistics
 from penstock.sync.telling.history import STATUSES
+from penstock.sync.window.row import WindowRow
 
 _RUN = ("RUN", "SYNC", "SUBJECT", "ACCOUNT", "STATUS", "WHY", "REQUESTED", "WAITED", "TOOK", "CHANGES", "ERROR")
 _STATISTICS = ("NAME", "RUNS", "FAILED", "IN A ROW", "P50", "P95", "READ", "CHANGES", "CALLS", "PERMITS",
                "LAST SUCCESS", "LAST ERROR")
+_WINDOW = ("WINDOW", "ACCOUNT", "BEGAN", "SERVED", "FAILED", "PUT BACK", "SKIPPED", "TOTAL", "USED", "UNUSED",
+           "ENDED BY")
 _ERROR_CHARACTERS = 80
 _WATCH_SECONDS = 2.0
 _UNITS = (("d", 86_400_000), ("h", 3_600_000), ("min", 60_000), ("s", 1000))
@@ -32,14 +35,20 @@ _UNITS = (("d", 86_400_000), ("h", 3_600_000), ("min", 60_000), ("s", 1000))
 @click.option("--before", type=int, metavar="RUN", help="Only runs before this one: the next page.")
 @click.option("--stats", is_flag=True, help="What is known of finished runs, by subject, the slowest first.")
 @click.option("--by", "kind", type=click.Choice(["sync", "account", "subject"]), help="With --stats: of what.")
+@click.option("--windows", is_flag=True, help="The windows of a sync: what each served, and what of its time it used.")
 @click.option("--watch", is_flag=True, help="Show them again every two seconds, until it is broken off.")
 @click.option("--json", "as_json", is_flag=True, help="Print them as JSON; times are milliseconds since 1970, UTC.")
 @click.pass_context
 def runs(context: click.Context, name: str | None, subject: str | None, account: str | None, status: str | None,
-         limit: int, before: int | None, stats: bool, kind: str | None, watch: bool, as_json: bool) -> None:
+         limit: int, before: int | None, stats: bool, kind: str | None, windows: bool, watch: bool,
+         as_json: bool) -> None:
     """List runs, the newest first: those that wait, those under way and those that have finished."""
-    if stats and name is None:
-        raise ConfigurationError("--stats: expected the name of a sync before it")
+    for flag, given in (("--stats", stats), ("--windows", windows)):
+        if given and name is None:
+            raise ConfigurationError(f"{flag}: expected the name of a sync before it")
+    if windows and (subject is not None or status is not None or stats):
+        raise ConfigurationError("--windows: expected no subject, no --status and no --stats beside it: a window serves"
+                                 " runs of many subjects")
     if stats and (status is not None or before is not None):
         raise ConfigurationError("--stats counts all finished runs: expected no --status and no --before beside it")
     if kind is not None and not stats:
@@ -50,6 +59,9 @@ def runs(context: click.Context, name: str | None, subject: str | None, account:
             if stats:
                 assert name is not None
                 text = _statistics(app, name, subject, account, kind, limit, as_json)
+            elif windows:
+                assert name is not None
+                text = _windows(app, name, account, before, limit, as_json)
             else:
                 found = app.runs(name, subject, account=account, status=status, before=before, limit=limit)
                 text = _listed(found, _now(app), as_json)
@@ -79,6 +91,20 @@ def _statistics_row(each: Statistics) -> tuple[str, ...]:
             _lasting(each.p50_ms) if took else "-", _lasting(each.p95_ms) if took else "-", f"{each.read:,}",
             _changes(each.created, each.updated, each.deleted, each.failed), f"{each.calls:,}", f"{each.permits:,}",
             _time(each.succeeded_at), _short(error))
+
+
+def _windows(app: Penstock, name: str, account: str | None, before: int | None, limit: int, as_json: bool) -> str:
+    found = app.windows(name, account=account, before=before, limit=limit)
+    if as_json:
+        return msgspec.json.encode({"sync": name, "windows": found}).decode()
+    return _table(_WINDOW, map(_window_row, found)) if found else "no windows"
+
+
+def _window_row(each: WindowRow) -> tuple[str, ...]:
+    return (str(each.id), each.account, _time(each.began_at), str(each.served), str(each.failed), str(each.put_back),
+            str(each.skipped), *("-" if ms is None else _lasting(ms) for ms in (each.total_ms, each.used_ms,
+                                                                                each.unused_ms)),
+            each.ended_by or "at work")
 
 
 def _listed(found: Sequence[RunRow], now: int, as_json: bool) -> str:
