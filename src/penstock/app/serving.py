@@ -95,5 +95,6 @@ class Serving(Declaring):
     def _serve_run(self, run_id: int) -> None:
         """Serve the run that the job was admitted for; which that is, its row says as well."""
         attempt = current.get()
-        serve(self.store, self.syncs, self.events, job_id=attempt.job.id, lease=attempt.job.lease, check=attempt.check,
-              remaining=attempt.remaining, until=attempt.until, monotonic=self.monotonic, snapshots=self._snapshots)
+        attempt.served = serve(
+            self.store, self.syncs, self.events, job_id=attempt.job.id, lease=attempt.job.lease, check=attempt.check,
+            remaining=attempt.remaining, until=attempt.until, monotonic=self.monotonic, snapshots=self._snapshots)

@@ -58,6 +58,7 @@ class Telling:
     served: int = 0
     failed: int = 0
     put_back: int = 0
+    ended: int = 0
     skipped: set[int] = field(default_factory=set)
 
     def count(self, status: str, error_class: str | None) -> None:
@@ -66,6 +67,7 @@ class Telling:
             self.put_back += 1
             return
         self.served += 1
+        self.ended += status != "pending"
         self.failed += status != "succeeded"
 
     def end_in(self, tx: Transaction, ended_by: str, steps: dict[str, float], skipped: int) -> None:

@@ -49,16 +49,16 @@ _PRESSED_SECONDS = 30.0
 
 def serve(store: Store, syncs: Mapping[str, SyncDefinition], events: Events, *, job_id: int, lease: int,
           check: Callable[[], None], remaining: Callable[[], float], until: float | None = None,
-          monotonic: Callable[[], float] = time.monotonic, snapshots: Snapshots | None = None) -> None:
+          monotonic: Callable[[], float] = time.monotonic, snapshots: Snapshots | None = None) -> int:
     """Serve the run that a job was admitted for, and where its sync has a window, others after it.
 
     `check` and `remaining` are those of `Run`, as the job's lease has them; `until` is when the host ends, in seconds
-    of `monotonic`. Returns quietly where the job has no run (any more). Raises `StaleLease` where it ceased to be its
-    on the way.
+    of `monotonic`. Returns how many runs ended; 0 where the job has none (any more). Raises `StaleLease` where it
+    ceased to be its on the way.
     """
     row = store.write(lambda tx: tx.row("run_start", {"job_id": job_id, "lease": lease}))
     if row is None:
-        return
+        return 0
     first = Taken(*row)
     definition = syncs.get(first.sync)
     found = store.read(noted)
@@ -67,13 +67,14 @@ def serve(store: Store, syncs: Mapping[str, SyncDefinition], events: Events, *, 
         away = Settled("pending", "LayerCarried" if moved else None, storable(moved) if moved else None,
                        first.attempt - 1, _ELSEWHERE_SECONDS, first.cursor)
         store.write(lambda tx: Settlement(store, Fence(first.id, lease)).write(tx, away, 0.0))
-        return
+        return 0
     window = _Window(store, events, definition, found, first, job_id, lease, check, remaining, until, monotonic,
                      snapshots or Snapshots())
     with window.clients:
         run: Taken | None = first
         while run is not None:
             run = window.serve(run)
+    return window.ended
 
 
 class _Window:
@@ -117,6 +118,11 @@ class _Window:
 
         self._telling.id, self._steps, runs = self._store.write(work)
         self._recorded = Recorded([(size, took_ms / 1000) for size, took_ms in runs])
+
+    @property
+    def ended(self) -> int:
+        """How many runs came to their end here."""
+        return self._telling.ended
 
     def serve(self, row: Taken) -> Taken | None:
         """Serve one run and settle it; the next, or None where the window is over."""
