@@ -7,7 +7,8 @@ beside anything else, and each window begins when the one before has ended.
 *Before*: each job fetches what the directory holds, and syncs one group. *Case study*: a window fetches it once, and
 begins another group while at least 100 s of 500 remain; what is cut off at 540 s goes on in the next. *Penstock*: the
 real engine on a real store, by `app.drain`, whose clocks (the store's and the monotonic one) go on only when the
-directory or the source takes its time. Before and the case study are arithmetic with the same times: their code costs nothing.
+directory or the source takes its time. Before and the case study are arithmetic with the same times: their code costs
+nothing.
 
 In the next pass 1% of the people have changed, and a call takes as long as ever, be it for one record. The time of
 Penstock's next pass is held against before's own. `windows_over_limit` and `calls_over_limit` count what was under way
@@ -213,7 +214,7 @@ def one(seed: int, template: str, both: bool) -> tuple[float, float, float, int,
                     speed_up = before(world, first=False) / second.seconds
                     over = [over[0] + second.windows_over, over[1] + second.calls_over]
     once = before(world, first=True)
-    return once / case_study(world), once / first.seconds, speed_up, first.windows, *over
+    return once / case_study(world), once / first.seconds, speed_up, first.windows, over[0], over[1]
 
 
 def run(quick: bool) -> None:

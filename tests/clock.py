@@ -15,6 +15,7 @@ class Clock:
 
     def __init__(self, url: str) -> None:
         self._postgres = not url.startswith("sqlite:")
+        self._connection: Any
         if self._postgres:
             self._connection = psycopg.connect(url, autocommit=True)
             self.expression = "(select now_ms from public.test_clock)"

@@ -116,8 +116,11 @@ class Windowed(Engine):
 
     @property
     def windows(self) -> list[WindowRow]:
-        """Oldest first."""
-        return latest_windows(self.app.store, "doors")[::-1]
+        """Those of the doors, oldest first."""
+        return self.windows_of("doors")
+
+    def windows_of(self, sync: str) -> list[WindowRow]:
+        return latest_windows(self.app.store, sync)[::-1]
 
     @property
     def runs(self) -> dict[str, tuple[Any, ...]]:
