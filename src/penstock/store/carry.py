@@ -8,7 +8,7 @@ from penstock.store.layers import GONE, LAYER_VERSION, LayerTable, Registered, S
 from penstock.store.port import Transaction
 
 NAME_LAYERS = ("sync_reads", "layer_shapes", "renderers", "buckets", "cursors", "intents", "removals", "approvals",
-               "contacts")
+               "contacts", "removed_rows")
 """The tables that have rows of layers, each with a column `layer_table`."""
 
 

@@ -385,6 +385,15 @@ create table penstock.alert_notes (
     content   text not null
 );
 
+create table penstock.removed_rows (
+    layer_table  text not null,
+    scope        text collate "C" not null,
+    key          text collate "C" not null,
+    removed_at   bigint not null,
+    primary key (layer_table, scope, key)
+);
+create index removed_rows_at on penstock.removed_rows (removed_at);
+
 create table penstock.layers (
     layer_table  text primary key,
     sync         text not null,

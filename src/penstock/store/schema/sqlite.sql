@@ -342,6 +342,15 @@ create table penstock_alert_notes (
     content   text not null
 );
 
+create table penstock_removed_rows (
+    layer_table  text not null,
+    scope        text not null,
+    key          text not null,
+    removed_at   integer not null,
+    primary key (layer_table, scope, key)
+) without rowid;
+create index penstock_removed_rows_at on penstock_removed_rows (removed_at);
+
 create table penstock_layers (
     layer_table  text primary key,
     sync         text not null,

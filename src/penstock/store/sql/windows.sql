@@ -116,3 +116,32 @@ select key from penstock.gates where key = any (:keys) and state <> 'open';
 -- dialect: sqlite
 -- differs: each dialect takes an array in its own way
 select key from penstock.gates where key in (select value from json_each(:keys)) and state <> 'open';
+
+-- name: removed_note
+-- dialect: postgres
+-- differs: each dialect takes an array in its own way
+insert into penstock.removed_rows (layer_table, scope, key, removed_at)
+select :layer_table, :scope, key, penstock.now() from unnest(:keys::text[]) as gone (key)
+on conflict (layer_table, scope, key) do update set removed_at = excluded.removed_at;
+
+-- name: removed_note
+-- dialect: sqlite
+-- differs: each dialect takes an array in its own way
+insert into penstock.removed_rows (layer_table, scope, key, removed_at)
+select :layer_table, :scope, value, penstock.now() from json_each(:keys) where true
+on conflict (layer_table, scope, key) do update set removed_at = excluded.removed_at;
+
+-- name: removed_since
+-- dialect: postgres
+-- differs: each dialect takes an array in its own way
+select key from penstock.removed_rows
+where layer_table = :layer_table and scope = :scope and key = any (:keys) and removed_at >= :since;
+
+-- name: removed_since
+-- dialect: sqlite
+-- differs: each dialect takes an array in its own way
+select key from penstock.removed_rows
+where layer_table = :layer_table and scope = :scope and key in (select value from json_each(:keys)) and removed_at >= :since;
+
+-- name: removed_prune
+delete from penstock.removed_rows where removed_at < penstock.now() - :keep_ms;

@@ -11,13 +11,17 @@ _PAGE = 1000
 
 
 def spare_newer(plan: LayerPlan, as_of_ms: int) -> int:
-    """Take the updates and deletes of rows that changed at that time or since out of a plan; return how many."""
+    """Take out of a plan what is about rows that changed, or were deleted, at that time or since; return how many.
+
+    For a month it is remembered what was deleted.
+    """
     spared = 0
-    for kind in ("update", DELETE):
+    for kind, statement in (("create", "removed_since"), ("update", "rows_changed_since"),
+                            (DELETE, "rows_changed_since")):
         for entries in plan.spool.take(kind, _PAGE):
             items = [decode_item(encoded) for _, encoded in entries]
             keys = [item.key for item in items if not item.unchanged]  # the very payload that was refused says no other
-            rows = plan.state.ask("rows_changed_since", {"keys": keys, "since": as_of_ms}) if keys else []
+            rows = plan.state.ask(statement, {"keys": keys, "since": as_of_ms}) if keys else []
             plan.spool.change_kind([row[0] for row in rows], NEWER)
             spared += len(rows)
     return spared

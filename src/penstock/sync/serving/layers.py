@@ -39,6 +39,7 @@ def serve_layers(store: Store, events: Events, definition: SyncDefinition, run: 
         states = layer_states(store, definition, subject, fence, options)
         for layer in definition.layers:
             states[layer.name].identity = found[layer.table].identity
+            states[layer.name].remembers_removed = definition.sync.snapshot is not None
         definition = restricted(definition, options)
         if options.audit is not None:
             return audit_run(definition, run, verbs, states, options.audit)

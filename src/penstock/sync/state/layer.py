@@ -49,6 +49,8 @@ class LayerState:
         self._apart = 0
         self.tally: Callable[[Transaction, int], None] | None = None
         """Called in the transaction that saves deletes, with how many: see sync/deleting/withhold.py."""
+        self.remembers_removed = False
+        """Whether what is deleted is remembered: a source that looks at a snapshot may know of it yet."""
 
     @property
     def fenced(self) -> bool:
@@ -295,6 +297,8 @@ class LayerState:
             if self._fence is not None:
                 add_counts(tx, self._fence, counts)
             also(tx)
+            if self.remembers_removed and counts.deleted and gone:
+                tx.execute("removed_note", self._placed({"keys": list(gone)}))
             if self.tally is not None and counts.deleted:
                 self.tally(tx, counts.deleted)
             if marks:

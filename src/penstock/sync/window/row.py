@@ -85,6 +85,7 @@ def begun(tx: Transaction, sync: str, account: str, job_id: int, window: Window 
     """Write that a window has begun; give its number. Those that its job had before were lost with their workers."""
     tx.execute("windows_lost", {"job_id": job_id})
     tx.execute("windows_prune", {"keep_ms": _KEEP_MS, "count": _PRUNED})
+    tx.execute("removed_prune", {"keep_ms": _KEEP_MS})
     row = tx.row("window_begin", {
         "sync": sync, "account": account, "job_id": job_id,
         "total_ms": round(window.total * 1000) if window else None,
