@@ -1,7 +1,8 @@
 """`python -m bench NAME [--quick] [--store …]` prints a table for people and, as its last line, one JSON object.
 
 A benchmark is a module of `bench` with a function `run(quick)` or, where it can use either store,
-`run(quick, store)`. On the command line a dash stands for an underscore.
+`run(quick, store)`. On the command line a dash stands for an underscore. `--real` runs the module NAME_real instead:
+the same at a smaller scale, with real servers and in real time.
 """
 
 import argparse
@@ -16,6 +17,7 @@ from importlib.util import find_spec
 import bench
 
 STORES = ("postgres", "sqlite")
+_REAL = "-real"
 _RUN = re.compile(r"^def run\(", re.MULTILINE)
 
 
@@ -28,7 +30,7 @@ def names() -> list[str]:
             with open(spec.origin, encoding="utf-8") as file:
                 if _RUN.search(file.read()):
                     found.append(module.name.replace("_", "-"))
-    return sorted(found)
+    return sorted({name.removesuffix(_REAL) for name in found})
 
 
 def main() -> None:
@@ -37,8 +39,12 @@ def main() -> None:
     parser.add_argument("name", choices=names())
     parser.add_argument("--quick", action="store_true", help="smaller counts; the same arms, settings and keys")
     parser.add_argument("--store", choices=STORES, help="the database that ours runs on (postgres unless given)")
+    parser.add_argument("--real", action="store_true", help="with real servers and in real time, where there is such")
     arguments = parser.parse_args()
-    run = importlib.import_module(f"bench.{arguments.name.replace('-', '_')}").run
+    module = f"bench.{arguments.name}{_REAL if arguments.real else ''}".replace("-", "_")
+    if find_spec(module) is None:
+        parser.error(f"{arguments.name} has no such arm: run it {'without' if arguments.real else 'with'} --real")
+    run = importlib.import_module(module).run
     if "store" in inspect.signature(run).parameters:
         run(arguments.quick, arguments.store or STORES[0])
     elif arguments.store:
