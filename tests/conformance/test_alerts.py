@@ -217,6 +217,22 @@ def test_a_gate_that_is_closed_for_too_long_is_told(engine: Engine, seen: Seen) 
     assert seen[1:] == [("gate closed", "gate people:acme", "recovered")]
 
 
+def test_a_gate_that_nobody_had_a_call_for_since_its_time_was_over_is_none(engine: Engine, seen: Seen) -> None:
+    engine.clock.fetch("insert into penstock.gates (key, state, until_at, reason, closed_at) values ('people:acme',"
+                       f" 'closed', {engine.clock.now_ms + 60_000}, '429', {engine.clock.now_ms}) returning key")
+    look(engine)
+    look(engine, seconds=24 * 3600)
+    assert seen == []
+
+
+def test_many_gates_of_one_sync_are_one_alert(engine: Engine, seen: Seen) -> None:
+    for number in range(6):
+        engine.clock.fetch(f"insert into penstock.gates (key, state, reason, closed_at) values ('sync:people:a{number}',"
+                           f" 'closed', 'down', {engine.clock.now_ms}) returning key")
+    look(engine, Alerts(accounts=5), 16 * 60)
+    assert seen == [("gate closed", "gates of sync people", "firing")]
+
+
 def test_deletes_that_are_withheld_are_told_by_account(engine: Engine, seen: Seen) -> None:
     for subject in ("g1", "g2"):
         engine.clock.fetch(

@@ -120,7 +120,7 @@ def _gates(tx: Transaction, rules: Alerts, firing: Mapping[Name, Firing], now: i
     for row in tx.rows("alert_gates", {"count": _MOST}):
         key, closed_at = row[0], row[4]
         if closed_at is not None and _longer(now - closed_at, rules.gate_closed):
-            groups.setdefault(key.partition(":")[0], {})[f"gate {key}"] = row
+            groups.setdefault(_whose(key), {})[f"gate {key}"] = row
 
     def of_one(row: Any) -> Condition:
         key, state, until_at, reason, closed_at, closed_by = row
@@ -138,6 +138,12 @@ def _gates(tx: Transaction, rules: Alerts, firing: Mapping[Name, Firing], now: i
                              {"gates": len(gates), "some": some})
 
         yield from _gathered("gate closed", f"gates of {name}", of_all, gates, of_one, firing, rules.accounts)
+
+
+def _whose(key: str) -> str:
+    """What a gate's key is one of: the sync or the task in `sync:NAME:ACCOUNT` and `NAME:VALUE`."""
+    first, _, rest = key.partition(":")
+    return f"sync {rest.partition(':')[0]}" if first == "sync" and ":" in rest else first
 
 
 def _withheld(tx: Transaction, rules: Alerts, firing: Mapping[Name, Firing]) -> Iterator[Condition]:

@@ -157,4 +157,8 @@ order by sync, account
 limit :count;
 
 -- name: alert_gates
-select key, state, until_at, reason, closed_at, closed_by from penstock.gates where state <> 'open' order by key limit :count;
+-- Gates that are kept shut. One whose time is over is shut only because nobody has had a call to try it with.
+select key, state, until_at, reason, closed_at, closed_by from penstock.gates
+where state <> 'open' and (state = 'probing' or until_at is null or until_at > penstock.now())
+order by key
+limit :count;
