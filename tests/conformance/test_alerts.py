@@ -227,8 +227,8 @@ def test_a_gate_that_nobody_had_a_call_for_since_its_time_was_over_is_none(engin
 
 def test_many_gates_of_one_sync_are_one_alert(engine: Engine, seen: Seen) -> None:
     for number in range(6):
-        engine.clock.fetch(f"insert into penstock.gates (key, state, reason, closed_at) values ('sync:people:a{number}',"
-                           f" 'closed', 'down', {engine.clock.now_ms}) returning key")
+        engine.clock.fetch("insert into penstock.gates (key, state, reason, closed_at) values"
+                           f" ('sync:people:a{number}', 'closed', 'down', {engine.clock.now_ms}) returning key")
     look(engine, Alerts(accounts=5), 16 * 60)
     assert seen == [("gate closed", "gates of sync people", "firing")]
 

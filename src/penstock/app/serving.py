@@ -56,11 +56,14 @@ class Serving(Declaring):
                       box=box, monotonic=self.monotonic, patience_seconds=settings.patience_seconds,
                       abandoned_limit=settings.abandoned_limit)
 
-    def _steps(self) -> dict[str, tuple[Callable[[], float], float]]:
-        """The loops of a worker beside its claims, each with the seconds for which it rests after a step."""
+    def _steps(self, *, alerts: bool = True) -> dict[str, tuple[Callable[[], float], float]]:
+        """The loops of a worker beside its claims, each with the seconds for which it rests after a step.
+
+        To tell of `alerts` may take long.
+        """
         steps = {"periodic": (self.scheduler().step, _REST_SECONDS), "upkeep": (self.upkeep().step, _REST_SECONDS),
                  "dispatch": (self.dispatcher().step, _REST_BETWEEN_RUNS_SECONDS)}
-        if self._receivers:
+        if alerts and self._receivers:
             steps["alerts"] = (self.alert_telling().step, _REST_SECONDS)
         return steps
 
