@@ -222,6 +222,8 @@ def exists_only(part: str, table: str) -> bool:
     ("run_pending", {"sync": "s", "subject": "p1"}, "penstock_sync_runs_live", "sync_runs_live"),
     ("runs_heads", {}, "penstock_sync_runs_pending", "sync_runs_pending"),
     ("runs_running", {}, "penstock_sync_runs_running", "sync_runs_running"),
+    ("runs_next", {"sync": "s", "account": "a", "count": 20}, "penstock_sync_runs_rank", "sync_runs_rank"),
+    ("runs_took", {"sync": "s", "subjects": ["p1"], "count": 5}, "penstock_sync_runs_history", "sync_runs_history"),
     ("state_lookup", {"scope": "g1", "keys": ["k1", "k11"]}, "sqlite_autoindex_penstock_state_x",
      "state_x_pkey"),
 ])

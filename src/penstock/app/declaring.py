@@ -85,8 +85,8 @@ class Declaring(Alerting):
              was: str | tuple[str, ...] = ()) -> Callable[[S], S]:
         """Declare a sync: a class decorator. Raises `DeclarationError` with every fault of the sync and its layers.
 
-        `audit_every`: see docs/audit.md; `was`, what it was called before: docs/renaming.md. (`window`, `every` and
-        `limits` are checked and not yet enforced.)
+        `window`, for how long an execution goes on to serve: see docs/windows.md; `audit_every`: docs/audit.md; `was`,
+        what it was called before: docs/renaming.md. (`every` and `limits` are checked and not yet enforced.)
         """
         _check_limits(limits)
         options = SyncOptions(max_concurrent, per_account, window, every, tuple(limits), audit_every, several(was))

@@ -49,8 +49,9 @@ select l.id from penstock.leases l
 where l.id = :lease and exists (select 1 from penstock.live_jobs j where j.id = :job_id and j.lease < :lease);
 
 -- name: runs_next
+-- `run_at + 0`: what is due is found in the order of urgency, not of time.
 select id, subject, size, requested_at - priority * cast(60000 as bigint) as rank from penstock.sync_runs
-where sync = :sync and account = :account and status = 'pending' and run_at <= penstock.now()
+where sync = :sync and account = :account and status = 'pending' and run_at + 0 <= penstock.now()
 order by requested_at - priority * cast(60000 as bigint), id
 limit :count;
 

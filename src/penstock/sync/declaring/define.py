@@ -8,6 +8,7 @@ from typing import Any
 
 from penstock.domain.errors import DeclarationError
 from penstock.domain.keys import Reader, getter, key_reader
+from penstock.domain.limits import Window
 from penstock.domain.names import did_you_mean, layer_table, name_fault
 from penstock.domain.records import RATES
 from penstock.sync.declaring.declare import Layer, Reference, Sync, SyncDefinition, SyncOptions
@@ -16,6 +17,7 @@ from penstock.sync.declaring.misspelt import misspelt
 from penstock.sync.declaring.record_types import field_names, is_mapping
 from penstock.sync.declaring.renamed import layer_faults, several
 from penstock.sync.declaring.renderer import fingerprint
+from penstock.sync.declaring.shared import snapshot_faults
 from penstock.sync.declaring.single import singly
 
 _SCOPES = ("subject", "account")
@@ -99,6 +101,10 @@ def define(name: str, declared: type[Sync[Any]], options: SyncOptions) -> SyncDe
     for option in ("max_concurrent", "per_account"):
         if getattr(options, option) < 1:
             faults.append(f"{declared.__name__}: {option}: expected at least 1, got {getattr(options, option)}")
+    window: Any = options.window
+    if not isinstance(window, Window | None):
+        faults.append(f"{declared.__name__}: window: expected a Window(total=…, headroom=…), got {window!r}")
+    faults += snapshot_faults(declared.__name__, declared.snapshot)
     faults += layer_faults(declared.layers)
     layers = {layer.__name__: _layer(name, layer, names, faults) for layer in declared.layers}
     ordered = _ordered(declared, layers, faults)
@@ -160,6 +166,11 @@ def _layer(sync: str, declared: type[Layer[Any]], names: Sequence[str], faults: 
     guard: Any = declared.guard
     if not isinstance(guard, Guard):
         faults.append(f"{where}: guard: expected a Guard(…), got {guard!r}")
+    lag = getattr(layer.destination, "consistency_lag", declared.consistency_lag)
+    for each in (lag, declared.consistency_lag):
+        if not isinstance(each, timedelta) or each < timedelta(0):
+            faults.append(f"{where}: consistency_lag: expected a timedelta of 0 or more, got {each!r}")
+            break
     delay = declared.in_doubt_delay
     if not isinstance(delay, timedelta) or delay < timedelta(0):
         faults.append(f"{where}: in_doubt_delay: expected a timedelta of 0 or more, got {delay!r}")

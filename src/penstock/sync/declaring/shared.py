@@ -1,5 +1,7 @@
 """What a source shares between runs, as one run has it: a value, as of when it is true, and whether the run looked."""
 
+from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 
@@ -26,3 +28,15 @@ class Shared:
         """The value; that it was looked at is noted."""
         self.used = True
         return self.value
+
+
+def snapshot_faults(where: str, declared: Any) -> Iterator[str]:
+    """What is wrong with what a sync declares as its snapshot."""
+    if declared is None:
+        return
+    if not callable(getattr(declared, "load", None)):
+        yield (f"{where}: snapshot: expected a class with a method load(self), which gives what all subjects share, got"
+               f" {declared!r}")
+    max_age = getattr(declared, "max_age", None)
+    if max_age is not None and not (isinstance(max_age, timedelta) and max_age > timedelta(0)):
+        yield f"{where}: snapshot: max_age: expected a timedelta of more than 0, or None, got {max_age!r}"

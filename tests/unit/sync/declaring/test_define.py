@@ -285,3 +285,34 @@ def test_each_mode_needs_its_verbs(mode: str, on_delete: str, verbs: list[str]) 
     assert faults(named("People", destination=None, mode=mode, on_delete=on_delete)) == tuple(
         f"People: no verb {verb!r}: write def {verb}(self, changes, run), or give a destination that has it"
         for verb in verbs)
+
+
+class Unloaded:
+    pass
+
+
+class Odd:
+    max_age = 60
+
+    def load(self) -> None: ...
+
+
+@pytest.mark.parametrize(("snapshot", "fault"), [
+    (Unloaded, "Declared: snapshot: expected a class with a method load"),
+    (Odd, "Declared: snapshot: max_age: expected a timedelta of more than 0, or None, got 60"),
+])
+def test_a_snapshot_that_cannot_be(snapshot: type, fault: str) -> None:
+    declared = type("Declared", (Sync,), {"layers": [named("People")], "snapshot": snapshot})
+    with pytest.raises(DeclarationError, match=fault):
+        define("people", declared, SyncOptions())
+
+
+def test_a_window_is_no_number() -> None:
+    declared = type("Declared", (Sync,), {"layers": [named("People")]})
+    with pytest.raises(DeclarationError, match=r"Declared: window: expected a Window\(total=…, headroom=…\), got 500"):
+        define("people", declared, SyncOptions(window=500))  # type: ignore[arg-type]
+
+
+def test_a_lag_is_a_time() -> None:
+    assert faults(named("People", consistency_lag=5)) == (
+        "People: consistency_lag: expected a timedelta of 0 or more, got 5",)
