@@ -141,7 +141,8 @@ def test_a_function_that_runs_out_of_time_calls_itself(starting: Any, ledgers: A
             assert (call["call"], call["FunctionName"], call["InvocationType"]) == ("invoke", "posting", "Event")
             event = {}
     assert served == 4
-    assert [seen.path for seen in ledgers.seen] == [f"/invoices/{each}" for each in CUSTOMERS["customer-a"]]
+    came = dict.fromkeys(seen.path for seen in ledgers.seen)  # a call that was cut short at the end came twice
+    assert list(came) == [f"/invoices/{each}" for each in CUSTOMERS["customer-a"]]
 
 
 def test_a_function_that_is_killed_loses_nothing(starting: Any, ledgers: Api, clock: Clock):
