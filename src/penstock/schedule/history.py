@@ -22,7 +22,7 @@ from penstock.sync.state.statistics import (
 )
 
 _COUNT_SECONDS, _PRUNE_SECONDS = 2.0, 60.0
-_COUNT_BATCH, _PRUNE_BATCH = 500, 1000
+_COUNT_BATCH, _PRUNE_BATCH = 200, 1000
 _LOWEST = -(1 << 62)
 
 
@@ -48,7 +48,7 @@ class History:
                         pass
 
     def count(self) -> int:
-        """Count at most 500 runs; return how many.
+        """Count at most 200 runs; return how many.
 
         Where deleted rows linger, those of runs that were counted are passed over, until it is time for a look at all.
         """
