@@ -1,5 +1,6 @@
 """Whatever changes in the source, and whatever happens to calls and workers on the way, quiet runs converge.
 
+Runs are served in windows. One that has too little time for a run puts it back: it keeps its row, at no attempt.
 The destination enforces nothing, so a record that were created twice would show.
 """
 
@@ -12,7 +13,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from penstock import Penstock
+from penstock import Penstock, Window
 from penstock.domain.errors import StaleLease, Throttled, Unavailable
 from penstock.domain.records import Rejected
 from penstock.queue.claim import settle
@@ -31,6 +32,16 @@ class Converges(RuleBasedStateMachine):
     """Two groups that share people. A person's name is unique to the person, so a look-up finds one at most."""
 
     app: Penstock
+    at: float
+    put_back: dict[int, str]
+    """Runs that go on later: their subjects, by the number of their row."""
+
+    def slowed(self, call: Any) -> Any:
+        def takes_time(*given: Any) -> Any:
+            self.at += 2
+            return call(*given)
+
+        return takes_time
 
     @initialize()
     def start(self) -> None:
@@ -39,7 +50,11 @@ class Converges(RuleBasedStateMachine):
         url = f"sqlite:///{self.folder.name}/store.db"
         self.clock = Clock(url)
         self.directory = Directory(groups={"g1": {}, "g2": {}})
-        self.app = self.directory.app(url, self.clock.expression)
+        self.app = self.directory.app(url, self.clock.expression, window=Window(total=60, headroom=5))
+        self.at, self.put_back = 0.0, {}
+        self.app.monotonic = lambda: self.at
+        for remote in (self.directory.people, self.directory.rooms, self.directory.members):
+            remote._call = self.slowed(remote._call)  # type: ignore[method-assign]
         self.engine = Engine(self.app, self.clock)
 
     @rule(group=GROUPS, person=PEOPLE, name=NAMES)
@@ -75,6 +90,22 @@ class Converges(RuleBasedStateMachine):
         self.engine.sync("directory", group)
         self.clock.advance(10)
 
+    @rule(seconds=st.integers(1, 5))
+    def hurry(self, seconds: int) -> None:
+        """A host has little time for both groups; a call takes two seconds."""
+        for group in ("g1", "g2"):
+            self.directory.directory_sync.request(group, account="acme")
+        self.engine.dispatch()
+        self.engine.until = self.at + seconds
+        before = dict(self.clock.fetch("select id, attempt from penstock.sync_runs"))
+        self.engine.serve()
+        self.engine.until = None
+        for id, subject, attempt in self.clock.fetch(
+                "select id, subject, attempt from penstock.sync_runs where status = 'pending'"
+                " and error_class = 'OutOfTime'"):
+            assert attempt <= before[id], "it costs no attempt"
+            self.put_back[id] = subject
+
     @rule(group=GROUPS, remote=st.sampled_from(["people", "rooms", "members"]))
     def die(self, group: str, remote: str) -> None:
         """A worker is killed right after a call was carried out; its lease lapses."""
@@ -92,6 +123,16 @@ class Converges(RuleBasedStateMachine):
                 self.app.upkeep().step()
                 self.engine.register()
             getattr(self.directory, remote).lost = None
+
+    @invariant()
+    def what_goes_on_later_keeps_its_row(self) -> None:
+        """No other run of its subject begins before it has ended."""
+        for id, subject in list(getattr(self, "put_back", {}).items()):
+            [(status,)] = self.clock.fetch(f"select status from penstock.sync_runs where id = {id}")
+            later = self.clock.fetch(f"select id from penstock.sync_runs where id > {id} and subject = '{subject}'")
+            assert not (later and status in ("pending", "running"))
+            if status not in ("pending", "running"):
+                del self.put_back[id]
 
     @invariant()
     def nobody_exists_twice(self) -> None:
