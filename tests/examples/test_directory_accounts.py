@@ -24,7 +24,8 @@ from tests.waiting import until
 EXAMPLE = Path(__file__).parents[2] / "examples" / "directory"
 SECONDS = 120.0
 # By what, and each how many-th of the groups is asked for again: all of them, where everything is tried.
-BY = [pytest.param("sqlite", "worker", 4, id="sqlite-worker"), pytest.param("postgres", "drain", 4, id="postgres-drain"),
+BY = [pytest.param("sqlite", "worker", 4, id="sqlite-worker"),
+      pytest.param("postgres", "drain", 4, id="postgres-drain"),
       pytest.param("postgres", "worker", 1, id="postgres-worker", marks=pytest.mark.thorough),
       pytest.param("sqlite", "drain", 1, id="sqlite-drain", marks=pytest.mark.thorough)]
 
