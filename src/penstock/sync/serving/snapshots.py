@@ -20,6 +20,7 @@ from penstock.sync.destination.verbs import Verbs
 _START = datetime(1970, 1, 1, tzinfo=UTC)
 _MS = timedelta(milliseconds=1)
 _FIRST_WAIT_MS, _LONGEST_WAIT_MS = 10_000, 300_000
+_STEP = "snapshot"
 
 Key = tuple[str, str | None]
 """Of a sync, and of an account where `load` asks for one."""
@@ -81,11 +82,13 @@ class Snapshots:
         if failed is not None and now < failed.until_ms:
             raise failed.error
         refresh = getattr(snapshot, "refresh", None) if kept is not None else None
+        run.time.begin(_STEP)
         try:
-            if refresh is None or kept is None:
-                value = _called(snapshot.load, (), run)
-            else:
-                value = _called(refresh, (kept.value, _START + kept.as_of_ms * _MS), run)
+            with run.time.step(_STEP):
+                if refresh is None or kept is None:
+                    value = _called(snapshot.load, (), run)
+                else:
+                    value = _called(refresh, (kept.value, _START + kept.as_of_ms * _MS), run)
         except (StaleLease, Stopping):
             raise
         except Exception as error:

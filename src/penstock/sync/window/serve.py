@@ -22,7 +22,7 @@ from penstock.domain.errors import (
 from penstock.domain.jobs import storable
 from penstock.domain.options import RunOptions
 from penstock.domain.records import Subject
-from penstock.events import Events, RunSettled
+from penstock.events import Events, RunAdmitted, RunSettled
 from penstock.store.layers import Registered, noted, outdated
 from penstock.store.port import Store, Transaction
 from penstock.sync.declaring.declare import SyncDefinition
@@ -143,6 +143,8 @@ class _Window:
         next = self._settle(settlement, row, settled, took, _ended_by(error))
         self._events.emit(RunSettled(run_id=row.id, sync=row.sync, subject=row.subject, status=settled.status,
                                      error=None if settled.error_class == "OutOfTime" else settled.error))
+        if next is not None:
+            self._events.emit(RunAdmitted(run_id=next.id, sync=next.sync, subject=next.subject))
         self._store.wake()
         if asked.plan is not None and settled.status != "pending":
             Plans(self._store).settled(asked.plan)

@@ -73,7 +73,8 @@ class Taking:
         if fault := self._no_room(tx, rank):
             return Next(ended_by=fault)
         row = tx.row("run_take", {"id": id, "job_id": self.job_id, "lease": self.lease})
-        assert row is not None, "runs are admitted, taken and removed under the same lock"
+        if row is None:  # cancelled just now: what else there is, a dispatcher admits
+            return Next(ended_by="nothing more")
         return Next(Taken(*row), skipped=skipped)
 
     def _held(self, tx: Transaction) -> bool:
