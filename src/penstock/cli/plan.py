@@ -26,6 +26,7 @@ from penstock.sync.planning.plan import MATCH, Item, LayerPlan, decode_item
 from penstock.sync.restricting.plan_file import Writer
 from penstock.sync.serving.opening import opened
 from penstock.sync.serving.preview import preview
+from penstock.sync.serving.snapshots import Snapshots
 from penstock.sync.telling.read_back import ReadBack
 
 _KINDS = ("create", "update", "delete")
@@ -58,8 +59,9 @@ def plan(context: click.Context, name: str, keys: tuple[str, ...], show_values: 
         for writer in writers:
             writer.begin(name, _now(app))
         costed: list[tuple[int, dict[str, int]]] = []
+        snapshots = Snapshots(lasting=True)
         for subject in subjects:
-            with preview(app.store, definition, subject) as plans:
+            with preview(app.store, definition, subject, snapshots) as plans:
                 removals = foresee(app.store, definition, subject, plans)
                 told = [_described(plan, removals[plan.layer.name], show_values, back) for plan in plans]
                 if back is not None:

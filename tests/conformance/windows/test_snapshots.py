@@ -9,6 +9,7 @@ import pytest
 from penstock import Penstock, Window
 from penstock.sync import Change, Complete, Layer, Run, Subject, Sync
 from penstock.sync.serving.preview import preview
+from penstock.sync.serving.snapshots import Snapshots
 from tests.clock import Clock
 from tests.conformance.windows.conftest import LEASE_SECONDS, Windowed
 from tests.remote import Remote
@@ -255,11 +256,13 @@ def test_where_it_cannot_be_loaded_runs_keep_their_place_and_the_loader_is_left_
     assert [row[0] for row in engine.runs.values()] == ["succeeded"] * 3
 
 
-@pytest.mark.parametrize("snapshot", [Kept])
-def test_a_plan_looks_at_it_too(engine: Windowed, shop: Shop) -> None:
-    shop.pass_time(1)
-    with preview(engine.app.store, engine.app.definition("shelves"), Subject("s0", "acme")) as [plan]:
-        assert plan.summary()["create"] == 2
+def test_a_plan_looks_at_it_too_and_one_of_many_subjects_loads_it_once(engine: Windowed, shop: Shop) -> None:
+    snapshots = Snapshots(lasting=True)
+    for key in ("s0", "s1"):
+        subject = Subject(key, "acme")
+        with preview(engine.app.store, engine.app.definition("shelves"), subject, snapshots) as [plan]:
+            assert plan.summary()["create"] == 2
+    assert shop.loads == ["load"]
 
 
 def test_a_verb_sees_it(engine: Windowed, shop: Shop) -> None:

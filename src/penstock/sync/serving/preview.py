@@ -16,13 +16,14 @@ from penstock.sync.serving.snapshots import Snapshots
 
 
 @contextmanager
-def preview(store: Store, definition: SyncDefinition, subject: Subject) -> Iterator[list[LayerPlan]]:
+def preview(store: Store, definition: SyncDefinition, subject: Subject,
+            snapshots: Snapshots | None = None) -> Iterator[list[LayerPlan]]:
     """Plan every layer without applying any. Nothing is written, and the destination is not asked.
 
-    The plans are closed in the end.
+    `snapshots` are those of a plan of many subjects. The plans are closed in the end.
     """
     run = loaded(definition, subject)
-    run.shared = Snapshots().shared(store, definition, run)
+    run.shared = (snapshots or Snapshots()).shared(store, definition, run)
     states = layer_states(store, definition, subject)
     with ExitStack() as stack:
         plans: list[LayerPlan] = []

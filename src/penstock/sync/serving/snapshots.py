@@ -41,9 +41,13 @@ class _Failed:
 
 
 class Snapshots:
-    """The snapshots that this process holds. Two windows never load the same one at once."""
+    """The snapshots that this process holds. Two windows never load the same one at once.
 
-    def __init__(self) -> None:
+    `lasting`: what was loaded is kept for as long as this is, as a plan of many subjects needs it.
+    """
+
+    def __init__(self, *, lasting: bool = False) -> None:
+        self._lasting = lasting
         self._lock = threading.Lock()
         self._locks: dict[Key, threading.Lock] = {}
         self._made: dict[str, Any] = {}
@@ -77,7 +81,7 @@ class Snapshots:
         now = _now(store)
         kept, failed = self._kept.get(key), self._failed.get(key)
         max_age: timedelta | None = getattr(snapshot, "max_age", None)
-        if kept is not None and max_age is not None and now - kept.taken_ms < max_age // _MS:
+        if kept is not None and (self._lasting or (max_age and now - kept.taken_ms < max_age // _MS)):
             return kept
         if failed is not None and now < failed.until_ms:
             raise failed.error
