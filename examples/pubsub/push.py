@@ -12,7 +12,9 @@ import hmac
 import json
 import logging
 import os
+import signal
 import sys
+import threading
 from datetime import UTC, datetime, timedelta
 from socketserver import ThreadingMixIn
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
@@ -25,6 +27,7 @@ DEADLINE = float(os.environ.get("PUSH_DEADLINE", "60"))     # ackDeadlineSeconds
 TOKEN = os.environ["PUSH_TOKEN"]                            # of its URL: …/push?token=…
 WINDOW = Window(total=DEADLINE * 0.9, headroom=DEADLINE * 0.3)
 LARGEST = 10_000_000
+ENDING = threading.Event()                                  # Cloud Run gives 10 s: PENSTOCK_GRACE_SECONDS=8
 
 ACKNOWLEDGED, AGAIN = "204 No Content", "503 Service Unavailable"
 
@@ -43,7 +46,7 @@ def answer(environ) -> str:
     try:
         if environ["PATH_INFO"] == "/push":
             requested(environ)
-        report = app.drain(WINDOW)
+        report = app.drain(WINDOW, stopping=ENDING)
     except PenstockError:
         logging.exception("not served")
         return AGAIN                    # the store is away: the message comes again
@@ -64,15 +67,22 @@ def requested(environ) -> None:
 
 
 class Server(ThreadingMixIn, WSGIServer):
-    daemon_threads = True
+    """Its end waits for the answers that are under way."""
 
 
 class Quiet(WSGIRequestHandler):
     def log_message(self, *args) -> None: ...
 
 
+def end(number, frame) -> None:
+    """End softly: what runs stops at a checkpoint, and its messages come again."""
+    ENDING.set()
+    threading.Timer(0.0, server.shutdown).start()
+
+
 if __name__ == "__main__":
     with app, make_server("127.0.0.1", int(sys.argv[1]), application, Server, Quiet) as server:
         app.migrate()
+        signal.signal(signal.SIGTERM, end)
         print(f"listening on {server.server_port}", flush=True)
         server.serve_forever()

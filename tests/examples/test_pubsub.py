@@ -3,6 +3,7 @@
 import base64
 import json
 import random
+import signal
 import sqlite3
 import threading
 import urllib.error
@@ -141,6 +142,30 @@ def test_a_process_that_is_killed_loses_nothing(starting: Any, tills: Api, clock
         until("the price is at the tills", lambda: service.push(price="a-0", shop="shop-a") == 204 and clock.fetch(
             "select count(*) from penstock.sync_runs where status <> 'succeeded'") == [(0,)])
     assert [seen.path for seen in tills.seen] == ["/prices/a-0"] * 2
+
+
+@pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
+def test_a_signal_lets_what_is_under_way_end_and_has_the_rest_pushed_again(starting: Any, tills: Api, clock: Clock):
+    asked, go = threading.Event(), threading.Event()
+    answers: list[int] = []
+
+    def stuck(seen: Seen) -> Answer:
+        asked.set()
+        go.wait(20)
+        return Answer(204)
+
+    tills.on("PUT /prices/a-0", stuck)
+    with starting() as service:
+        pushing = threading.Thread(target=lambda: answers.append(service.push(price="a-0", shop="shop-a")))
+        pushing.start()
+        assert asked.wait(20)
+        service.child.signal(signal.SIGTERM)
+        go.set()
+        pushing.join(20)
+        assert service.child.wait() == 0
+    assert answers[-1] in (204, 503)
+    assert clock.fetch("select status from penstock.sync_runs") in ([("succeeded",)], [("pending",)])
+    assert clock.fetch("select count(*) from penstock.workers") == [(0,)]
 
 
 @pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)

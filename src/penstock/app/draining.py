@@ -49,7 +49,8 @@ class Draining(Serving):
         self._was_open = False
         self._counting_drains = threading.Lock()
 
-    def drain(self, window: Window, queues: Collection[str] | None = None, *, slots: int = WINDOW_SLOTS) -> Report:
+    def drain(self, window: Window, queues: Collection[str] | None = None, *, slots: int = WINDOW_SLOTS,
+              stopping: threading.Event | None = None) -> Report:
         """Serve jobs and runs until nothing is due, or too little of the window is left; then say what remains.
 
         It needs no other process: it takes the steps of dispatcher, upkeep and scheduler itself. Of `queues` (all that
@@ -57,7 +58,8 @@ class Draining(Serving):
         begun with less than `window.headroom` seconds left, what runs is told to stop at a checkpoint while there is
         time to settle it, and everything is settled before `window.total` is over, unless a body heeds nothing. No
         thread, lease or worker's row is left behind, and no connection of a store that was not open before. Any number
-        may go on at once, here and elsewhere. See docs/hosts.md.
+        may go on at once, here and elsewhere. Once `stopping` is set, as by a handler of SIGTERM, its time counts as
+        over. See docs/hosts.md.
 
         Raises `ConfigurationError`, what `check` raises, and `StoreError` where the store is away.
         """
@@ -71,17 +73,18 @@ class Draining(Serving):
                           monotonic=self.monotonic, waiting=lambda: self._remaining(names) > 0,
                           steps={name: step for name, (step, _) in self._steps(alerts=False).items()},
                           lease_seconds=settings.lease_seconds, poll_seconds=settings.poll_seconds,
-                          grace_seconds=settings.grace_seconds, patience_seconds=settings.patience_seconds)
+                          grace_seconds=settings.grace_seconds, patience_seconds=settings.patience_seconds,
+                          stopping=stopping)
             drain.run()
             self.alert_telling(box.ends_at).step()
             remaining = self._remaining(names)
-            out_of_time = self.monotonic() >= box.begin_until
+            out_of_time = self.monotonic() >= box.begin_until or (stopping is not None and stopping.is_set())
             return Report(drain.served, remaining, self._next_due(remaining, out_of_time))
 
     async def adrain(self, window: Window, queues: Collection[str] | None = None, *,
-                     slots: int = WINDOW_SLOTS) -> Report:
+                     slots: int = WINDOW_SLOTS, stopping: threading.Event | None = None) -> Report:
         """The same from `async` code, on a thread: to cancel it ends the wait, and not the drain."""
-        return await asyncio.to_thread(self.drain, window, queues, slots=slots)
+        return await asyncio.to_thread(self.drain, window, queues, slots=slots, stopping=stopping)
 
     @contextmanager
     def _lent(self) -> Iterator[None]:

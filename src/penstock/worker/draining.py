@@ -41,7 +41,7 @@ _LEAST_MS = 5
 
 
 class Drain:
-    """Serves queues until nothing is due or the box says so. Used once.
+    """Serves queues until nothing is due, the box says so, or somebody sets `stopping`. Used once.
 
     `steps` are those of a worker. `waiting` says whether there is work that might be served now: where it is only that
     somebody else dispatches just then, it is worth another look.
@@ -49,7 +49,8 @@ class Drain:
 
     def __init__(self, store: Store, tasks: Tasks, events: Events, *, queues: Sequence[str], slots: int, box: TimeBox,
                  monotonic: Monotonic, steps: Mapping[str, Step], waiting: Callable[[], bool], lease_seconds: float,
-                 poll_seconds: float, grace_seconds: float, patience_seconds: float) -> None:
+                 poll_seconds: float, grace_seconds: float, patience_seconds: float,
+                 stopping: threading.Event | None = None) -> None:
         self._store = control = store.control
         self._tasks = tasks
         self._events = events
@@ -61,6 +62,7 @@ class Drain:
         self._lease_seconds = lease_seconds
         self._poll_seconds = poll_seconds
         self._grace_seconds = grace_seconds
+        self._asked = threading.Event() if stopping is None else stopping
         self._stopping = threading.Event()
         self._registration = Registration(control, f"{socket.gethostname()}:{os.getpid()} (drain)")
         self._identity = Identity(0, 0.0)
@@ -76,6 +78,7 @@ class Drain:
             self._slots = Beside(slots, executor, self._finished)
         else:
             self._slots = Here(Executor(tasks, events, delivery=self._delivery), self._finished)
+            self._stopping = self._asked  # nobody is there to pass it on while a body runs
         self._heartbeat = Loop("heartbeat", self._renew, events) if slots > 1 else None
         self._decision = Decision(tasks, events)
         self._settling = Settling(control, events, self._settled)
@@ -96,7 +99,7 @@ class Drain:
                 self._heartbeat.start()
             self._serve()
             self._drop_claimed()
-            while self._under_way and self._monotonic() < self._box.until:
+            while self._under_way and self._monotonic() < self._box.until and not self._asked.is_set():
                 self._look_after(_LOOK_SECONDS)
         finally:
             self._leave()
@@ -125,7 +128,7 @@ class Drain:
                 return
 
     def _may_begin(self) -> bool:
-        return self._monotonic() < self._box.begin_until
+        return self._monotonic() < self._box.begin_until and not self._asked.is_set()
 
     def _stepped_lately(self) -> bool:
         return time.monotonic() - self._steps_at < _STEPS_SECONDS
@@ -275,7 +278,8 @@ class Drain:
 
     def _leave(self) -> None:
         """Tell what runs to end, settle, and give back what has not ended in time."""
-        self._stopping.set()
+        if self._under_way:
+            self._stopping.set()
         self._drop_claimed()
         now = self._monotonic()
         ends_at = min(self._box.ends_at, now + self._grace_seconds)

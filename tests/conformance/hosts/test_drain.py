@@ -8,11 +8,14 @@ from typing import Any
 import pytest
 
 from penstock import Penstock, Report, Retry, Window, current_job
-from penstock.domain.errors import ConfigurationError, Stopping
+from penstock.domain.errors import ConfigurationError, Stopping, StoreUnavailable
 from penstock.events import LoopFailed
+from penstock.queue.claim import claim_queue
+from penstock.worker import draining
 from tests.clock import START_MS, Clock
 from tests.conformance.hosts.hours import Hours
 from tests.conformance.sync_app import Directory
+from tests.waiting import until
 
 WINDOW = Window(500, 100)
 START = datetime.fromtimestamp(START_MS / 1000, UTC)
@@ -220,8 +223,6 @@ def test_jobs_of_a_lost_worker_are_rescued(app: Penstock, clock: Clock):
     task.enqueue()
     row = app.store.write(lambda tx: tx.row("worker_start", {"name": "lost", "lease_ms": 1000}))
     assert row is not None
-    from penstock.queue.claim import claim_queue
-
     assert claim_queue(app.store, row[0], "default", 1)
     assert app.drain(WINDOW).served == 0
     clock.advance(2)
@@ -268,3 +269,58 @@ def test_within_an_event_loop(app: Penstock):
 def test_what_cannot_be_is_said(tmp_path: Any, arguments: Any, options: Any, said: str):
     with pytest.raises(ConfigurationError, match=said):
         Penstock(f"sqlite:///{tmp_path}/none.db").drain(*arguments, **options)
+
+
+@SLOTS
+def test_it_ends_when_it_is_asked_to(app: Penstock, clock: Clock, slots: int):
+    stopping, began = threading.Event(), threading.Event()
+
+    @app.task
+    def work() -> None:
+        began.set()
+        while True:
+            current_job().checkpoint()
+            threading.Event().wait(0.002)
+
+    work.enqueue()
+    asking = threading.Thread(target=lambda: (began.wait(20), stopping.set()))
+    asking.start()
+    assert app.drain(WINDOW, slots=slots, stopping=stopping) == Report(0, 1, START)
+    asking.join()
+    assert clock.fetch("select state, attempt from penstock.jobs") == [("available", 0)]
+    assert left_behind(clock) == (0, 0)
+
+
+@SLOTS
+def test_a_store_that_goes_away_ends_the_drain_and_leaves_no_thread(
+        app: Penstock, clock: Clock, monkeypatch: pytest.MonkeyPatch, slots: int):
+    task = app.task(name="task")(lambda: None)
+    task.enqueue()
+    before = set(threading.enumerate())
+    found = draining.claim_queue
+
+    def away(*given: Any) -> Any:
+        monkeypatch.setattr(draining, "claim_queue", found)
+        raise StoreUnavailable("the store is away")
+
+    monkeypatch.setattr(draining, "claim_queue", away)
+    with pytest.raises(StoreUnavailable, match="the store is away"):
+        app.drain(WINDOW, slots=slots)
+    assert {thread for thread in set(threading.enumerate()) - before if thread.is_alive()} <= control_threads()
+    assert left_behind(clock) == (0, 0)
+    assert app.drain(WINDOW, slots=slots).served == 1
+
+
+def control_threads() -> set[threading.Thread]:
+    """Those of the store, which was open before: its pool for the control plane is made when first needed."""
+    return {thread for thread in threading.enumerate()
+            if not thread.name.startswith(("penstock-slot", "penstock-heartbeat", "penstock-loop"))}
+
+
+@pytest.mark.parametrize("store_url", ["postgres"], indirect=True)
+def test_it_leaves_no_connection_behind(store_url: str, clock: Clock):
+    app = Penstock(store_url, now=clock.expression)
+    app.task(name="task")(lambda: None)
+    app.drain(WINDOW)
+    until("the server has seen them go", lambda: clock.fetch(
+        "select count(*) from pg_stat_activity where datname = current_database()") == [(1,)])
