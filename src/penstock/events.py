@@ -138,6 +138,18 @@ class RunSettled(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class SubjectsFailed(Event):
+    """`subjects()` of a sync raised; requests that need it for their account wait, and everything else goes on."""
+
+    sync: str
+    error: str
+
+    @property
+    def level(self) -> int:
+        return logging.ERROR
+
+
+@dataclass(frozen=True, slots=True)
 class DeletesWithheld(Event):
     """A run left deletes out and asked for an approval (`approval_id`), which names their keys."""
 

@@ -219,9 +219,10 @@ def exists_only(part: str, table: str) -> bool:
 @pytest.mark.parametrize("dialect", DIALECTS)
 @pytest.mark.parametrize(("name", "params", "sqlite_uses", "postgres_uses"), [
     ("requests_waiting", {"syncs": ["s"], "count": 10}, "penstock_sync_runs_live", "sync_runs_live"),
-    ("run_pending", {"sync": "s", "subject": "p1"}, "penstock_sync_runs_live", "sync_runs_live"),
-    ("runs_heads", {}, "penstock_sync_runs_pending", "sync_runs_pending"),
-    ("runs_running", {}, "penstock_sync_runs_running", "sync_runs_running"),
+    ("runs_pending", {"syncs": ["s"], "subjects": ["p1"], "rows": [["s", "p1"]]}, "penstock_sync_runs_live",
+     "sync_runs_live"),
+    ("runs_behind", {"sync": "s", "account": "a", "rank": 1, "id": 1, "count": 9}, "penstock_sync_runs_pending",
+     "sync_runs_pending"),
     ("runs_next", {"sync": "s", "account": "a", "count": 20}, "penstock_sync_runs_rank", "sync_runs_rank"),
     ("runs_took", {"sync": "s", "subjects": ["p1"], "count": 5}, "penstock_sync_runs_history", "sync_runs_history"),
     ("state_lookup", {"scope": "g1", "keys": ["k1", "k11"]}, "sqlite_autoindex_penstock_state_x",

@@ -127,10 +127,10 @@ def test_a_request_in_the_middle_of_a_run_becomes_the_next_run(engine: Engine, d
 def test_the_store_itself_allows_one_live_run_of_a_subject(engine: Engine, directory: Directory) -> None:
     directory.sync.request("g1", account="acme")
     engine.dispatch()
-    params = {"sync": "people", "subject": "g1", "account": "acme", "size": None, "priority": 0, "reasons": "[]",
-              "requested_at": 0, "options": ""}
+    columns = {"syncs": ["people"], "subjects": ["g1"], "accounts": ["acme"], "sizes": [None], "priorities": [0],
+               "reasons": ["[]"], "requested_ats": [0], "options": [""]}
     with pytest.raises(PenstockError, match="(?i)unique"):
-        engine.app.store.write(lambda tx: tx.row("run_create", params))
+        engine.app.store.write(lambda tx: tx.batch("runs_create", columns))
 
 
 def test_at_most_per_account_and_max_concurrent_runs_are_admitted(

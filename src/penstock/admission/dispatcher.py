@@ -1,39 +1,66 @@
-"""The dispatcher: folds committed requests into runs, and admits runs by the policy. One acts at a time.
+"""The dispatcher: folds requests and news of lines, and admits work by the policy. One acts at a time.
 
-A request is folded into the pending run of its subject, or into a new one; while a run is under way it stays where
-it is, and becomes the next run. So what arrives in the middle of a run is neither lost nor run twice. It stays as well
-behind a pending run of other options (see domain/folding.py), to which it lends its priority.
+A step is one transaction under the lock of dispatch. It reads the heads of lines that have a turn, never what waits
+behind them, so it costs no more with a million pieces of work than with ten. User code is asked before it, with no
+transaction open; where that fails, what it was asked for stays where it is, and everything else goes on.
 """
 
-from collections.abc import Callable, Mapping
-from typing import Any
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 
-import msgspec
-
-from penstock.admission.policy import Head, Room, decide
-from penstock.domain.folding import Folded, Request, fold, merge_reasons
+from penstock.admission import keyed, runs
+from penstock.admission.gates import Gates
+from penstock.admission.policy import Decision, Gate, Line, Room, View, decide
+from penstock.admission.queue_room import Place, QueueRoom
+from penstock.admission.requests import Known, Subjects, fold_requests, waiting
+from penstock.admission.runs import Rooms, RunLines, account_of
 from penstock.domain.jobs import Call
 from penstock.domain.records import Subject
-from penstock.events import Event, Events, RunAdmitted, RunSettled
-from penstock.queue.enqueue import plan
+from penstock.events import Event, Events, RunAdmitted, RunSettled, SubjectsFailed
 from penstock.store.carry import renamed_sync
 from penstock.store.port import Store, Transaction
 
-_FOLD_BATCH = 1000
+_NEWS_BATCH = 2000
+_DUE_BATCH = 1000
+_SOONEST_SECONDS = 0.005
+_LOOK_SHARE = 50  # looks that find nothing take at most a fiftieth of the time
+_IDLE_SHARE = 5  # and steps that come to nothing a fifth
+_FOREVER = 1e9
+_NOTE_SECONDS = 1.0
+_JUMP_MS = 2000
+_ASK_AGAIN_SECONDS = 5.0
 
-Subjects = Callable[[str, set[str]], Mapping[str, Subject]]
-"""From a sync's name and keys to the subjects that its `subjects()` gives under them."""
-Known = Mapping[tuple[str, str], Subject | None]
-"""What `subjects()` was asked for, by (sync, key); None where it has no such subject."""
+
+@dataclass(slots=True)
+class _Step:
+    """What one step came to; `seconds` is how long the next may wait."""
+
+    seconds: float
+    told: list[Event] = field(default_factory=list)
+    admitted: dict[str, list[Place]] = field(default_factory=dict)
+    probed: set[str] = field(default_factory=set)
+    acted: bool = False
+    idle: bool = True
+
+    def at_once(self) -> None:
+        """Something came of it, and there may be more."""
+        self.seconds, self.idle = 0.0, False
+
+    def within(self, seconds: float | None) -> None:
+        if seconds is not None:
+            self.seconds = min(self.seconds, max(seconds, _SOONEST_SECONDS))
 
 
 class Dispatcher:
     """Does one step at a time; `step` says how many seconds may go by before the next is needed."""
 
-    def __init__(self, store: Store, events: Events, *, rooms: Mapping[str, Room], subjects: Subjects,
-                 window_call: Callable[[int], Call], every_seconds: float,
-                 renamed: Mapping[str, str] | None = None) -> None:
-        """`renamed`: from a sync's former name to its name. Programs of before go on to request by the former."""
+    def __init__(self, store: Store, events: Events, *, rooms: Rooms, subjects: Subjects,
+                 window_call: Callable[[int], Call], every_seconds: float, lease_seconds: float = 30.0,
+                 renamed: Mapping[str, str] | None = None, keyed: Callable[[], bool] = lambda: True) -> None:
+        """`renamed`: from a sync's former name to its name. Programs of before go on to request by the former. `keyed`:
+        whether this program declares tasks with keys; without, and without syncs, it acts for others at ticks alone.
+        """
         self._renamed = renamed or {}
         self._store = store
         self._events = events
@@ -41,101 +68,191 @@ class Dispatcher:
         self._subjects = subjects
         self._window_call = window_call
         self._every_seconds = every_seconds
+        self._idle_ms = max(round(min(lease_seconds, 15.0) * 1000), 1000)
+        self._keyed = keyed
+        self._queues: dict[str, QueueRoom] = {}
+        self._gates = Gates()
+        self._unasked: dict[str, float] = {}
+        self._looked_at = self._noted_at = self._ticked_at = -_FOREVER
+        self._rest_seconds = 0.0
+        self._clock: tuple[float, int] | None = None
+
+    def rested_step(self) -> float:
+        """A step, unless the last one came to nothing just now: for a loop that is woken whenever anything happens."""
+        left = self._looked_at + self._rest() - time.monotonic()
+        return left if left > 0 else self.step()
 
     def step(self) -> float:
-        if not self._rooms:
+        began = time.monotonic()
+        news, wanted, requested = self._wanted(began)
+        if not (news or wanted or requested):
             return self._every_seconds
-        known = self._resolved()
-        told, full, due_seconds = self._store.write(lambda tx: self._act(tx, known))
-        for event in told:
+        known = self._resolved() if requested else {}
+        note = began - self._noted_at >= _NOTE_SECONDS
+        done = self._store.write(lambda tx: self._act(tx, known, note))
+        if done.acted and note:
+            self._noted_at = began
+        if done.acted and news:
+            done.at_once()  # there may be more of it than one step takes
+        if done.idle:
+            self._looked_at = time.monotonic()
+            self._rest_seconds = (self._looked_at - began) * _IDLE_SHARE
+        for queue, places in done.admitted.items():
+            self._queues[queue].admitted(places)
+        self._gates.probed(done.probed)
+        for event in done.told:
             self._events.emit(event)
-        if any(isinstance(event, RunAdmitted) for event in told):
+        if done.admitted or any(isinstance(event, RunAdmitted) for event in done.told):
             self._store.wake()
-        return 0.0 if full else min(due_seconds, self._every_seconds)
+        return done.seconds
+
+    def _rest(self) -> float:
+        """How long no look is needed: where this program declares nothing of the kind, others look for themselves."""
+        if not self._rooms and not self._keyed():
+            return self._every_seconds
+        return min(self._rest_seconds, self._every_seconds)
+
+    def _wanted(self, began: float) -> tuple[bool, bool, bool]:
+        """Whether there is news of lines, anything else to do, and anything that was requested.
+
+        Runs whose job is gone, and what has a new name, wait for a tick.
+        """
+        ((news, wanted, requested),) = self._store.look("dispatch_wanted")
+        ticked = began - self._ticked_at >= self._every_seconds
+        if ticked:
+            self._ticked_at = began
+        self._rest_seconds = 0.0
+        if not (news or wanted or requested):
+            self._looked_at = time.monotonic()
+            self._rest_seconds = (self._looked_at - began) * _LOOK_SHARE
+        return bool(news), bool(wanted or (ticked and self._rooms)), bool(requested)
 
     def _resolved(self) -> Known:
         """The subjects of requests without an account. User code gives them, so no transaction is open meanwhile."""
         wanted: dict[str, set[str]] = {}
-        for request in self._store.read(self._waiting):
-            if request.account is None:
-                wanted.setdefault(request.sync, set()).add(request.subject)
+        if self._rooms:
+            for request in self._store.read(lambda tx: waiting(tx, list(self._rooms))):
+                if request.account is None:
+                    wanted.setdefault(request.sync, set()).add(request.subject)
         known: dict[tuple[str, str], Subject | None] = {}
         for sync, keys in wanted.items():
-            found = self._subjects(sync, keys)
-            known.update({(sync, key): found.get(key) for key in keys})
+            if time.monotonic() < self._unasked.get(sync, 0.0):
+                continue
+            try:
+                found = self._subjects(sync, keys)
+            except Exception as error:
+                self._unasked[sync] = time.monotonic() + _ASK_AGAIN_SECONDS
+                self._events.emit(SubjectsFailed(sync=sync, error=f"{type(error).__name__}: {error}"))
+            else:
+                known.update({(sync, key): found.get(key) for key in keys})
         return known
 
-    def _waiting(self, tx: Transaction) -> list[Request]:
-        rows = tx.rows("requests_waiting", {"syncs": list(self._rooms), "count": _FOLD_BATCH})
-        return [Request(*row) for row in rows]
-
-    def _act(self, tx: Transaction, known: Known) -> tuple[list[Event], bool, float]:
+    def _act(self, tx: Transaction, known: Known, note: bool) -> _Step:
+        done = _Step(self._every_seconds)
+        tx.row("lock_patience", {"idle_ms": self._idle_ms})
         locked = tx.row("lock_dispatch")
         if not locked or not locked[0]:
-            return [], False, self._every_seconds
+            done.within(0.05)  # whoever acts may have looked before there was anything for us
+            return done
+        done.acted = True
+        self._mind_the_clock(tx)
+        lines = RunLines(tx, self._rooms)
+        self._fold(tx, lines, known, note, done)
+        shut, soonest = self._gates.step(tx)
+        done.within(soonest)
+        paused = {row[0] for row in tx.rows("pauses")}
+        for sync in tx.rows("lines_rooms", {"kind": "run"}) if self._rooms else ():
+            if sync[0] in self._rooms:
+                self._admit_runs(tx, sync[0], lines, paused, shut, done)
+        for (queue,) in tx.rows("lines_rooms", {"kind": "job"}):
+            self._admit_jobs(tx, queue, paused, shut, done)
+        lines.update()
+        for name in ("runs_next_due", "lines_next_until"):
+            row = tx.row(name)
+            done.within(None if row is None or row[0] is None else row[0] / 1000)
+        return done
+
+    def _mind_the_clock(self, tx: Transaction) -> None:
+        """What waits until a time that was near before the clock jumped back waits no longer."""
+        row = tx.row("now")
+        assert row is not None
+        at = time.monotonic()
+        if self._clock is None or row[0] < self._clock[1] + (at - self._clock[0]) * 1000 - _JUMP_MS:
+            tx.execute("lines_release_all_due")
+        self._clock = at, row[0]
+
+    def _fold(self, tx: Transaction, lines: RunLines, known: Known, note: bool, done: _Step) -> None:
+        """Take in what has happened: renamed syncs, lost windows, requests, runs that are due, news of lines."""
         for was, sync in self._renamed.items():
             for step in renamed_sync(sync, was):
                 tx.execute(step.name, step.params)
-        told: list[Event] = [
-            RunSettled(run_id=id, sync=sync, subject=subject, status="failed", error="its window was lost")
-            for id, sync, subject in tx.rows("runs_orphaned")
-        ]
-        waiting = self._waiting(tx)
-        for folded in fold(waiting):
-            told += self._fold(tx, folded, known)
-        told += self._admit(tx)
-        due = tx.row("runs_next_due")
-        seconds = self._every_seconds if due is None or due[0] is None else max(due[0] / 1000, 0.005)
-        return told, len(waiting) == _FOLD_BATCH, seconds
+        if self._rooms:
+            for id, sync, subject, account in tx.rows("runs_orphaned"):
+                done.told.append(RunSettled(run_id=id, sync=sync, subject=subject, status="failed",
+                                            error="its window was lost"))
+                lines.touch((sync, account))
+            requests = waiting(tx, list(self._rooms))
+            done.told += fold_requests(tx, requests, known, lines)
+            if requests:
+                done.at_once()
+        lines.due()
+        tx.execute("lines_release_due", {"count": _DUE_BATCH})
+        awaited = []
+        for line, is_awaited, rank in tx.rows("lines_fold", {"count": _NEWS_BATCH, "note": note}):
+            if is_awaited:
+                awaited.append(line)
+            else:
+                lines.touch(account_of(line), rank)
+        if awaited:
+            names = {"lines": sorted(set(awaited))}
+            tx.execute("lines_release_awaiting", names)
+            tx.rows("lines_unawaited", names)
+            tx.execute("lines_remove_idle", names)
+        lines.update()
 
-    def _fold(self, tx: Transaction, folded: Folded, known: Known) -> list[Event]:
-        told: list[Event] = []
-        key = (folded.sync, folded.subject)
-        subject = known.get(key)
-        account = folded.account or (subject.account if subject else None)
-        pending = tx.row("run_pending", {"sync": folded.sync, "subject": folded.subject})
-        if pending is not None and pending[3] != folded.options:
-            if folded.priority > pending[1]:
-                tx.execute("run_fold", {"id": pending[0], "priority": folded.priority, "reasons": pending[2]})
-            return []
-        if pending is not None:
-            tx.execute("run_fold", {
-                "id": pending[0], "priority": max(pending[1], folded.priority),
-                "reasons": _encode(merge_reasons(msgspec.json.decode(pending[2], type=list[str]), folded.reasons)),
-            })
-        elif account is not None:
-            tx.row("run_create", {**_asked(folded), "account": account, "size": subject.size if subject else None})
-        elif key not in known:
-            return []  # it was committed after subjects() was asked; the next step asks again
-        else:
-            error = f"subjects() of {folded.sync} gives no subject {folded.subject!r}, so its account is unknown"
-            row = tx.row("run_refuse", {**_asked(folded), "error_class": "UnknownSubject", "error": error})
-            assert row is not None
-            told.append(RunSettled(run_id=row[0], sync=folded.sync, subject=folded.subject, status="failed",
-                                   error=error))
-        tx.execute("requests_remove", {"ids": folded.ids})
-        return told
+    def _admit_runs(self, tx: Transaction, sync: str, lines: RunLines, paused: set[str], shut: Mapping[str, Gate],
+                    done: _Step) -> None:
+        room = runs.room(tx, self._rooms, sync, f"sync:{sync}" in paused)
+        if room.free <= 0:
+            return
+        rows = tx.rows("lines_turns", {"kind": "run", "room": sync, "count": room.free})
+        heads = runs.lines(tx, rows, self._rooms, sync, room.free)
+        decisions = decide(heads, _view(tx, {sync: room}, shut))
+        done.told += runs.admit(tx, decisions, lines, self._window_call)
+        for each in decisions:
+            if not each.admit and each.line.most is not None and each.line.running >= each.line.most:
+                lines.touch(account_of(each.line.name))  # another version of the app had let it have more
+        self._after(tx, decisions, shut, done)
 
-    def _admit(self, tx: Transaction) -> list[Event]:
-        heads = [Head(*row) for row in tx.rows("runs_heads")]
-        if not heads:
-            return []
-        running = {(sync, account): count for sync, account, count in tx.rows("runs_running")}
-        told: list[Event] = []
-        for decision in decide(heads, running, self._rooms):
-            if not decision.admit:
-                continue
-            head = decision.head
-            (job,) = tx.rows(*plan([self._window_call(head.run_id)]))
-            if tx.execute("run_admit", {"id": head.run_id, "job_id": job[0]}):
-                told.append(RunAdmitted(run_id=head.run_id, sync=head.sync, subject=head.subject))
-        return told
+    def _admit_jobs(self, tx: Transaction, queue: str, paused: set[str], shut: Mapping[str, Gate], done: _Step) -> None:
+        if f"queue:{queue}" in paused:
+            return
+        space = self._queues.setdefault(queue, QueueRoom(queue))
+        space.look(tx)
+        rows = tx.rows("lines_turns", {"kind": "job", "room": queue, "count": max(space.free, 1)})
+        heads = keyed.lines(tx, rows, queue, space.free)
+        free = space.room_for(heads)
+        if free <= 0:
+            done.within(space.patience_seconds)
+            return
+        room = Room(free, f"as many jobs of queue {queue} are admitted as its workers begin soon")
+        view = _view(tx, {queue: room}, shut, heads, paused)
+        decisions = decide(heads, view)
+        if chosen := keyed.apart(decisions):
+            done.admitted[queue] = keyed.admit(tx, chosen, space.ranks(tx, [each.turn for each in chosen], view.now))
+        self._after(tx, decisions, shut, done)
+
+    def _after(self, tx: Transaction, decisions: list[Decision], shut: Mapping[str, Gate], done: _Step) -> None:
+        """Hold what waits for something of its own; if any does, others may have a turn at once."""
+        keyed.hold(tx, decisions)
+        done.probed |= {key for each in decisions if each.admit for key in each.line.gates if key in shut}
+        if any(each.admit or each.hold for each in decisions):
+            done.at_once()
 
 
-def _asked(folded: Folded) -> dict[str, Any]:
-    return {"sync": folded.sync, "subject": folded.subject, "priority": folded.priority,
-            "reasons": _encode(folded.reasons), "requested_at": folded.requested_at, "options": folded.options}
-
-
-def _encode(reasons: list[str]) -> str:
-    return msgspec.json.encode(reasons).decode()
+def _view(tx: Transaction, rooms: Mapping[str, Room], shut: Mapping[str, Gate], lines: Sequence[Line] = (),
+          paused: Collection[str] = ()) -> View:
+    row = tx.row("now")
+    assert row is not None
+    keys = {what.removeprefix("key:") for what in paused if what.startswith("key:")}
+    return View(row[0], rooms, keyed.second_keys(tx, lines), shut, keys)

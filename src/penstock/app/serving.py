@@ -2,13 +2,14 @@
 
 from collections.abc import Callable, Mapping
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from penstock.admission.dispatcher import Dispatcher
-from penstock.admission.policy import Room
+from penstock.admission.runs import SyncRoom
 from penstock.alerts.watch import LOOK_SECONDS
 from penstock.app.declaring import SYNC_QUEUE, Declaring
-from penstock.domain.limits import Window
+from penstock.domain.limits import Window, key_of
 from penstock.domain.retry import RetryPolicy
 from penstock.queue.attempt import current
 from penstock.queue.task import Task
@@ -16,6 +17,7 @@ from penstock.schedule.history import History
 from penstock.schedule.periodic import Scheduler
 from penstock.schedule.turn import every
 from penstock.schedule.upkeep import Upkeep
+from penstock.sync.declaring.declare import SyncDefinition
 from penstock.sync.serving.snapshots import Snapshots
 from penstock.sync.window.serve import serve
 from penstock.worker.supervisor import Worker
@@ -62,7 +64,7 @@ class Serving(Declaring):
         To tell of `alerts` may take long.
         """
         steps = {"periodic": (self.scheduler().step, _REST_SECONDS), "upkeep": (self.upkeep().step, _REST_SECONDS),
-                 "dispatch": (self.dispatcher().step, _REST_BETWEEN_RUNS_SECONDS)}
+                 "dispatch": (self.dispatcher().rested_step, _REST_BETWEEN_RUNS_SECONDS)}
         if alerts and self._receivers:
             steps["alerts"] = (self.alert_telling().step, _REST_SECONDS)
         return steps
@@ -83,10 +85,13 @@ class Serving(Declaring):
 
     def dispatcher(self) -> Dispatcher:
         """What folds requests into runs and admits runs; every worker runs one, and one acts at a time."""
-        rooms = {name: Room(sync.options.max_concurrent, sync.options.per_account) for name, sync in self.syncs.items()}
+        rooms = {name: SyncRoom(sync.options.max_concurrent, sync.options.per_account, partial(_gates, sync))
+                 for name, sync in self.syncs.items()}
         return Dispatcher(self.store.control, self.events, rooms=rooms, subjects=self._subjects,
                           window_call=self._window.call, every_seconds=self.settings.poll_seconds,
-                          renamed={former: name for name, sync in self.syncs.items() for former in sync.options.was})
+                          lease_seconds=self.settings.lease_seconds,
+                          renamed={former: name for name, sync in self.syncs.items() for former in sync.options.was},
+                          keyed=lambda: any(task.keyed for task in self.tasks.values()))
 
     def slots(self, queues: Mapping[str, int] | None = None) -> dict[str, int]:
         """The slots of a worker, by queue: those given, else some for every queue that the app's tasks name."""
@@ -101,3 +106,9 @@ class Serving(Declaring):
         attempt.served = serve(
             self.store, self.syncs, self.events, job_id=attempt.job.id, lease=attempt.job.lease, check=attempt.check,
             remaining=attempt.remaining, until=attempt.until, monotonic=self.monotonic, snapshots=self._snapshots)
+
+
+def _gates(sync: SyncDefinition, account: str) -> list[str]:
+    """The gates before the runs of an account: its own, and those of the sync's limits."""
+    return [f"sync:{sync.name}:{account}",
+            *(key_of(limit, sync.name, {"account": account}) for limit in sync.options.limits)]

@@ -116,7 +116,7 @@ def renamed_sync(sync: str, was: str) -> list[Step]:
     """Requests and runs of a sync under its new name; what is about to run twice is requested again."""
     names = {"sync": sync, "was": was}
     return [Step(name, names) for name in ("requests_rename", "runs_request_again", "runs_supersede", "runs_rename",
-                                            "statistics_rename", "statistics_forget")]
+                                            "statistics_rename", "statistics_forget", "lines_forget_sync")]
 
 
 def _rekeyed(layer: LayerTable, mine: Registered) -> Stage:

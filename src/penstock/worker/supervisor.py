@@ -103,6 +103,7 @@ class Worker:
         self._settling.wake = self._settle_loop.wake
         self._claim_loop = Loop("claim", self._claim, events)
         self._woken = [Loop(name, step, events, rest_seconds=rest) for name, (step, rest) in steps.items()]
+        self._dispatch = next((loop for loop in self._woken if loop.name == "dispatch"), None)
         if control.dead_rows_linger:
             self._woken.append(Loop("stragglers", self._claiming.look, events, rest_seconds=LOOK_REST_SECONDS))
             self._claiming.wake = self._claim_loop.wake
@@ -289,6 +290,12 @@ class Worker:
         self._settling.busy = any(lane.full for lane in self._lanes.values())
         if any(self._lanes[queue].full or self._lanes[queue].mixed for queue in by_lane):
             self._claim_loop.wake()
+        if self._dispatch is not None and any(self._is_keyed(attempt.job.task) for attempt, _ in batch):
+            self._dispatch.wake()  # others wait for the places that these held
+
+    def _is_keyed(self, task: str) -> bool:
+        found = self._tasks.get(task)
+        return found is not None and found.keyed is not None
 
     def _abandon(self, attempt: Attempt, outcome: Outcome) -> None:
         lane = self._lanes[attempt.job.queue]

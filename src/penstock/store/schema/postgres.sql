@@ -70,7 +70,8 @@ create table penstock.line_news (
     most     integer,
     pace_us  bigint,
     gates    text,
-    xact     xid8 not null default pg_current_xact_id()
+    xact     xid8 not null default pg_current_xact_id(),
+    rank     bigint
 );
 create index line_news_xact on penstock.line_news (xact);
 
@@ -80,20 +81,34 @@ create table penstock.line_folds (
 insert into penstock.line_folds (xact) values ('0');
 
 create table penstock.lines (
-    line       text collate "C" primary key,
-    kind       text not null check (kind in ('job', 'run', 'key')),
-    room       text not null,
-    account    text,
-    most       integer,
-    pace_us    bigint,
-    running    integer not null default 0,
-    served_at  bigint,
-    turn       bigint,
-    gates      text,
-    held       text
+    line            text collate "C" primary key,
+    kind            text not null check (kind in ('job', 'run', 'key')),
+    room            text not null,
+    account         text,
+    most            integer,
+    pace_us         bigint,
+    running         integer not null default 0,
+    served_at       bigint,
+    turn            bigint,
+    gates           text,
+    held            text,
+    head_rank       bigint,
+    head_id         bigint,
+    head_priority   integer,
+    head_also       text,
+    head_also_most  integer,
+    paced_us        bigint,
+    until_at        bigint,
+    awaited         boolean not null default false
 );
-create index lines_turn on penstock.lines (kind, room, turn) where turn is not null;
-create index lines_held on penstock.lines (held) where held is not null;
+create index lines_turn on penstock.lines (kind, room, turn) where turn is not null and held is null;
+create index lines_held on penstock.lines (held, turn) where held is not null;
+create index lines_until on penstock.lines (until_at) where until_at is not null;
+
+create table penstock.pauses (
+    what       text collate "C" primary key,
+    paused_at  bigint not null
+);
 
 create table penstock.leases (
     id          bigint primary key default nextval('penstock.lease_seq'),
@@ -283,10 +298,14 @@ create table penstock.sync_runs (
     permits       bigint not null default 0,
     limited_ms    bigint not null default 0,
     superseded    boolean,
-    took_ms       bigint not null default 0
+    took_ms       bigint not null default 0,
+    delayed       boolean not null default false
 );
 create unique index sync_runs_live on penstock.sync_runs (sync, subject) where status in ('pending', 'running');
-create index sync_runs_pending on penstock.sync_runs (sync, account, priority desc, id) where status = 'pending';
+create index sync_runs_pending
+    on penstock.sync_runs (sync, account, (requested_at - priority * cast(60000 as bigint)), id)
+    where status = 'pending' and not delayed;
+create index sync_runs_delayed on penstock.sync_runs (run_at) where status = 'pending' and delayed;
 create index sync_runs_running on penstock.sync_runs (sync, account) where status = 'running';
 create index sync_runs_history on penstock.sync_runs (sync, subject, id);
 create index sync_runs_uncounted on penstock.sync_runs (finished_at, id) where finished_at is not null and superseded is null;

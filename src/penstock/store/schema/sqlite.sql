@@ -69,24 +69,39 @@ create table penstock_line_news (
     freed    integer not null,
     most     integer,
     pace_us  integer,
-    gates    text
+    gates    text,
+    rank     integer
 );
 
 create table penstock_lines (
-    line       text primary key,
-    kind       text not null check (kind in ('job', 'run', 'key')),
-    room       text not null,
-    account    text,
-    most       integer,
-    pace_us    integer,
-    running    integer not null default 0,
-    served_at  integer,
-    turn       integer,
-    gates      text,
-    held       text
+    line            text primary key,
+    kind            text not null check (kind in ('job', 'run', 'key')),
+    room            text not null,
+    account         text,
+    most            integer,
+    pace_us         integer,
+    running         integer not null default 0,
+    served_at       integer,
+    turn            integer,
+    gates           text,
+    held            text,
+    head_rank       integer,
+    head_id         integer,
+    head_priority   integer,
+    head_also       text,
+    head_also_most  integer,
+    paced_us        integer,
+    until_at        integer,
+    awaited         integer not null default 0
 ) without rowid;
-create index penstock_lines_turn on penstock_lines (kind, room, turn) where turn is not null;
-create index penstock_lines_held on penstock_lines (held) where held is not null;
+create index penstock_lines_turn on penstock_lines (kind, room, turn) where turn is not null and held is null;
+create index penstock_lines_held on penstock_lines (held, turn) where held is not null;
+create index penstock_lines_until on penstock_lines (until_at) where until_at is not null;
+
+create table penstock_pauses (
+    what       text primary key,
+    paused_at  integer not null
+) without rowid;
 
 create table penstock_leases (
     id          integer primary key autoincrement,
@@ -240,10 +255,14 @@ create table penstock_sync_runs (
     permits       integer not null default 0,
     limited_ms    integer not null default 0,
     superseded    integer,
-    took_ms       integer not null default 0
+    took_ms       integer not null default 0,
+    delayed       integer not null default 0
 );
 create unique index penstock_sync_runs_live on penstock_sync_runs (sync, subject) where status in ('pending', 'running');
-create index penstock_sync_runs_pending on penstock_sync_runs (sync, account, priority desc, id) where status = 'pending';
+create index penstock_sync_runs_pending
+    on penstock_sync_runs (sync, account, (requested_at - priority * cast(60000 as bigint)), id)
+    where status = 'pending' and not delayed;
+create index penstock_sync_runs_delayed on penstock_sync_runs (run_at) where status = 'pending' and delayed;
 create index penstock_sync_runs_running on penstock_sync_runs (sync, account) where status = 'running';
 create index penstock_sync_runs_history on penstock_sync_runs (sync, subject, id);
 create index penstock_sync_runs_uncounted on penstock_sync_runs (finished_at, id) where finished_at is not null and superseded is null;

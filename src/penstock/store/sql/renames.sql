@@ -77,7 +77,7 @@ update penstock.approvals set sync = :sync, layer = :layer where layer_table = :
 
 -- name: runs_put_back
 update penstock.sync_runs
-set status = 'pending', job_id = null, run_at = penstock.now(), attempt = case when lease is null then attempt else attempt - 1 end,
+set status = 'pending', delayed = true, job_id = null, run_at = penstock.now(), attempt = case when lease is null then attempt else attempt - 1 end,
     lease = null
 where sync = :sync and status = 'running';
 
@@ -103,7 +103,8 @@ where sync = :was and status = 'pending' and exists (
 );
 
 -- name: runs_rename
-update penstock.sync_runs set sync = :sync where sync = :was and status <> 'running';
+-- What is pending joins its new line with what has become due.
+update penstock.sync_runs set sync = :sync, delayed = status = 'pending' where sync = :was and status <> 'running';
 
 -- name: layer_keys_were
 -- dialect: postgres

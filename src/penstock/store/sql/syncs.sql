@@ -69,53 +69,6 @@ delete from penstock.sync_requests where id = any (:ids);
 -- differs: each dialect takes an array in its own way
 delete from penstock.sync_requests where id in (select value from json_each(:ids));
 
--- name: run_pending
-select id, priority, reasons, options from penstock.sync_runs
-where sync = :sync and subject = :subject and status = 'pending' and status in ('pending', 'running');
-
--- name: run_create
-insert into penstock.sync_runs (sync, subject, account, size, status, priority, reasons, requested_at, run_at, options)
-values (:sync, :subject, :account, :size, 'pending', :priority, :reasons, :requested_at, penstock.now(), :options)
-returning id;
-
--- name: run_refuse
-insert into penstock.sync_runs (sync, subject, account, status, priority, reasons, requested_at, run_at,
-                                finished_at, error_class, error, options)
-values (:sync, :subject, '', 'failed', :priority, :reasons, :requested_at, penstock.now(), penstock.now(),
-        :error_class, :error, :options)
-returning id;
-
--- name: run_fold
-update penstock.sync_runs set priority = :priority, reasons = :reasons where id = :id and status = 'pending';
-
--- name: runs_running
-select sync, account, count(*) from penstock.sync_runs where status = 'running' group by sync, account;
-
--- name: runs_heads
-select id, sync, subject, account, priority, requested_at from (
-    select id, sync, subject, account, priority, requested_at,
-           row_number() over (partition by sync, account order by priority desc, id) as place
-    from penstock.sync_runs
-    where status = 'pending' and run_at <= penstock.now()
-) as heads
-where place = 1
-order by priority desc, id;
-
--- name: runs_next_due
-select min(run_at) - penstock.now() from penstock.sync_runs where status = 'pending' and run_at > penstock.now();
-
--- name: run_admit
-update penstock.sync_runs set status = 'running', job_id = :job_id where id = :id and status = 'pending';
-
--- name: runs_orphaned
-update penstock.sync_runs
-set status = 'failed', finished_at = penstock.now(), lease = null, error_class = 'WindowLost',
-    error = 'the job that served this run ended without settling it'
-where status = 'running' and not exists (
-    select 1 from penstock.live_jobs where penstock.live_jobs.id = penstock.sync_runs.job_id
-)
-returning id, sync, subject;
-
 -- name: run_start
 -- The run that the job of a window was admitted for, or that it had come to when its worker died.
 update penstock.sync_runs
@@ -130,20 +83,8 @@ set read = read + :read, created = created + :created, updated = updated + :upda
     read_calls = read_calls + :read_calls, write_calls = write_calls + :write_calls
 where id = :id and lease = :lease and status = 'running';
 
--- name: run_finish
-update penstock.sync_runs
-set status = :status, finished_at = penstock.now(), lease = null, error_class = :error_class, error = :error,
-    took_ms = took_ms + :took_ms
-where id = :id and lease = :lease and status = 'running';
-
 -- name: run_written
 select created + updated + deleted as written, penstock.now() - started_at as taken_ms from penstock.sync_runs where id = :id;
-
--- name: run_release
-update penstock.sync_runs
-set status = 'pending', lease = null, job_id = null, run_at = penstock.now() + :delay_ms,
-    attempt = :attempt, error_class = :error_class, error = :error, cursor = :cursor, took_ms = took_ms + :took_ms
-where id = :id and lease = :lease and status = 'running';
 
 -- name: run_withheld
 update penstock.sync_runs set withheld = :withheld where id = :id and lease = :lease and status = 'running';
@@ -182,3 +123,65 @@ from (
     order by id desc
     limit 20
 ) as runs;
+
+-- name: runs_orphaned
+update penstock.sync_runs
+set status = 'failed', finished_at = penstock.now(), lease = null, error_class = 'WindowLost',
+    error = 'the job that served this run ended without settling it'
+where status = 'running' and not exists (
+    select 1 from penstock.live_jobs where penstock.live_jobs.id = penstock.sync_runs.job_id
+)
+returning id, sync, subject, account;
+
+-- Whatever ends a run, or puts it back, tells its line.
+
+-- name: run_finish
+-- dialect: postgres
+-- differs: one statement with two writes
+with done as (
+    update penstock.sync_runs
+    set status = :status, finished_at = penstock.now(), lease = null, error_class = :error_class, error = :error,
+        took_ms = took_ms + :took_ms
+    where id = :id and lease = :lease and status = 'running'
+    returning sync, account
+)
+insert into penstock.line_news (line, freed)
+select 'run:[' || to_json(sync)::text || ',' || to_json(account)::text || ']', 1 from done;
+
+-- name: run_finish
+-- dialect: sqlite
+-- differs: several statements in one transaction, each with the same guard
+insert into penstock.line_news (line, freed)
+select 'run:' || json_array(sync, account), 1 from penstock.sync_runs
+where id = :id and lease = :lease and status = 'running';
+update penstock.sync_runs
+set status = :status, finished_at = penstock.now(), lease = null, error_class = :error_class, error = :error,
+    took_ms = took_ms + :took_ms
+where id = :id and lease = :lease and status = 'running';
+
+-- name: run_release
+-- dialect: postgres
+-- differs: one statement with two writes
+with done as (
+    update penstock.sync_runs
+    set status = 'pending', lease = null, job_id = null, run_at = penstock.now() + :delay_ms::bigint,
+        delayed = :delay_ms::bigint > 0, attempt = :attempt, error_class = :error_class, error = :error,
+        cursor = :cursor, took_ms = took_ms + :took_ms
+    where id = :id and lease = :lease and status = 'running'
+    returning sync, account, delayed, requested_at - priority * cast(60000 as bigint) as rank
+)
+insert into penstock.line_news (line, freed, rank)
+select 'run:[' || to_json(sync)::text || ',' || to_json(account)::text || ']', 1, case when not delayed then rank end
+from done;
+
+-- name: run_release
+-- dialect: sqlite
+-- differs: several statements in one transaction, each with the same guard
+insert into penstock.line_news (line, freed, rank)
+select 'run:' || json_array(sync, account), 1, case when :delay_ms <= 0 then requested_at - priority * cast(60000 as bigint) end
+from penstock.sync_runs
+where id = :id and lease = :lease and status = 'running';
+update penstock.sync_runs
+set status = 'pending', lease = null, job_id = null, run_at = penstock.now() + :delay_ms, delayed = :delay_ms > 0,
+    attempt = :attempt, error_class = :error_class, error = :error, cursor = :cursor, took_ms = took_ms + :took_ms
+where id = :id and lease = :lease and status = 'running';

@@ -1,0 +1,48 @@
+"""Gates, as admission sees them: lines behind one that is not open have no turn, and come back when it opens.
+
+A thousand lines behind a closed gate so cost nothing. Where a gate may be tried, one line comes back at a time.
+"""
+
+import time
+
+from penstock.admission.policy import Gate
+from penstock.store.port import Row, Transaction
+
+_RELEASE_BATCH = 1000
+_PROBE_SECONDS = 5.0
+
+
+class Gates:
+    """Reads gates that are not open, and lets lines come back. `step` is the view for one step of the policy."""
+
+    def __init__(self) -> None:
+        self._probed: dict[str, float] = {}
+
+    def step(self, tx: Transaction) -> tuple[dict[str, Gate], float | None]:
+        """Gates that are not open, by key; and in how many seconds one that holds lines may be tried."""
+        shut: dict[str, Gate] = {}
+        waits: dict[str, float] = {}
+        for row in tx.rows("gates_before_lines"):
+            shut[row[0]], waits[row[0]] = self._seen(row)
+        soonest = None
+        for (held,) in tx.rows("lines_gates"):
+            key = held.removeprefix("gate:")
+            gate = shut.get(key)
+            if gate is None or gate.probe:
+                tx.execute("lines_release_held", {"held": held, "count": 1 if gate else _RELEASE_BATCH})
+            if gate is not None:
+                soonest = waits[key] if soonest is None else min(soonest, waits[key])
+        return shut, soonest
+
+    def _seen(self, row: Row) -> tuple[Gate, float]:
+        key, _, until_at, reason, now = row
+        left = max((until_at or now) - now, 0) / 1000
+        since = time.monotonic() - self._probed.get(key, -_PROBE_SECONDS)
+        probe = left == 0 and since >= _PROBE_SECONDS
+        return Gate(until_at, reason, probe), max(left, _PROBE_SECONDS - since, 0.05)
+
+    def probed(self, keys: set[str]) -> None:
+        """One piece was let through each of these, once that is committed: the next waits for what comes of it."""
+        now = time.monotonic()
+        self._probed = {key: at for key, at in self._probed.items() if now - at < _PROBE_SECONDS}
+        self._probed.update(dict.fromkeys(keys, now))

@@ -1,0 +1,1 @@
+"""What a dispatcher does, on each store."""
