@@ -106,7 +106,8 @@ def test_it_does_what_its_docstring_says(
         for group_id, customer in groups:
             hr_application.group_changed(connection, group_id, customer)
         connection.rollback()
-    with command("worker", "--quiet", folder=EXAMPLE, **environment) as worker:
+    with command("worker", "--max-runtime", "500", "--headroom", "100", "--quiet", folder=EXAMPLE,
+                 **environment) as worker:
         with transaction(store_url) as connection:
             for group_id, customer in groups:
                 hr_application.group_changed(connection, group_id, customer)

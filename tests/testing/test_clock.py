@@ -6,7 +6,7 @@ from threading import Event
 
 import pytest
 
-from penstock import Penstock
+from penstock import Penstock, Report, Window
 from penstock.domain.errors import ConfigurationError, InvalidArguments, SchemaMissing
 from penstock.testing import FakeClock, all_enqueued, drain
 from tests.caller import caller
@@ -157,3 +157,16 @@ def test_a_worker_outlives_a_leap_beyond_its_lease(store_url: str):
             assert ran.wait(60)
         finally:
             worker.stop()
+
+
+def test_a_drain_goes_by_it(shop: Penstock):
+    ran = []
+    task = shop.task(name="task")(lambda: ran.append(1))
+    with FakeClock(shop, datetime(2027, 1, 1, tzinfo=UTC)) as clock:
+        task.using(run_after=timedelta(days=3)).enqueue()
+        report = shop.drain(Window(500, 100))
+        assert report == Report(0, 0, datetime(2027, 1, 4, tzinfo=UTC))
+        assert report.next_due is not None
+        clock.move_to(report.next_due)
+        assert shop.drain(Window(500, 100)) == Report(1, 0, None)
+    assert ran == [1]
