@@ -151,3 +151,21 @@ def test_without_headroom_the_prediction_alone_decides(engine: Windowed, hall: H
     engine.window()
     assert engine.windows[-1].served == 3, "each deletes two people and creates two: 25 seconds"
     assert engine.windows[-1].ended_by == "out of time"
+
+
+def test_what_a_run_took_is_how_long_it_was_served(engine: Windowed, hall: Hall) -> None:
+    """Not how long it lay between two windows."""
+    hall.groups = {"g1": [f"p{number:02}" for number in range(20)]}
+    engine.request("g1")
+    engine.until = hall.at + 60
+    engine.window()
+    engine.until = None
+    hall.pass_time(5000)
+    engine.settle_all()
+    while engine.app.upkeep().step() == 0.0:
+        pass
+    [found] = engine.app.run_statistics("doors")
+    [(took_ms,)] = engine.clock.fetch("select took_ms from penstock.sync_runs")
+    assert took_ms == 55_000 + 55_000, "a page in each, and ten calls"
+    assert found.p95_ms is not None
+    assert 100_000 <= found.p95_ms <= 125_000

@@ -12,7 +12,9 @@ select pg_try_advisory_xact_lock(29389473217999481);
 select true;
 
 -- name: runs_uncounted
-select id, sync, subject, account, status, started_at, finished_at, read, created, updated, deleted, failed,
+-- A run that went on in a later window began long before it was served for the last time: what counts is how long it was.
+select id, sync, subject, account, status,
+       case when took_ms > 0 then finished_at - took_ms else started_at end as started_at, finished_at, read, created, updated, deleted, failed,
        read_calls + write_calls as calls, permits, error_class, error
 from penstock.sync_runs
 where finished_at >= :after and superseded is null

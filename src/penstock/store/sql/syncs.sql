@@ -118,7 +118,7 @@ select distinct subject from penstock.sync_requests where sync = :sync;
 -- How long the last runs took that wrote anything, and how many calls they made.
 select sum(took_ms), sum(calls)
 from (
-    select finished_at - started_at as took_ms, write_calls as calls from penstock.sync_runs
+    select case when took_ms > 0 then took_ms else finished_at - started_at end as took_ms, write_calls as calls from penstock.sync_runs
     where sync = :sync and status = 'succeeded' and write_calls > 0
     order by id desc
     limit 20
