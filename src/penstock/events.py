@@ -195,6 +195,19 @@ class AlertUntold(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class GateChanged(Event):
+    """The gate of a key was `closed` here, or is `open` again."""
+
+    key: str
+    state: str
+    reason: str | None
+
+    @property
+    def level(self) -> int:
+        return logging.INFO if self.state == "open" else logging.WARNING
+
+
+@dataclass(frozen=True, slots=True)
 class LoopFailed(Event):
     """A step of the control plane failed; it is tried again on its next tick."""
 

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from penstock.alerts.telling import Receiver, Telling
 from penstock.alerts.watch import Watch, firing_alerts
 from penstock.alerts.webhook import IDENTITY, SIGNATURE, body_of, signed
-from penstock.app.asking import Asking
+from penstock.app.limiting import Limiting
 from penstock.connectors import http
 from penstock.domain.alerts import Alert, Alerts, Firing
 from penstock.domain.errors import ConfigurationError, Unavailable
@@ -15,7 +15,7 @@ from penstock.domain.errors import ConfigurationError, Unavailable
 _TIMEOUT_SECONDS = 10.0
 
 
-class Alerting(Asking):
+class Alerting(Limiting):
     """Receivers of alerts, and what is looked at."""
 
     _rules = Alerts()

@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any, ParamSpec, TypeVar, overload
 
 from penstock.app.alerting import Alerting
+from penstock.app.limiting import check_limits
 from penstock.domain.errors import DeclarationError, UnknownSubject
 from penstock.domain.jobs import Call, Retention
 from penstock.domain.limits import Concurrency, Limit, Window
@@ -15,6 +16,7 @@ from penstock.domain.retry import RetryPolicy
 from penstock.domain.ticks import Missed
 from penstock.domain.unique import Unique
 from penstock.queue.keyed import Serial
+from penstock.queue.limited import TaskLimits
 from penstock.queue.rules import Ack, Delivery, Rules
 from penstock.queue.task import Options, Task, priority_fault
 from penstock.schedule import audits, periodic
@@ -59,9 +61,9 @@ class Declaring(Alerting):
         order; with `concurrency`, as many as it says of those with equal values of its `by`: docs/admission.md. `ack`,
         `delivery` and `retention`: see `penstock.queue.rules.Rules`. Raises `DeclarationError` for a name that is
         taken, a queue that cannot be, a key of no parameter, or a parameter whose type cannot come from JSON.
-        (`limits` are checked and not yet enforced.)
+        Each attempt spends a permit of each of its `limits`: docs/limits.md.
         """
-        _check_limits(limits)
+        check_limits(limits)
         rules = Rules(retry or RetryPolicy(), timeout, stale_after, valid_if, ack, delivery, retention or Retention())
 
         def declare(wrapped: Callable[P, R]) -> Task[P, R]:
@@ -75,6 +77,9 @@ class Declaring(Alerting):
                 raise DeclarationError(faults)
             task = Task(wrapped, named, Options(queue, priority, deadline=deadline, unique=unique), rules, self,
                         self.settings.payload_limit_bytes, serial=serial, concurrency=concurrency)
+            if limits:
+                self.declared.add(limits, task.signature.names)
+                task.limits = TaskLimits(task.signature, limits, self.declared, lambda: self.spending)
             self.tasks[named] = task
             return task
 
@@ -85,10 +90,11 @@ class Declaring(Alerting):
              was: str | tuple[str, ...] = ()) -> Callable[[S], S]:
         """Declare a sync: a class decorator. Raises `DeclarationError` with every fault of the sync and its layers.
 
-        `window`, for how long an execution goes on to serve: see docs/windows.md; `audit_every`: docs/audit.md; `was`,
-        what it was called before: docs/renaming.md. (`every` and `limits` are checked and not yet enforced.)
+        `window`, for how long an execution goes on to serve: see docs/windows.md; `limits`, what its calls spend:
+        docs/limits.md; `audit_every`: docs/audit.md; `was`, what it was called before: docs/renaming.md. (`every` is
+        checked and not yet enforced.)
         """
-        _check_limits(limits)
+        check_limits(limits)
         options = SyncOptions(max_concurrent, per_account, window, every, tuple(limits), audit_every, several(was))
 
         def declare(declared: S) -> S:
@@ -96,6 +102,7 @@ class Declaring(Alerting):
                 raise DeclarationError(fault)
             self.syncs[name] = definition = audits.declared(self, define(name, declared, options), SYNC_QUEUE)
             declared.requesting = Requesting(definition, self)
+            self.declared.add(limits, ["account"])
             return declared
 
         return declare
@@ -123,10 +130,3 @@ class Declaring(Alerting):
             if subject.key in keys:
                 found[subject.key] = subject
         return found
-
-
-def _check_limits(limits: Sequence[Limit]) -> None:
-    faults = [f"limits: expected Rate, Quota or Concurrency, got {limit!r}"
-              for limit in limits if not isinstance(limit, Limit)]
-    if faults:
-        raise DeclarationError(faults)

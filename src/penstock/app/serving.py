@@ -18,6 +18,7 @@ from penstock.schedule.periodic import Scheduler
 from penstock.schedule.turn import every
 from penstock.schedule.upkeep import Upkeep
 from penstock.sync.declaring.declare import SyncDefinition
+from penstock.sync.declaring.permits import RunPermits, gate_key
 from penstock.sync.serving.snapshots import Snapshots
 from penstock.sync.window.serve import serve
 from penstock.worker.supervisor import Worker
@@ -105,10 +106,17 @@ class Serving(Declaring):
         attempt = current.get()
         attempt.served = serve(
             self.store, self.syncs, self.events, job_id=attempt.job.id, lease=attempt.job.lease, check=attempt.check,
-            remaining=attempt.remaining, until=attempt.until, monotonic=self.monotonic, snapshots=self._snapshots)
+            remaining=attempt.remaining, until=attempt.until, monotonic=self.monotonic, snapshots=self._snapshots,
+            permits=self._run_permits)
+
+    def _run_permits(self, definition: SyncDefinition, account: str, check: Callable[[], None],
+                     left: Callable[[], float]) -> RunPermits:
+        """What the calls of a run spend: one of every limit of its sync, and the way through its account's gate."""
+        keyed = self.declared.keyed(definition.options.limits, definition.name, {"account": account})
+        return RunPermits(self.spending, definition.name, account, keyed, check, left)
 
 
 def _gates(sync: SyncDefinition, account: str) -> list[str]:
     """The gates before the runs of an account: its own, and those of the sync's limits."""
-    return [f"sync:{sync.name}:{account}",
+    return [gate_key(sync.name, account),
             *(key_of(limit, sync.name, {"account": account}) for limit in sync.options.limits)]

@@ -14,7 +14,7 @@ from penstock.domain.retry import RetryPolicy
 from penstock.limits.relation import Relation
 from penstock.store.port import Row, Store
 
-BACKOFF = RetryPolicy(base_seconds=1.0, factor=2.0, longest_seconds=300.0, jitter=0.0)
+BACKOFF = RetryPolicy(base_seconds=1.0, factor=1.5, longest_seconds=300.0, jitter=0.0)
 """For how long a gate closes, by how often in a row, where the destination does not say it."""
 FAULTS = 3
 """After so many errors of the connection in a row a gate closes."""
@@ -156,10 +156,7 @@ class Gates:
     def refused(self, key: str, reason: str, retry_after: float | None, probe: Probe | None = None) -> None:
         """The destination asks for a pause: for so many seconds, or it does not say for how long."""
         failures = probe.failures + 1 if probe is not None else 1
-        backoff = BACKOFF.delay_seconds(failures)
-        seconds = backoff if retry_after is None else max(retry_after, _LEAST_SECONDS)
-        if probe is not None:
-            seconds = max(seconds, backoff)
+        seconds = BACKOFF.delay_seconds(failures) if retry_after is None else max(retry_after, _LEAST_SECONDS)
         self.close(key, seconds, reason, failures=failures, probed=probe is not None)
 
     def fault(self, key: str, reason: str, began: float, probe: Probe | None = None) -> None:
@@ -174,6 +171,10 @@ class Gates:
         rows = self._store.run("gate_fault", {"key": key, "reason": reason[:500].replace("\0", "")})
         if rows and rows[0][0] >= FAULTS:
             self.close(key, _OUTAGE_SECONDS, f"{rows[0][0]} errors of the connection in a row: {reason}")
+
+    @property
+    def counts_faults(self) -> bool:
+        return bool(self._faults)
 
     def fine(self, key: str) -> None:
         """A call was answered. A write only where errors had been counted here."""

@@ -5,10 +5,11 @@ open a moment ago (or it is the one call that is let through to see). Nobody hol
 wait. What was got and cannot be used, since another permit did not come, goes back where it can.
 """
 
+import asyncio
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypedDict, Unpack
 
 from penstock.domain.errors import Limited, StillInDoubt, Throttled, Unavailable
 from penstock.domain.jobs import message
@@ -25,6 +26,7 @@ from penstock.store.port import Store
 _THREADS = 8
 _GROW_SECONDS = 0.5
 _LOOK_SECONDS = 0.25
+_MOMENT_SECONDS = 0.01
 
 
 class Need(NamedTuple):
@@ -35,19 +37,34 @@ class Need(NamedTuple):
     weight: int = 1
 
 
+class Options(TypedDict, total=False):
+    """How permits are waited for.
+
+    `patience` and `gate_patience` are the seconds to wait at most, in all and for a gate that is closed; `check` raises
+    what ends the wait before. `blamed` are the keys whose gates an error of the call closes: all of its own, if it is
+    not given. A call `inside` of one that has its permit goes through no gate.
+    """
+
+    patience: float
+    gate_patience: float
+    check: Callable[[], object] | None
+    blamed: Sequence[str]
+    inside: bool
+
+
 class Permit:
     """Leave to make one call. It is told what became of the call: `done` or `failed`, once.
 
     `spent` is how many permits of rates and quotas it took, `waited` for how many seconds.
     """
 
-    __slots__ = ("_began", "_over", "_places", "_probes", "_spending", "_watched", "spent", "waited")
+    __slots__ = ("_began", "_blamed", "_keys", "_over", "_places", "_probes", "_spending", "spent", "waited")
 
-    def __init__(self, spending: "Spending", watched: Sequence[str], probes: list[Probe],
-                 places: "list[tuple[PlacePool, int, int]]", spent: int, waited: float, began: float,
-                 ) -> None:
+    def __init__(self, spending: "Spending", keys: Sequence[str], blamed: Sequence[str], probes: list[Probe],
+                 places: "list[tuple[PlacePool, int, int]]", spent: int, waited: float, began: float) -> None:
         self._spending = spending
-        self._watched = watched
+        self._keys = keys
+        self._blamed = blamed
         self._probes = probes
         self._places = places
         self._over = False
@@ -58,12 +75,20 @@ class Permit:
     def done(self) -> None:
         """The call was answered."""
         if self._end():
-            self._spending.succeeded(self._watched, self._probes)
+            self._spending.succeeded(self._keys, self._probes)
 
     def failed(self, error: BaseException) -> None:
         """The call ended with an error; one that says so closes the gates of its keys."""
         if self._end():
-            self._spending.failed(self._watched, self._probes, self._began, error)
+            self._spending.failed(self._keys, self._blamed, self._probes, self._began, error)
+
+    async def aend(self, error: BaseException | None) -> None:
+        """`done` or `failed` on an event loop, where that may have to write."""
+        if error is None and not self._probes and self._spending.quiet(self._keys):
+            self.done()
+            return
+        threads = self._spending.threads()
+        await asyncio.get_running_loop().run_in_executor(threads, self.__exit__, type(error), error, None)
 
     def unused(self) -> None:
         """No call was made after all."""
@@ -93,7 +118,7 @@ class Spending:
 
     def __init__(self, store: Store, *, monotonic: Callable[[], float], sleep: Callable[[float], object], name: str,
                  told: Callable[[str, str, str | None], object] = lambda key, state, reason: None) -> None:
-        self._store = store
+        self.store = self._store = store
         self._monotonic = monotonic
         self._sleep = sleep
         self._relation = Relation(monotonic)
@@ -107,18 +132,16 @@ class Spending:
         self._adaptive: dict[str, Rate] = {}
         self._threads: ThreadPoolExecutor | None = None
 
-    def acquire(self, needs: Sequence[Need], gates: Iterable[str] = (), *, patience: float = FOREVER,
-                check: Callable[[], object] | None = None) -> Permit:
-        """Leave for one call, waited for as long as `patience` (seconds). Raises `Limited`, and what `check` raises.
+    def acquire(self, needs: Sequence[Need], gates: Iterable[str] = (), **options: Unpack[Options]) -> Permit:
+        """Leave for one call, waited for. Raises `Limited`, and what `check` raises.
 
         `gates` are further keys whose gates the call goes through.
         """
-        return drive(self.steps(needs, gates, patience, check), self._sleep)
+        return drive(self.steps(needs, gates, options), self._sleep)
 
-    async def aacquire(self, needs: Sequence[Need], gates: Iterable[str] = (), *, patience: float = FOREVER,
-                       check: Callable[[], object] | None = None) -> Permit:
+    async def aacquire(self, needs: Sequence[Need], gates: Iterable[str] = (), **options: Unpack[Options]) -> Permit:
         """The same on an event loop."""
-        return await adrive(self.steps(needs, gates, patience, check), self.threads)
+        return await adrive(self.steps(needs, gates, options), self.threads)
 
     def threads(self) -> ThreadPoolExecutor:
         """Threads for event loops, which must not wait for the store themselves."""
@@ -127,22 +150,24 @@ class Spending:
                 self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="penstock-limits")
             return self._threads
 
-    def steps(self, needs: Sequence[Need], gates: Iterable[str], patience: float,
-              check: Callable[[], object] | None) -> Steps[Permit]:
-        waiting = Patience(patience, self._monotonic, check)
+    def steps(self, needs: Sequence[Need], gates: Iterable[str], options: Options) -> Steps[Permit]:
+        waiting = Patience(options.get("patience", FOREVER), self._monotonic, options.get("check"))
         keys = tuple(dict.fromkeys((*gates, *(need.key for need in needs))))
         probes: list[Probe] = []
         places: list[tuple[PlacePool, int, int]] = []
+        inside = options.get("inside", False)
         try:
             while True:
-                yield from self._through(keys, waiting, probes)
+                if not inside:
+                    yield from self._through(keys, waiting, probes, options.get("gate_patience", FOREVER))
                 try:
-                    yield from self._spend(needs, waiting, places, bool(probes))
+                    yield from self._spend(needs, waiting, places, inside or bool(probes))
                     break
                 except Shut:
                     yield self.gates.look
             spent = sum(need.weight for need in needs if not isinstance(need.limit, Concurrency))
-            return Permit(self, keys, probes, places, spent, waiting.waited, self._monotonic())
+            return Permit(self, keys, options.get("blamed") or keys, probes, places, spent, waiting.waited,
+                          self._monotonic())
         except BaseException:
             for pool, weight, era in places:
                 pool.release(weight, era)
@@ -150,16 +175,22 @@ class Spending:
                 self.gates.withdraw(probe)  # rare enough to do it here, whoever's thread it is
             raise
 
-    def _through(self, keys: Sequence[str], patience: Patience, probes: list[Probe]) -> Steps[None]:
+    def _through(self, keys: Sequence[str], patience: Patience, probes: list[Probe], most: float) -> Steps[None]:
         """Go through the gates, and wait where one opens soon."""
-        if self.gates.stale:
+        fresh = self.gates.stale
+        if fresh:
             yield self.gates.look
         probing = {probe.key for probe in probes}
         while (gate := self.gates.shut(key for key in keys if key not in probing)) is not None:
             left = self.gates.left(gate)
-            if left > 0:
-                if patience.left() <= 0 or (gate.state != "probing" and left > patience.left()):
-                    raise self.gates.closed(gate, left)
+            if left > _MOMENT_SECONDS:
+                longest = min(patience.left(), most)
+                if longest <= 0 or (gate.state != "probing" and left > longest):
+                    if fresh:
+                        raise self.gates.closed(gate, left)
+                    fresh = True  # nobody is sent away for what is not so any more
+                    yield self.gates.look
+                    continue
                 yield from patience.sleep(min(left, _LOOK_SECONDS, max(patience.left(), 0.001)))
                 if left > _LOOK_SECONDS:
                     yield self.gates.look
@@ -168,6 +199,10 @@ class Spending:
             if probe is not None:
                 probes.append(probe)
                 probing.add(probe.key)
+            elif (now := self.gates.shut([gate.key])) is not None and self.gates.left(now) <= _MOMENT_SECONDS:
+                if patience.left() <= 0 or most <= 0:
+                    raise self.gates.closed(gate, _MOMENT_SECONDS)
+                yield from patience.sleep(_MOMENT_SECONDS)
 
     def _spend(self, needs: Sequence[Need], patience: Patience, places: list[tuple[PlacePool, int, int]],
                probing: bool) -> Steps[None]:
@@ -238,7 +273,12 @@ class Spending:
                 self._grown[key] = self._monotonic()
                 adaptive.faster(self._store, key, rate)
 
-    def failed(self, keys: Sequence[str], probes: Sequence[Probe], began: float, error: BaseException) -> None:
+    def quiet(self, keys: Sequence[str]) -> bool:
+        """Whether a call's success needs no word to the store."""
+        return not self.gates.counts_faults and not any(key in self._adaptive for key in keys)
+
+    def failed(self, keys: Sequence[str], blamed: Sequence[str], probes: Sequence[Probe], began: float,
+               error: BaseException) -> None:
         """A call under these keys ended with an error. Only what the destination, or the way to it, is to blame for
         closes gates; whatever else it was, the destination answered."""
         if isinstance(error, Limited):
@@ -249,12 +289,16 @@ class Spending:
             self.succeeded((), probes)
             return
         probed = {probe.key: probe for probe in probes}
-        for key in keys:
-            reason, asked = message(error), getattr(error, "retry_after", None)
-            if isinstance(error, Throttled) and (rate := self._adaptive.get(key)) is not None:
-                adaptive.slower(self._store, key, rate)
-                if asked is None and key not in probed:
-                    continue  # half the pace is the answer to that
+        reason, asked = message(error), getattr(error, "retry_after", None)
+        slowed = False
+        if isinstance(error, Throttled):
+            for key in keys:
+                if (rate := self._adaptive.get(key)) is not None:
+                    adaptive.slower(self._store, key, rate)
+                    slowed = True
+        for key in dict.fromkeys((*blamed, *probed)):
+            if slowed and asked is None and key not in probed:
+                continue  # half the pace is the answer to that
             if isinstance(error, Throttled) or asked is not None:
                 self.gates.refused(key, reason, asked, probed.get(key))
             else:

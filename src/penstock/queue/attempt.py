@@ -58,6 +58,7 @@ class Attempt(msgspec.Struct, eq=False, weakref=True):
     finished: bool = False
     guard: Any = None  # a lock, where two may end it
     on_loop: bool | None = None  # None until it is given to slots
+    permit: Any = None  # what it has already, of the limits of its task
     interrupt: Callable[[], object] | None = None
     tell: Callable[[int, float | None, str | None], object] | None = None
     served: int = 1

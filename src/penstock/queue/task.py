@@ -14,6 +14,7 @@ from penstock.domain.names import did_you_mean, name_fault, tag_fault
 from penstock.domain.retry import RetryPolicy
 from penstock.domain.unique import Unique, unique_key
 from penstock.queue.keyed import Keyed, Serial, keyed
+from penstock.queue.limited import TaskLimits
 from penstock.queue.rules import Rules
 from penstock.queue.signature import PAYLOAD_LIMIT_BYTES, Signature
 
@@ -89,6 +90,7 @@ class Task(Launch[P], Generic[P, R]):
         self.function = function
         self.name = name
         self.rules = rules
+        self.limits: TaskLimits | None = None
         self.is_async = inspect.iscoroutinefunction(function)
         self.signature = Signature(name, function, payload_limit_bytes)
         self.keyed: Keyed | None = keyed(self.signature, serial, concurrency)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-from penstock.domain.errors import DeadlinePassed, JobCancelled, StaleLease, Stopping, UnknownTask
+from penstock.domain.errors import DeadlinePassed, JobCancelled, Limited, StaleLease, Stopping, UnknownTask
 from penstock.domain.jobs import Outcome, Retention, message, storable
 from penstock.domain.signals import Cancel, Retry, Signal, Snooze
 from penstock.events import Events, JobFailed, JobSkipped
@@ -16,6 +16,7 @@ from penstock.queue.rules import Rules
 from penstock.queue.task import Task
 
 _UNKNOWN_TASK_MS = 60_000
+_LEAST_LIMITED_SECONDS, _LONGEST_LIMITED_SECONDS = 0.1, 300.0
 _DEFAULT_RETENTION = Retention()
 _MS = timedelta(milliseconds=1)
 
@@ -61,6 +62,10 @@ class Decision:
                 return self.ended(attempt, "cancelled", error.reason or "the task cancelled itself")
             case Snooze():
                 return self._again(attempt, "scheduled", error.delay // _MS, counted=0, reason=error.reason)
+            case Limited():
+                wait_ms = round(min(max(error.seconds, _LEAST_LIMITED_SECONDS), _LONGEST_LIMITED_SECONDS) * 1000)
+                return self._again(attempt, "scheduled", wait_ms, counted=0, reason=str(error),
+                                   error_class=type(error).__name__)
             case UnknownTask():
                 outcome = self._again(attempt, "retryable", _UNKNOWN_TASK_MS, counted=0, reason=str(error),
                                       error_class="UnknownTask")

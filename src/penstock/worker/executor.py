@@ -6,7 +6,7 @@ Nothing that a task does, raises or returns leaves here as an exception: every a
 import asyncio
 import inspect
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Any
 
@@ -53,8 +53,14 @@ class Executor:
         if task is None:
             return self._unknown(attempt)
         delivery = self._delivery if task.rules.careful else None
-        if delivery is not None and not delivery.begin(attempt, task):
-            return self._decision.dropped(attempt)
+        if delivery is not None:
+            try:
+                if task.limits is not None and task.rules.delivery == "at_most_once":
+                    attempt.permit = task.limits.take(attempt)  # before it is settled: afterwards it cannot go again
+            except Exception as error:
+                return self._decision.raised(attempt, error)
+            if not delivery.begin(attempt, task):
+                return self._decision.dropped(attempt)
         token = current.set(attempt)
         attempt.started_at = attempt.told_at = time.monotonic()
         close_stale()
@@ -66,7 +72,8 @@ class Executor:
             if rules.valid_if is not None and not rules.valid_if(*args, **kwargs):
                 outcome = invalid(attempt, rules)
             else:
-                result = task.function(*args, **kwargs)
+                result = (task.function(*args, **kwargs) if task.limits is None else
+                          _limited(task, attempt, args, kwargs))
                 if result is not None:
                     _refuse_coroutine(task, result)
                 outcome = self._decision.returned(attempt, task, result)
@@ -88,8 +95,14 @@ class Executor:
             return self._unknown(attempt)
         delivery = self._delivery if task.rules.careful else None
         loop = asyncio.get_running_loop()
-        if delivery is not None and not await loop.run_in_executor(None, delivery.begin, attempt, task):
-            return self._decision.dropped(attempt)
+        if delivery is not None:
+            try:
+                if task.limits is not None and task.rules.delivery == "at_most_once":
+                    attempt.permit = await task.limits.atake(attempt)
+            except Exception as error:
+                return self._decision.raised(attempt, error)
+            if not await loop.run_in_executor(None, delivery.begin, attempt, task):
+                return self._decision.dropped(attempt)
         current.set(attempt)  # each task of the loop has a context of its own
         attempt.started_at = attempt.told_at = time.monotonic()
         await aclose_stale()
@@ -104,7 +117,9 @@ class Executor:
             if not valid:
                 outcome = invalid(attempt, rules)
             else:
-                outcome = self._decision.returned(attempt, task, await task.function(*args, **kwargs))
+                result = await (task.function(*args, **kwargs) if task.limits is None else
+                                _alimited(task, attempt, args, kwargs))
+                outcome = self._decision.returned(attempt, task, result)
         except BaseException as error:
             outcome = self._decision.raised(attempt, error)
         finally:
@@ -143,3 +158,16 @@ def _refuse_coroutine(task: Task[Any, Any], result: object) -> None:
     if not isinstance(result, Signal) and inspect.iscoroutine(result):
         result.close()
         raise TypeError(f"task {task.name} returned a coroutine, which nothing awaits: declare it `async def`")
+
+
+def _limited(task: Task[Any, Any], attempt: Attempt, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+    """Run the body with the permits of its task. Raises `Limited` where they cannot be had soon."""
+    assert task.limits is not None
+    with attempt.permit or task.limits.take(attempt):
+        return task.function(*args, **kwargs)
+
+
+async def _alimited(task: Task[Any, Any], attempt: Attempt, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+    assert task.limits is not None
+    with attempt.permit or await task.limits.atake(attempt):
+        return await task.function(*args, **kwargs)

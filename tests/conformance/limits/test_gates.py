@@ -60,7 +60,7 @@ def test_a_probe_that_fails_closes_it_for_longer_each_time(pair: tuple[Spending,
         permit = one.acquire(CRM)
         waits.append(time.seconds - began)
         permit.failed(Unavailable("reset"))
-    assert waits == [pytest.approx(seconds, abs=0.3) for seconds in (1, 2, 4, 8)]
+    assert waits == [pytest.approx(seconds, abs=0.3) for seconds in (1, 1.5, 2.25, 3.4)]
     assert state(clock) == ("closed", 5)
 
 

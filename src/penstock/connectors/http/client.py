@@ -4,7 +4,9 @@ Every call is counted in its run once it may have left, and given up before the 
 """
 
 import ssl
-from collections.abc import Callable, Generator, Mapping, Sequence
+import time
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from hashlib import blake2b
 from types import TracebackType
@@ -25,6 +27,7 @@ from penstock.domain.errors import ConfigurationError, Unavailable
 from penstock.domain.records import Complete
 from penstock.sync.declaring.ports import Run
 
+LIMITED = (429, 503)
 READS = ("GET", "HEAD", "OPTIONS")
 SECRET_HEADERS = ("auth", "key", "token", "secret", "password", "cookie", "signature")
 _KEY_CHARACTERS = 200
@@ -52,12 +55,15 @@ class Options(TypedDict, total=False):
 
 
 def connect(url: str, *, auth: Auth | None = None, headers: Mapping[str, str] | None = None, timeout: float = 30.0,
-            idempotency_header: str = "Idempotency-Key", verify: ssl.SSLContext | None = None) -> "Client":
+            idempotency_header: str = "Idempotency-Key", verify: ssl.SSLContext | None = None,
+            limit: AbstractContextManager[object] | None = None) -> "Client":
     """A client of the API at the base `url`, to be used in a `with` statement, as `Sync.connect` has it.
 
     `auth` is `Bearer`, `Basic`, `ApiKey` or `ClientCredentials`; `headers` go with every call, and are kept out of
     messages where their names say that they are secret. `timeout` is in seconds, and bounds a call as a whole.
-    `verify` is a context with authorities of one's own. Raises ConfigurationError, listing every fault.
+    `verify` is a context with authorities of one's own. `limit`, as `app.limit("crm")` gives it, has every request
+    spend its permits, and a 429 or 503 close its gate; what a run's own limits say is spent without it. Raises
+    ConfigurationError, listing every fault.
     """
     faults = url_faults("http.connect", "the base URL of an API", url)
     sent = {"User-Agent": "penstock", "Accept": "application/json"}
@@ -75,7 +81,8 @@ def connect(url: str, *, auth: Auth | None = None, headers: Mapping[str, str] | 
     if faults:
         raise ConfigurationError(faults)
     sent.pop(idempotency_header)
-    return Client(url, auth=auth, headers=sent, timeout=timeout, idempotency_header=idempotency_header, verify=verify)
+    return Client(url, auth=auth, headers=sent, timeout=timeout, idempotency_header=idempotency_header, verify=verify,
+                  limit=limit)
 
 
 class Client:
@@ -87,7 +94,9 @@ class Client:
     """
 
     def __init__(self, url: str, *, auth: Auth | None, headers: Mapping[str, str], timeout: float,
-                 idempotency_header: str, verify: ssl.SSLContext | None) -> None:
+                 idempotency_header: str, verify: ssl.SSLContext | None,
+                 limit: AbstractContextManager[object] | None = None) -> None:
+        self._limit = limit
         self.timeout = timeout
         self.shown = without_query(url)
         self._base = url.rstrip("/")
@@ -195,12 +204,29 @@ class Client:
     def _sent(self, run: Run | None, call: str, method: str, url: str, body: bytes | None, headers: Mapping[str, str],
               countdown: Countdown, writes: bool) -> Reply:
         try:
-            return send(self._pool, call, method, url, body=body, headers=headers, countdown=countdown, writes=writes,
-                        secrets=self._secrets)
+            with self._permitted(run, call, countdown):
+                reply = send(self._pool, call, method, url, body=body, headers=headers, countdown=countdown,
+                             writes=writes, secrets=self._secrets)
+                if reply.status in LIMITED and (fault := whole_call_fault(reply)):
+                    raise fault
+                return reply
         finally:
             if run is not None:
                 run.calls.read += countdown.began and not writes
                 run.calls.write += countdown.began and writes
+
+    @contextmanager
+    def _permitted(self, run: Run | None, call: str, countdown: Countdown) -> Iterator[None]:
+        """Leave for one request. To wait for it takes nothing from the request's own time."""
+        left = countdown.left()
+        with ExitStack() as stack:
+            if run is not None:
+                stack.enter_context(run.permits.request())
+            if self._limit is not None:
+                stack.enter_context(self._limit)
+            if run is not None or self._limit is not None:
+                countdown.until = time.monotonic() + self._seconds(run, call, left)
+            yield
 
     def _seconds(self, run: Run | None, call: str, timeout: float) -> float:
         """How long a call may take: half of what the lease has left, so that it is over before somebody else looks."""

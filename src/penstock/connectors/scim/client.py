@@ -21,6 +21,7 @@ from penstock.connectors.scim.offers import Offers
 from penstock.connectors.scim.reply import Reply
 from penstock.domain.errors import ConfigurationError
 from penstock.domain.records import Calls
+from penstock.sync.declaring.permits import Free
 
 ANSWER_BYTES = 64 * 1024 * 1024
 """The longest body that is read; a longer one is garbage."""
@@ -60,6 +61,7 @@ class Client:
         self._base = url.rstrip("/")
         self._token = token
         self.remaining: Callable[[], float] = lambda: inf
+        self.permits = Free()
         self._offers: Offers | None = None
         headers = {"Accept": f"{MEDIA_TYPE}, application/json;q=0.9", "User-Agent": "penstock"}
         if token:
@@ -86,6 +88,11 @@ class Client:
     def request(self, method: Method, path: str, calls: Calls, *, body: bytes | None = None,
                 params: Mapping[str, str] | None = None, headers: Mapping[str, str] | None = None) -> Reply:
         """Send one request and give its answer, whatever its status. Raises `Unavailable` if there was none."""
+        with self.permits.request():
+            return self._request(method, path, calls, body, params, headers)
+
+    def _request(self, method: Method, path: str, calls: Calls, body: bytes | None, params: Mapping[str, str] | None,
+                 headers: Mapping[str, str] | None) -> Reply:
         call, writes = f"{method} {path}", method != "GET"
         sent = {**(headers or {}), **({"Content-Type": MEDIA_TYPE} if body is not None else {})}
         timeout = min(self.timeout, max(self.remaining(), 0.1) / 2)

@@ -14,6 +14,7 @@ def client_of(run: Run) -> Client:
     """The run's client; raises `DeclarationError` if the sync's `connect` gave something else."""
     if isinstance(run.client, Client):
         run.client.remaining = run.remaining
+        run.client.permits = run.permits
         return run.client
     raise DeclarationError(f"a SCIM destination needs a client of scim.connect(url, token=…), got "
                            f"{type(run.client).__name__}; return one from the sync's connect(account)")

@@ -164,7 +164,8 @@ delete from penstock.run_statistics where sync = :was;
 
 -- name: runs_page
 select id, sync, subject, account, status, priority, reasons, requested_at, started_at, finished_at, attempt,
-       read, created, updated, deleted, skipped, failed, blocked, read_calls, write_calls, error_class, error, withheld, options
+       read, created, updated, deleted, skipped, failed, blocked, read_calls, write_calls, error_class, error, withheld, options,
+       permits, limited_ms
 from penstock.sync_runs
 where sync = :sync and status = :status and id < :before
 order by id desc
@@ -172,7 +173,8 @@ limit :count;
 
 -- name: runs_page_account
 select id, sync, subject, account, status, priority, reasons, requested_at, started_at, finished_at, attempt,
-       read, created, updated, deleted, skipped, failed, blocked, read_calls, write_calls, error_class, error, withheld, options
+       read, created, updated, deleted, skipped, failed, blocked, read_calls, write_calls, error_class, error, withheld, options,
+       permits, limited_ms
 from penstock.sync_runs
 where sync = :sync and account = :account and status = :status and id < :before
 order by id desc
@@ -180,7 +182,8 @@ limit :count;
 
 -- name: runs_page_subject
 select id, sync, subject, account, status, priority, reasons, requested_at, started_at, finished_at, attempt,
-       read, created, updated, deleted, skipped, failed, blocked, read_calls, write_calls, error_class, error, withheld, options
+       read, created, updated, deleted, skipped, failed, blocked, read_calls, write_calls, error_class, error, withheld, options,
+       permits, limited_ms
 from penstock.sync_runs
 where sync = :sync and subject = :subject and id < :before and (cast(:status as text) is null or status = :status)
 order by id desc

@@ -93,7 +93,8 @@ update penstock.sync_runs set withheld = :withheld where id = :id and lease = :l
 -- dialect: postgres
 -- differs: each dialect takes an array in its own way
 select id, sync, subject, account, status, priority, reasons, requested_at, started_at, finished_at, attempt,
-       read, created, updated, deleted, skipped, failed, blocked, read_calls, write_calls, error_class, error, withheld, options
+       read, created, updated, deleted, skipped, failed, blocked, read_calls, write_calls, error_class, error, withheld, options,
+       permits, limited_ms
 from penstock.sync_runs
 where id in (
     select (select max(id) from penstock.sync_runs u where u.sync = :sync and u.subject = s.subject)
@@ -104,7 +105,8 @@ where id in (
 -- dialect: sqlite
 -- differs: each dialect takes an array in its own way
 select id, sync, subject, account, status, priority, reasons, requested_at, started_at, finished_at, attempt,
-       read, created, updated, deleted, skipped, failed, blocked, read_calls, write_calls, error_class, error, withheld, options
+       read, created, updated, deleted, skipped, failed, blocked, read_calls, write_calls, error_class, error, withheld, options,
+       permits, limited_ms
 from penstock.sync_runs
 where id in (
     select (select max(id) from penstock.sync_runs u where u.sync = :sync and u.subject = s.value)
@@ -141,7 +143,7 @@ returning id, sync, subject, account;
 with done as (
     update penstock.sync_runs
     set status = :status, finished_at = penstock.now(), lease = null, error_class = :error_class, error = :error,
-        took_ms = took_ms + :took_ms
+        took_ms = took_ms + :took_ms, permits = permits + :permits, limited_ms = limited_ms + :limited_ms
     where id = :id and lease = :lease and status = 'running'
     returning sync, account
 )
@@ -156,7 +158,7 @@ select 'run:' || json_array(sync, account), 1 from penstock.sync_runs
 where id = :id and lease = :lease and status = 'running';
 update penstock.sync_runs
 set status = :status, finished_at = penstock.now(), lease = null, error_class = :error_class, error = :error,
-    took_ms = took_ms + :took_ms
+    took_ms = took_ms + :took_ms, permits = permits + :permits, limited_ms = limited_ms + :limited_ms
 where id = :id and lease = :lease and status = 'running';
 
 -- name: run_release
@@ -166,7 +168,8 @@ with done as (
     update penstock.sync_runs
     set status = 'pending', lease = null, job_id = null, run_at = penstock.now() + :delay_ms::bigint,
         delayed = :delay_ms::bigint > 0, attempt = :attempt, error_class = :error_class, error = :error,
-        cursor = :cursor, took_ms = took_ms + :took_ms
+        cursor = :cursor, took_ms = took_ms + :took_ms,
+        permits = permits + :permits, limited_ms = limited_ms + :limited_ms
     where id = :id and lease = :lease and status = 'running'
     returning sync, account, delayed, requested_at - priority * cast(60000 as bigint) as rank
 )
@@ -183,5 +186,6 @@ from penstock.sync_runs
 where id = :id and lease = :lease and status = 'running';
 update penstock.sync_runs
 set status = 'pending', lease = null, job_id = null, run_at = penstock.now() + :delay_ms, delayed = :delay_ms > 0,
-    attempt = :attempt, error_class = :error_class, error = :error, cursor = :cursor, took_ms = took_ms + :took_ms
+    attempt = :attempt, error_class = :error_class, error = :error, cursor = :cursor, took_ms = took_ms + :took_ms,
+    permits = permits + :permits, limited_ms = limited_ms + :limited_ms
 where id = :id and lease = :lease and status = 'running';

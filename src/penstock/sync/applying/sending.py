@@ -44,18 +44,20 @@ class Sender:
         """
         conflicts: list[Conflict] = []
         fitting = self.fitting(kind, batch)
-        waiting = [fitting] if fitting else []
+        waiting = self._parts(fitting)
         while waiting:
             part = waiting.pop()
             try:
                 self._verbs.check(self._layer, verb)
+                permit = self._run.permits.call(len(part))
             except StaleLease:
                 raise
             except Exception:
                 self._take_back(kind, part, waiting)
                 raise
             try:
-                outcomes = self._verbs.call(self._layer, verb, [item.change(kind) for item in part])
+                with permit:
+                    outcomes = self._verbs.call(self._layer, verb, [item.change(kind) for item in part])
             except StaleLease:
                 raise
             except Refused as error:
@@ -72,6 +74,11 @@ class Sender:
             else:
                 conflicts += self._answered(kind, part, waiting, outcomes)
         return conflicts
+
+    def _parts(self, batch: list[Item]) -> list[list[Item]]:
+        """The calls of a batch, the last first: none has more changes than a limit gives at once."""
+        most = self._run.permits.most or max(len(batch), 1)
+        return [batch[start:start + most] for start in range(0, len(batch), most)][::-1]
 
     def fitting(self, kind: ChangeKind, batch: list[Item]) -> list[Item]:
         """Those that a call can take; the others, each larger than `batch_bytes` alone, have failed."""
@@ -94,8 +101,11 @@ class Sender:
         self._take_back(kind, [part[place] for place in limited], waiting)
         said = outcomes[limited[0]]
         assert isinstance(said, Rejected)
-        raise Throttled(message=f"{self._layer.name}: the destination refused {len(limited)} of {len(part)} records for"
-                                f" its rate ({kept_class(said.code)}): {kept(said.message) or 'no reason given'}")
+        error = Throttled(message=f"{self._layer.name}: the destination refused {len(limited)} of {len(part)} records"
+                                  f" for its rate ({kept_class(said.code)}):"
+                                  f" {kept(said.message) or 'no reason given'}")
+        self._run.permits.refused(error)
+        raise error
 
     def _is_rate(self, outcome: Outcome | None) -> bool:
         return isinstance(outcome, Rejected) and bool({f"{outcome.code}", plain(outcome.code)} & self._layer.rate_codes)

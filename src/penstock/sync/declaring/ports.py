@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
 from penstock.domain.records import Calls, Change, Complete, Outcome, Subject
+from penstock.sync.declaring.permits import Free
 from penstock.sync.declaring.shared import Shared
 from penstock.sync.declaring.time_left import TimeLeft
 
@@ -41,7 +42,8 @@ class Run:
     that rows of the layer at work hold already, so that a verb adopts nothing that is another record's.
     `check()` raises where the run has to stop. `remaining()` is for how many seconds the run's lease surely holds, and
     its window lasts: a call that outlasts the lease could be carried out after another worker has looked for what it
-    made, so a client gives up its calls before that.
+    made, so a client gives up its calls before that. `permits.request()` is leave for one request of a client that
+    makes several of them for one verb.
     """
 
     subject: Subject
@@ -54,6 +56,7 @@ class Run:
     gone: bool = False
     shared: Shared = field(default_factory=Shared)
     time: TimeLeft = field(default_factory=TimeLeft)
+    permits: Free = field(default_factory=Free)
 
     @property
     def snapshot(self) -> Any:

@@ -39,7 +39,7 @@ def read_pages(layer: LayerDefinition, run: Run, verbs: Verbs) -> Iterator[list[
     while True:
         verbs.check(layer, "read")
         try:
-            with run.time.step(f"{layer.name}.read", lambda: calls.read):
+            with run.permits.call(0), run.time.step(f"{layer.name}.read", lambda: calls.read):
                 page = next(pages)
         except StopIteration as stop:
             if counting and count == 0 and calls.read == before:

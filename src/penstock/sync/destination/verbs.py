@@ -54,7 +54,7 @@ class Verbs:
         assert verb is not None
         before = self._run.calls.read
         self.check(layer, "find")
-        with self._run.time.step(f"{layer.name}.find", lambda: self._run.calls.read):
+        with self._run.permits.call(0), self._run.time.step(f"{layer.name}.find", lambda: self._run.calls.read):
             found: Mapping[str, Any] = self.finish(verb(list(values), self._run)) or {}
         if self._run.calls.read == before and not counts_itself(layer):
             self._run.calls.read += 1
@@ -67,7 +67,7 @@ class Verbs:
         assert verb is not None
         before = self._run.calls.read
         self.check(layer, "fetch")
-        with self._run.time.step(f"{layer.name}.fetch", lambda: self._run.calls.read):
+        with self._run.permits.call(0), self._run.time.step(f"{layer.name}.fetch", lambda: self._run.calls.read):
             held = self.finish(verb(list(remote_ids), self._run)) or {}
         if self._run.calls.read == before and not counts_itself(layer):
             self._run.calls.read += 1

@@ -10,6 +10,7 @@ from penstock.domain.errors import PlanRefused, StaleLease, StillInDoubt, Thrott
 from penstock.domain.retry import RetryPolicy
 from penstock.store.adapters import ainsert, insert
 from penstock.store.port import Store, Transaction
+from penstock.sync.declaring.permits import Free
 from penstock.sync.state.fence import Fence
 
 RETRY = RetryPolicy(max_attempts=5, base_seconds=2.0, longest_seconds=300.0)
@@ -41,7 +42,8 @@ def retried(error: Exception, attempt: int, progressed: bool, taken_seconds: flo
 class RunRow(msgspec.Struct, frozen=True):
     """One row of `sync_runs`, as people and programs read it. Times are in milliseconds since 1970, UTC.
 
-    `options` is what the run was asked beyond the ordinary, as JSON; empty for an ordinary run.
+    `permits` are those that it spent, `limited_ms` is for how long it waited for them. `options` is what the run was
+    asked beyond the ordinary, as JSON; empty for an ordinary run.
     """
 
     id: int
@@ -68,6 +70,8 @@ class RunRow(msgspec.Struct, frozen=True):
     error: str | None
     withheld: int = 0
     options: str = ""
+    permits: int = 0
+    limited_ms: int = 0
 
 
 class Requests:
@@ -112,12 +116,15 @@ class Settlement:
     def __init__(self, store: Store, fence: Fence) -> None:
         self._store = store
         self._fence = fence
+        self.permits = Free()
+        """What the run has spent."""
 
     def write(self, tx: Transaction, settled: Settled, took_seconds: float) -> None:
         """Settle the run. Raises `StaleLease` if it belongs to somebody else by now."""
         params: dict[str, Any] = {"id": self._fence.run_id, "lease": self._fence.lease,
                                   "took_ms": round(took_seconds * 1000), "error_class": settled.error_class,
-                                  "error": settled.error}
+                                  "error": settled.error, "permits": self.permits.spent,
+                                  "limited_ms": round(self.permits.waited * 1000)}
         if settled.status == "pending":
             more = {"delay_ms": round(settled.delay_seconds * 1000), "attempt": settled.counted,
                     "cursor": settled.cursor}

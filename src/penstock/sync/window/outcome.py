@@ -6,7 +6,7 @@ read at most, and how often its loader failed.
 
 import msgspec
 
-from penstock.domain.errors import LoaderFailed, OutOfTime, PlanRefused, Stopping
+from penstock.domain.errors import Limited, LoaderFailed, OutOfTime, PlanRefused, Stopping
 from penstock.domain.jobs import storable
 from penstock.domain.retry import RetryPolicy
 from penstock.sync.state.runs import Settled, Settlement, retried
@@ -14,6 +14,8 @@ from penstock.sync.window.taking import Taken
 
 NO_PROGRESS = 3
 """In how many windows in a row a run may come no further."""
+_HELD_SECONDS = 300.0
+"""How long a run rests at most whose limit has nothing to give; while its gate is closed it is not admitted either."""
 _LOADING = RetryPolicy(base_seconds=10.0, factor=3.0, longest_seconds=300.0)
 
 
@@ -48,6 +50,9 @@ def failed(settlement: Settlement, row: Taken, error: Exception, *, read: int, g
     match error:
         case OutOfTime():
             return _out_of_time(row, cursor, message, progressed or read > cursor.read, read, given)
+        case Limited():
+            wait = min(error.seconds, _HELD_SECONDS)
+            return Settled("pending", "Limited", message, row.attempt - 1, wait, cursor.text)
         case Stopping():
             return Settled("pending", counted=row.attempt - 1, cursor=cursor.text)
         case LoaderFailed():

@@ -63,7 +63,7 @@ class Telling:
 
     def count(self, status: str, error_class: str | None) -> None:
         """Note what a run came to."""
-        if status == "pending" and error_class in (None, "OutOfTime"):
+        if status == "pending" and error_class in (None, "OutOfTime", "Limited"):
             self.put_back += 1
             return
         self.served += 1

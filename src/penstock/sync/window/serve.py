@@ -11,6 +11,8 @@ from contextlib import ExitStack, suppress
 from typing import Any
 
 from penstock.domain.errors import (
+    GateClosed,
+    Limited,
     LoaderFailed,
     OutOfTime,
     StaleLease,
@@ -26,6 +28,7 @@ from penstock.events import Events, RunAdmitted, RunSettled
 from penstock.store.layers import Registered, noted, outdated
 from penstock.store.port import Store, Transaction
 from penstock.sync.declaring.declare import SyncDefinition
+from penstock.sync.declaring.permits import Free
 from penstock.sync.declaring.renamed import tables
 from penstock.sync.declaring.shared import Shared
 from penstock.sync.declaring.time_left import TimeLeft
@@ -47,14 +50,23 @@ _PRESSED_SECONDS = 30.0
 """A call that fails with less time than this left was probably cut short by the end of the window."""
 
 
+Permits = Callable[[SyncDefinition, str, Callable[[], None], Callable[[], float]], Free]
+"""From a sync, an account, and a run's `check` and seconds left to the permits of the run."""
+
+
+def _free(definition: SyncDefinition, account: str, check: Callable[[], None], left: Callable[[], float]) -> Free:
+    return Free()
+
+
 def serve(store: Store, syncs: Mapping[str, SyncDefinition], events: Events, *, job_id: int, lease: int,
           check: Callable[[], None], remaining: Callable[[], float], until: float | None = None,
-          monotonic: Callable[[], float] = time.monotonic, snapshots: Snapshots | None = None) -> int:
+          monotonic: Callable[[], float] = time.monotonic, snapshots: Snapshots | None = None,
+          permits: Permits | None = None) -> int:
     """Serve the run that a job was admitted for, and where its sync has a window, others after it.
 
     `check` and `remaining` are those of `Run`, as the job's lease has them; `until` is when the host ends, in seconds
-    of `monotonic`. Returns how many runs ended; 0 where the job has none (any more). Raises `StaleLease` where it
-    ceased to be its on the way.
+    of `monotonic`; `permits` gives those of each run. Returns how many runs ended; 0 where the job has none (any more).
+    Raises `StaleLease` where it ceased to be its on the way.
     """
     row = store.write(lambda tx: tx.row("run_start", {"job_id": job_id, "lease": lease}))
     if row is None:
@@ -69,7 +81,7 @@ def serve(store: Store, syncs: Mapping[str, SyncDefinition], events: Events, *, 
         store.write(lambda tx: Settlement(store, Fence(first.id, lease)).write(tx, away, 0.0))
         return 0
     window = _Window(store, events, definition, found, first, job_id, lease, check, remaining, until, monotonic,
-                     snapshots or Snapshots())
+                     snapshots or Snapshots(), permits or _free)
     with window.clients:
         run: Taken | None = first
         while run is not None:
@@ -82,7 +94,9 @@ class _Window:
 
     def __init__(self, store: Store, events: Events, definition: SyncDefinition, found: Mapping[str, Registered],
                  first: Taken, job_id: int, lease: int, check: Callable[[], None], remaining: Callable[[], float],
-                 until: float | None, monotonic: Callable[[], float], snapshots: Snapshots) -> None:
+                 until: float | None, monotonic: Callable[[], float], snapshots: Snapshots, permits: Permits) -> None:
+        self._permits = permits
+        self._spent = Free()
         self.clients = ExitStack()
         self._client: Any = None
         self._connected = False
@@ -130,6 +144,7 @@ class _Window:
         left = TimeLeft(self._end, self._monotonic, self._steps, self._end - self._telling.began)
         began, given = self._monotonic(), left.left() >= max(self._taking.headroom, 1.0)
         asked, error = RunOptions(), None
+        self._spent = Free()
         try:
             asked = RunOptions.read(row.options)
             settled = self._served(row, asked, left)
@@ -139,6 +154,7 @@ class _Window:
             error = raised
             settled = failed(settlement, row, _pressed(raised, left), read=left.read, given=given)
             self._disconnect()
+        settlement.permits = self._spent
         took = max(self._monotonic() - began - left.apart_seconds, 0.0)
         next = self._settle(settlement, row, settled, took, _ended_by(error))
         self._events.emit(RunSettled(run_id=row.id, sync=row.sync, subject=row.subject, status=settled.status,
@@ -159,6 +175,7 @@ class _Window:
         run = loaded(self._definition, Subject(row.subject, row.account, row.size))
         run.client = self._connect()
         run.check, run.time = check, left
+        run.permits = self._spent = self._permits(self._definition, row.account, check, left.left)
         run.remaining = lambda: min(self._remaining(), left.left())
         run.deadline = None if left.end == math.inf else left.end
         if self._shared is None:
@@ -230,6 +247,10 @@ def _ended_by(error: Exception | None) -> str | None:
             return "stopping"
         case StillInDoubt():
             return None
+        case GateClosed():
+            return "gate"
+        case Limited():
+            return "limits"
         case Throttled() | Unavailable():
             return "connection"
         case LoaderFailed():
