@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from penstock import Penstock, Report, Retry, Window, current_job
+from penstock import Concurrency, Penstock, Report, Retry, Window, current_job
 from penstock.domain.errors import ConfigurationError, Stopping, StoreUnavailable
 from penstock.events import LoopFailed
 from penstock.queue.claim import claim_queue
@@ -15,6 +15,7 @@ from penstock.worker import draining
 from tests.clock import START_MS, Clock
 from tests.conformance.hosts.hours import Hours
 from tests.conformance.sync_app import Directory
+from tests.conformance.workers import MostAtOnce
 from tests.waiting import until
 
 WINDOW = Window(500, 100)
@@ -236,7 +237,7 @@ def test_what_user_code_raises_in_a_step_ends_no_drain(app: Penstock, monkeypatc
     task.enqueue()
 
     class Broken:
-        def step(self) -> float:
+        def rested_step(self) -> float:
             raise ValueError("subjects() broke off")
 
     monkeypatch.setattr(app, "dispatcher", Broken)
@@ -324,3 +325,40 @@ def test_it_leaves_no_connection_behind(store_url: str, clock: Clock):
     app.drain(WINDOW)
     until("the server has seen them go", lambda: clock.fetch(
         "select count(*) from pg_stat_activity where datname = current_database()") == [(1,)])
+
+
+@SLOTS
+def test_jobs_with_keys_keep_their_order_and_their_number(app: Penstock, clock: Clock, slots: int):
+    seen: list[tuple[str, int]] = []
+    most = MostAtOnce()
+
+    @app.task(serial="customer")
+    def in_order(customer: str, number: int) -> None:
+        seen.append((customer, number))
+
+    @app.task(concurrency=Concurrency(2, by="customer"))
+    def few(customer: str) -> None:
+        most.enter()
+        threading.Event().wait(0.005)
+        most.leave()
+
+    app.enqueue_many(in_order.call(customer, number) for number in range(5) for customer in "abc")
+    app.enqueue_many(few.call("a") for _ in range(10))
+    assert app.drain(WINDOW, slots=slots) == Report(25, 0, None)
+    assert most.most == min(slots, 2)
+    for customer in "abc":
+        assert [number for name, number in seen if name == customer] == list(range(5))
+
+
+def test_what_somebody_elses_job_holds_back_is_looked_at_a_lease_later(app: Penstock, clock: Clock):
+    @app.task(serial="customer")
+    def in_order(customer: str) -> None: ...
+
+    app.enqueue_many([in_order.call("a")] * 2)
+    app.dispatcher().step()
+    row = app.store.write(lambda tx: tx.row("worker_start", {"name": "another", "lease_ms": 30_000}))
+    assert row is not None
+    assert len(claim_queue(app.store, row[0], "default", 5)) == 1
+    assert app.drain(WINDOW) == Report(0, 1, START + timedelta(seconds=30))
+    clock.advance(31)
+    assert app.drain(WINDOW) == Report(2, 0, None)
