@@ -48,6 +48,7 @@ class Hall:
         self.connections: list[str] = []
         self.loads: dict[str, Any] = {}
         self.broken: dict[str, Exception] = {}
+        self.scope = "subject"
 
     def pass_time(self, seconds: float) -> None:
         self.at += seconds
@@ -59,7 +60,7 @@ class Hall:
         hall = self
 
         class People(Layer[Record]):
-            key, batch_size = "id", 2
+            scope, key, batch_size = hall.scope, "id", 2
             destination = hall.doors
 
             def source(self, run: Run) -> Iterator[Record]:

@@ -4,13 +4,14 @@ Its as-of time is taken from the database's clock before its first page is read,
 """
 
 import inspect
+import math
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from penstock.domain.errors import LoaderFailed, StaleLease, Stopping
+from penstock.domain.errors import LoaderFailed, OutOfTime, StaleLease, Stopping
 from penstock.store.port import Store
 from penstock.sync.declaring.declare import SyncDefinition
 from penstock.sync.declaring.ports import Run
@@ -66,8 +67,13 @@ class Snapshots:
         key = (definition.name, run.account if by_account else None)
         with self._lock:
             lock = self._locks.setdefault(key, threading.Lock())
-        with lock:
+        left = run.time.left()
+        if not lock.acquire(timeout=-1 if left == math.inf else max(min(left, threading.TIMEOUT_MAX), 0.0)):
+            raise OutOfTime(f"{definition.name}: another window was loading {type(snapshot).__name__} all the time")
+        try:
             kept = self._current(key, snapshot, definition, store, run)
+        finally:
+            lock.release()
         return Shared(kept.value, kept.as_of_ms)
 
     def _snapshot(self, definition: SyncDefinition) -> Any:
@@ -97,14 +103,16 @@ class Snapshots:
             raise
         except Exception as error:
             verb = "load" if refresh is None else "refresh"
-            found = LoaderFailed(f"{definition.name}: {type(snapshot).__name__}.{verb} failed: {type(error).__name__}:"
+            fault = LoaderFailed(f"{definition.name}: {type(snapshot).__name__}.{verb} failed: {type(error).__name__}:"
                                  f" {error}; the runs that need it keep their place, and try again later", shared=True)
             waits = min(failed.waits_ms * 3, _LONGEST_WAIT_MS) if failed else _FIRST_WAIT_MS
-            self._failed[key] = _Failed(found, now + waits, waits)
-            raise found from error
+            self._failed[key] = _Failed(fault, now + waits, waits)
+            raise fault from error
         self._failed.pop(key, None)
-        self._kept[key] = _Kept(value, now, now - _lag(definition) // _MS)
-        return self._kept[key]
+        found = _Kept(value, now, now - _lag(definition) // _MS)
+        if self._lasting or max_age is not None or hasattr(snapshot, "refresh"):  # else nobody asks for it again
+            self._kept[key] = found
+        return found
 
 
 def _called(loader: Callable[..., Any], given: tuple[Any, ...], run: Run) -> Any:
