@@ -21,7 +21,7 @@ class TimeLeft:
     run has to make again.
     """
 
-    __slots__ = ("_current", "_monotonic", "_whole", "apart_seconds", "end", "read", "steps")
+    __slots__ = ("_current", "_monotonic", "_next", "_whole", "apart_seconds", "end", "read", "steps")
 
     def __init__(self, end: float = math.inf, monotonic: Callable[[], float] = time.monotonic,
                  steps: dict[str, float] | None = None, whole: float = math.inf) -> None:
@@ -33,11 +33,15 @@ class TimeLeft:
         self.apart_seconds = 0.0
         self._monotonic = monotonic
         self._whole = whole
-        self._current = ""
+        self._current = self._next = ""
 
     def left(self) -> float:
         """For how many seconds the run may go on."""
         return self.end - self._monotonic()
+
+    def spare(self) -> float:
+        """For how many seconds the step that is about to begin may be waited with."""
+        return self.left() - self.steps.get(self._current or self._next, 0.0)
 
     def check(self) -> None:
         """Raise `OutOfTime` where the step at work has no time for another call, or there is none left at all."""
@@ -46,6 +50,7 @@ class TimeLeft:
 
     def begin(self, name: str) -> None:
         """Raise `OutOfTime` unless such a step is likely to end in time."""
+        self._next = name
         if self.end == math.inf:
             return
         left, needs = self.left(), self.steps.get(name, 0.0)

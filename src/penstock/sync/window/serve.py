@@ -175,7 +175,7 @@ class _Window:
         run = loaded(self._definition, Subject(row.subject, row.account, row.size))
         run.client = self._connect()
         run.check, run.time = check, left
-        run.permits = self._spent = self._permits(self._definition, row.account, check, left.left)
+        run.permits = self._spent = self._permits(self._definition, row.account, check, left.spare)
         run.remaining = lambda: min(self._remaining(), left.left())
         run.deadline = None if left.end == math.inf else left.end
         if self._shared is None:

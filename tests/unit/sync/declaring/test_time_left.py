@@ -84,6 +84,18 @@ def test_what_takes_longer_than_any_window_is_tried_again_in_the_next(now: Now) 
     TimeLeft(100.0, now, steps, 100.0).begin("read")
 
 
+def test_a_step_may_be_waited_with_for_as_long_as_it_fits(now: Now) -> None:
+    left = TimeLeft(100.0, now, {"create": 30.0}, 100.0)
+    assert left.spare() == 100.0
+    left.begin("create")
+    assert left.spare() == 70.0
+    with left.step("create"):
+        now.at = 10.0
+        assert left.spare() == 60.0
+    left.begin("find")
+    assert left.spare() == 90.0
+
+
 def test_what_was_done_once_for_all_is_told_apart(now: Now) -> None:
     left = TimeLeft(100.0, now)
     with left.apart():
