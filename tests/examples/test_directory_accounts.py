@@ -88,6 +88,9 @@ def test_ten_accounts_of_forty_groups(
 
     serve(groups, ACCOUNTS * GROUPS)
     assert differences(tmp_path / "hr.db", server) == []
+    most = directory.most_in_a_second()
+    assert set(most) == {customer for _, customer in groups}
+    assert max(most.values()) <= 10, f"changes of one customer in one second at the server: {most}"
     at_once = most_at_once(clock.fetch("select account, started_at, finished_at from penstock.sync_runs"))
     assert 2 <= at_once.pop("") <= 8
     assert set(at_once.values()) == {1}
