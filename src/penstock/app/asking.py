@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from typing import Any
 
+from penstock.admission import pausing
+from penstock.admission.pausing import Pause, Target
 from penstock.app.storing import Storing
 from penstock.app.using import Using
 from penstock.domain.jobs import Call, Job, JobState, Retention
@@ -59,13 +61,26 @@ class Asking(Storing):
         """One job as it stands, whether it waits, runs or has ended; None where there is none (any more)."""
         return control.job(self.store, job_id)
 
-    def pause(self, queue: str) -> None:
-        """Let no worker claim from a queue until `resume`."""
-        control.pause(self.store, queue)
+    def pause(self, queue: str | None = None, *, sync: str | None = None, account: str | None = None,
+              key: str | None = None) -> bool:
+        """Hold back a queue, a sync, an account of a sync or a key until `resume`; False if it was paused already.
 
-    def resume(self, queue: str) -> None:
-        """End a pause."""
-        control.resume(self.store, queue)
+        What runs goes on; requests and enqueues go on too, and what they ask for waits. A key is named as
+        `penstock why` names it. Raises `ConfigurationError` unless it is exactly one of them.
+        """
+        return pausing.pause(self.store, self._target(queue, sync, account, key))
+
+    def resume(self, queue: str | None = None, *, sync: str | None = None, account: str | None = None,
+               key: str | None = None) -> bool:
+        """End a pause; False if there was none. Raises as `pause` does."""
+        return pausing.resume(self.store, self._target(queue, sync, account, key))
+
+    def paused(self) -> list[Pause]:
+        """What is paused: queues, syncs, accounts and keys."""
+        return pausing.paused(self.store)
+
+    def _target(self, queue: str | None, sync: str | None, account: str | None, key: str | None) -> Target:
+        return Target(queue, None if sync is None else self.definition(sync).name, account, key)
 
     def counts(self) -> list[Count]:
         """How many jobs there are by queue, task and state, from maintained counters, at most 5 seconds late."""

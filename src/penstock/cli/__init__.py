@@ -18,6 +18,7 @@ from penstock.cli.init import init
 from penstock.cli.migrate import migrate
 from penstock.cli.periodic import periodic
 from penstock.cli.plan import plan
+from penstock.cli.queues import queues
 from penstock.cli.runs import runs
 from penstock.cli.state import state
 from penstock.cli.sync import sync
@@ -35,8 +36,8 @@ def cli(context: click.Context, app: str | None) -> None:
     context.obj = app
 
 
-for command in (approve, audit, demo, doctor, failed, init, migrate, periodic, plan, retry, runs, state, sync, why,
-                worker):
+for command in (approve, audit, demo, doctor, failed, init, migrate, periodic, plan, queues, retry, runs, state, sync,
+                why, worker):
     cli.add_command(command)
 
 

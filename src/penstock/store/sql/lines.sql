@@ -384,3 +384,13 @@ delete from penstock.lines where kind = 'run' and room = :was;
 select what, paused_at from penstock.pauses
 union all
 select 'queue:' || queue, paused_at from penstock.queues where paused_at is not null;
+
+-- name: pause_add
+insert into penstock.pauses (what, paused_at) values (:what, penstock.now()) on conflict (what) do nothing;
+
+-- name: pause_end
+delete from penstock.pauses where what = :what;
+
+-- name: line_look
+-- News that has a line looked at again, and says nothing else of it.
+insert into penstock.line_news (line, freed) values (:line, 1), (:line, -1);

@@ -66,7 +66,9 @@ group by account;
 select account, count(*) from penstock.sync_runs where status = 'running' and sync = :sync group by account;
 
 -- name: line_held
-select held from penstock.lines where line = :line;
+select held from penstock.lines where line = :line and held is not null
+union all
+select 'pause' from penstock.pauses where what = 'sync:' || cast(:sync as text);
 
 -- name: run_take
 update penstock.sync_runs

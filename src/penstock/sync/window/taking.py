@@ -80,7 +80,7 @@ class Taking:
     def _held(self, tx: Transaction) -> bool:
         """Whether somebody paused the account, or a gate is shut that its runs go through."""
         name, account = self.definition.name, self.account
-        held = tx.row("line_held", {"line": line_of(name, account)})
+        held = tx.row("line_held", {"line": line_of(name, account), "sync": name})
         keys = {key_of(limit, name, {"account": account}) for limit in self.definition.options.limits}
         shut = tx.rows("gates_shut_of", {"keys": [*sorted(keys), f"sync:{name}:{account}"]})
         return bool(shut) or (held is not None and held[0] is not None)
