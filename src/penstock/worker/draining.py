@@ -64,7 +64,7 @@ class Drain:
         self._grace_seconds = grace_seconds
         self._asked = threading.Event() if stopping is None else stopping
         self._stopping = threading.Event()
-        self._registration = Registration(control, f"{socket.gethostname()}:{os.getpid()} (drain)")
+        self._registration = Registration(control, f"{socket.gethostname()}:{os.getpid()} (drain)", queues)
         self._identity = Identity(0, 0.0)
         self._delivery = Delivery(store)
         asked: set[int] = set()

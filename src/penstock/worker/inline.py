@@ -3,9 +3,11 @@
 import asyncio
 import contextvars
 import threading
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Collection, Coroutine, Sequence
 from concurrent.futures import Future
 from typing import Any, TypeVar
+
+import msgspec
 
 from penstock.domain.jobs import Outcome
 from penstock.events import Events, StaleSettle
@@ -17,12 +19,21 @@ from penstock.worker.executor import Executor
 T = TypeVar("T")
 
 
+def registered(tx: Transaction, name: str, lease_ms: int, queues: Collection[str]) -> int:
+    """The id of a new worker that serves these queues."""
+    row = tx.row("worker_start", {"name": name, "lease_ms": lease_ms})
+    assert row is not None
+    tx.execute("worker_serves", {"worker_id": row[0], "queues": msgspec.json.encode(sorted(queues)).decode()})
+    return int(row[0])
+
+
 class Registration:
     """A worker's row that lasts no longer than it is needed."""
 
-    def __init__(self, store: Store, name: str) -> None:
+    def __init__(self, store: Store, name: str, queues: Collection[str] = ()) -> None:
         self._store = store
         self._name = name
+        self._queues = queues
         self.worker_id = 0
 
     def renew(self, lease_ms: int) -> bool:
@@ -33,9 +44,7 @@ class Registration:
         def work(tx: Transaction) -> int:
             if tx.execute("worker_renew", {"worker_id": self.worker_id, "lease_ms": lease_ms}):
                 return self.worker_id
-            row = tx.row("worker_start", {"name": self._name, "lease_ms": lease_ms})
-            assert row is not None
-            return int(row[0])
+            return registered(tx, self._name, lease_ms, self._queues)
 
         before, self.worker_id = self.worker_id, self._store.write(work)
         return before in (0, self.worker_id)

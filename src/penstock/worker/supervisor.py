@@ -28,6 +28,7 @@ from penstock.worker.claiming import LOOK_REST_SECONDS, Claiming
 from penstock.worker.deciding import Decision
 from penstock.worker.delivery import Delivery
 from penstock.worker.executor import Executor, Tasks
+from penstock.worker.inline import registered
 from penstock.worker.lane import Lane, slots_faults
 from penstock.worker.loop import Loop
 from penstock.worker.pools import EventLoop, LoopPool, ThreadPool
@@ -220,9 +221,8 @@ class Worker:
     def _register(self) -> Identity:
         name = f"{socket.gethostname()}:{os.getpid()}"
         asked_at = time.monotonic()
-        row = self._store.write(lambda tx: tx.row("worker_start", {"name": name, "lease_ms": self._lease_ms}))
-        assert row is not None
-        return Identity(row[0], asked_at + self._lease_seconds)
+        worker_id = self._store.write(lambda tx: registered(tx, name, self._lease_ms, self._queues))
+        return Identity(worker_id, asked_at + self._lease_seconds)
 
     @property
     def _lease_ms(self) -> int:

@@ -16,7 +16,8 @@ create table penstock.workers (
     id          bigint generated always as identity primary key,
     name        text not null,
     started_at  bigint not null,
-    expires_at  bigint not null
+    expires_at  bigint not null,
+    queues      text
 );
 
 create sequence penstock.job_seq;

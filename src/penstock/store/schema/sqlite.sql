@@ -18,7 +18,8 @@ create table penstock_workers (
     id          integer primary key autoincrement,
     name        text not null,
     started_at  integer not null,
-    expires_at  integer not null
+    expires_at  integer not null,
+    queues      text
 );
 
 create table penstock_live_jobs (

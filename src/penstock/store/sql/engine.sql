@@ -52,6 +52,9 @@ insert into penstock.workers (name, started_at, expires_at)
 values (:name, penstock.now(), penstock.now() + :lease_ms)
 returning id;
 
+-- name: worker_serves
+update penstock.workers set queues = :queues where id = :worker_id;
+
 -- name: worker_renew
 update penstock.workers set expires_at = penstock.now() + :lease_ms where id = :worker_id;
 

@@ -1,4 +1,4 @@
-"""`penstock why NAME SUBJECT LAYER KEY`: why a record was sent, or not."""
+"""Why a record was sent, or not, in lines."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import click
 import msgspec
 
-from penstock.cli.finding import find_app
+from penstock.app import Penstock
 from penstock.sync.declaring.address import key_of, layer_of
 from penstock.sync.telling.told import Kept, Linked, RemoteSays, RunSays, Why
 from penstock.sync.telling.why import why as look
@@ -15,26 +15,12 @@ _WIDTH = 13
 _DIGITS = 12  # of a digest are enough to tell it from another
 
 
-@click.command()
-@click.argument("name")
-@click.argument("subject_key", metavar="SUBJECT")
-@click.argument("layer_name", metavar="LAYER")
-@click.argument("key")
-@click.option("--remote", is_flag=True, help="Ask the destination too, what it holds now.")
-@click.option("--show-values", is_flag=True, help="Show what is in the fields, and not only their names.")
-@click.option("--json", "as_json", is_flag=True, help="Print it as JSON; times are milliseconds since 1970, UTC.")
-@click.pass_context
-def why(context: click.Context, name: str, subject_key: str, layer_name: str, key: str, remote: bool,
-        show_values: bool, as_json: bool) -> None:
-    """Say why a record was sent, or not. A KEY of several fields is a JSON array, or has commas between.
-
-    It reads the source, and writes nothing.
-    """
-    with find_app(context) as app:
-        app.check()
-        definition = app.definition(name)
-        layer = layer_of(definition, layer_name)
-        found = look(app.store, definition, app.subject(name, subject_key), layer, key_of(layer, key), remote=remote)
+def say(app: Penstock, name: str, subject_key: str, layer_name: str, key: str, *, remote: bool, show_values: bool,
+        as_json: bool) -> None:
+    """Print why a record was sent, or not."""
+    definition = app.definition(name)
+    layer = layer_of(definition, layer_name)
+    found = look(app.store, definition, app.subject(name, subject_key), layer, key_of(layer, key), remote=remote)
     shown = found if show_values else found.without_values()
     if as_json:
         click.echo(msgspec.json.encode(shown).decode())

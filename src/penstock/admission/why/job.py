@@ -1,0 +1,154 @@
+"""Why a job waits."""
+
+from collections.abc import Collection
+from typing import Any, NamedTuple
+
+from penstock.admission.why.answer import MOST, Answer, counted, moment, said
+from penstock.admission.why.line import judged, tell
+from penstock.admission.why.serving import Serving
+from penstock.domain.jobs import FINAL_STATES
+from penstock.domain.names import did_you_mean
+from penstock.store.port import Store, Transaction
+
+_MINUTE_MS = 60_000
+
+
+class _Job(NamedTuple):
+    id: int
+    task: str
+    queue: str
+    priority: int
+    state: str
+    attempt: int
+    max_attempts: int
+    run_at: int
+    enqueued_at: int
+    attempted_at: int | None
+    finished_at: int | None
+    error_class: str | None
+    error: str | None
+    worker: str | None
+    line: str | None
+    also: str | None
+    in_order: Any
+    deadline_at: int | None
+    percent: float | None
+    note: str | None
+    asked_at: int | None
+    paused_at: int | None
+    now: int
+
+    @property
+    def rank(self) -> int:
+        return self.run_at - self.priority * _MINUTE_MS
+
+
+def why_job(store: Store, job_id: int, tasks: Collection[str]) -> Answer:
+    """Say why a job waits, or what became of it. `tasks` are the names that the asking app declares."""
+    return store.read(lambda tx: answered(tx, job_id, tasks))
+
+
+def answered(tx: Transaction, job_id: int, tasks: Collection[str]) -> Answer:
+    row = tx.row("why_job", {"id": job_id})
+    if row is None:
+        return Answer(f"job {job_id}", "unknown", "unknown", f"there is no job {job_id}: it was never enqueued, or it"
+                      " ended and was removed when its retention was over")
+    job = _Job(*row)
+    answer = Answer(f"job {job.id}: task {job.task} in queue {job.queue}", job.state, "unknown", "")
+    if job.state in FINAL_STATES:
+        _ended(answer, job)
+    elif job.state == "executing":
+        _executing(answer, job)
+    else:
+        _waiting(tx, answer, job, tasks)
+    return answer
+
+
+def _ended(answer: Answer, job: _Job) -> None:
+    assert job.finished_at is not None
+    answer.waits, answer.reason = "ended", f"it ended as {job.state} on {moment(job.finished_at)}"
+    if job.error or job.error_class:
+        answer.reason += f": {said(job.error_class, job.error)}"
+    answer.also("attempts", f"{job.attempt} of {job.max_attempts}")
+
+
+def _executing(answer: Answer, job: _Job) -> None:
+    since = f" since {moment(job.attempted_at)}" if job.attempted_at is not None else ""
+    answer.waits, answer.reason = "executing", (f"worker {job.worker or '(gone: it is rescued soon)'} has been running it"
+                                                f"{since}, attempt {job.attempt} of {job.max_attempts}")
+    if job.percent is not None or job.note:
+        percent = "" if job.percent is None else f"{job.percent:g} % "
+        answer.also("progress", f"{percent}{job.note or ''}".strip())
+    if job.asked_at is not None:
+        answer.also("cancelled", f"it was asked to end on {moment(job.asked_at)}")
+
+
+def _waiting(tx: Transaction, answer: Answer, job: _Job, tasks: Collection[str]) -> None:
+    serving = Serving(tx)
+    if job.state in ("scheduled", "retryable"):
+        _not_due(answer, job)
+    elif job.state == "pending":
+        _in_line(tx, answer, job, serving)
+    else:
+        _ready(tx, answer, job)
+    if job.attempt and job.state != "retryable" and (job.error or job.error_class):
+        answer.also("last error", said(job.error_class, job.error))
+    if job.task not in tasks:
+        answer.because("unknown task", f"this app declares no task {job.task!r}{did_you_mean(job.task, tasks)}: a worker"
+                       " without it puts the job off for a minute, time and again, until one has it")
+    if nobody := serving.nobody(job.queue):
+        answer.because("no worker", nobody)
+    if job.paused_at is not None:
+        answer.because("paused", f"queue {job.queue} has been paused since {moment(job.paused_at)}")
+    _pointless(tx, answer, job)
+
+
+def _not_due(answer: Answer, job: _Job) -> None:
+    due = job.run_at <= job.now
+    when = f"it has been due since {moment(job.run_at)}, and the next step of upkeep makes it available" if due else \
+        f"it is due on {moment(job.run_at)}"
+    answer.waits, answer.until_at = "scheduled", job.run_at
+    answer.reason = when
+    if job.state == "retryable":
+        answer.waits = "retry"
+        answer.reason = (f"attempt {job.attempt} of {job.max_attempts} failed ({said(job.error_class, job.error)});"
+                         f" {when}")
+        if job.in_order:
+            answer.also("line", f"{job.line}: it keeps its place, since its line goes in order")
+
+
+def _in_line(tx: Transaction, answer: Answer, job: _Job, serving: Serving) -> None:
+    assert job.line is not None
+    paused = {what.removeprefix("key:"): at for what, at in tx.rows("pauses")}
+    found = judged(tx, job.line, None, job.now, {job.line, job.also} & paused.keys())
+    before = tx.row("why_line_before", {"line": job.line, "rank": job.rank, "id": job.id, "count": MOST + 1})
+    if found is None:
+        answer.waits, answer.reason = "turn", f"it has just joined the line {job.line}: the next step of a dispatcher" \
+            " looks at it"
+        if serving.dispatcher:
+            answer.because("no worker", serving.dispatcher)
+        return
+    tell(tx, answer, found, int(before[0]) if before else 0, "job")
+    for each in (job.line, job.also):
+        if each in paused:
+            answer.also("paused", f"{each} since {moment(paused[each])}")
+
+
+def _ready(tx: Transaction, answer: Answer, job: _Job) -> None:
+    row = tx.row("why_ready_before", {"queue": job.queue, "rank": job.rank, "id": job.id, "count": MOST + 1})
+    before = int(row[0]) if row else 0
+    answer.waits = "claim"
+    answer.reason = f"it is next in queue {job.queue}: a worker claims it as soon as a slot is free" if not before else \
+        f"{counted(before, 'job')} of queue {job.queue} {'goes' if before == 1 else 'go'} before it"
+
+
+def _pointless(tx: Transaction, answer: Answer, job: _Job) -> None:
+    """What will be settled without being run."""
+    if row := tx.row("why_marked", {"id": job.id}):
+        answer.because("stale", f"it is stale: tag {row[0]} was invalidated on {moment(row[1])}, after it was enqueued."
+                       " When its turn comes it ends as cancelled, unrun")
+    elif job.deadline_at is not None and job.deadline_at <= job.now:
+        answer.because("stale", f"its deadline was {moment(job.deadline_at)}. When its turn comes it ends as cancelled,"
+                       " unrun")
+    elif job.deadline_at is not None:
+        answer.also("deadline", moment(job.deadline_at))

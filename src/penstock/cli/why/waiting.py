@@ -1,0 +1,23 @@
+"""Why a job or a subject waits, in lines."""
+
+import sys
+
+import click
+import msgspec
+
+from penstock.admission.why import Answer
+
+_WIDTH = 13
+
+
+def say(answer: Answer, as_json: bool) -> None:
+    """Print an answer. Ends with 1 where nothing is known of what was asked about."""
+    if as_json:
+        click.echo(msgspec.json.encode(answer).decode())
+    else:
+        click.echo(answer.about)
+        click.echo(f"  {answer.state + ':':<{_WIDTH}} {answer.reason}")
+        for fact in answer.facts:
+            click.echo(f"  {fact.what + ':':<{_WIDTH}} {fact.says}")
+    if answer.waits == "unknown":
+        sys.exit(1)
