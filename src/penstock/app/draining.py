@@ -46,7 +46,7 @@ class Draining(Serving):
     def __init__(self, url: str | None = None, **settings: Any) -> None:
         super().__init__(url, **settings)
         self._drains = 0
-        self._was_open = False
+        self._was_open = self._was_spending = False
         self._counting_drains = threading.Lock()
 
     def drain(self, window: Window, queues: Collection[str] | None = None, *, slots: int = WINDOW_SLOTS,
@@ -88,10 +88,11 @@ class Draining(Serving):
 
     @contextmanager
     def _lent(self) -> Iterator[None]:
-        """Leave the store as it was found: closed again, by the last of the drains that go on, if it was not open."""
+        """Leave the store as it was found: closed again, by the last of the drains that go on, if it was not open. What
+        is held of limits is given back, if none of them was spent before."""
         with self._counting_drains:
             if not self._drains:
-                self._was_open = self._store is not None
+                self._was_open, self._was_spending = self._store is not None, self._spending is not None
             self._drains += 1
         try:
             yield
@@ -100,6 +101,8 @@ class Draining(Serving):
                 self._drains -= 1
                 if not self._drains and not self._was_open:
                     self.close()
+                elif not self._drains and not self._was_spending:
+                    self._stop_spending(only_idle=True)
 
     def _remaining(self, queues: list[str]) -> int:
         open_queues = set(queues) - set(control.paused(self.store))

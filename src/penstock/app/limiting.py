@@ -86,11 +86,17 @@ class Limiting(Asking):
 
     def close(self) -> None:
         """Give back what is held of limits, and close the store. The app opens it again when it is next needed."""
-        with self._spending_lock:
-            spending, self._spending = self._spending, None
-        if spending is not None:
-            spending.close()
+        self._stop_spending()
         super().close()
+
+    def _stop_spending(self, *, only_idle: bool = False) -> None:
+        """Give back what is held of limits; if `only_idle`, not while somebody uses it."""
+        with self._spending_lock:
+            spending = self._spending
+            if spending is None or (only_idle and spending.in_use):
+                return
+            self._spending = None
+        spending.close()
 
 
 class Limitation:

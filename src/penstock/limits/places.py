@@ -60,6 +60,11 @@ class Holder:
         with self._lock:
             self._pools = [*self._pools, pool]
 
+    @property
+    def in_use(self) -> bool:
+        """Whether somebody in this process has a place just now."""
+        return any(pool.in_use for pool in self._pools)
+
     def wake(self) -> None:
         self._wake.set()
 
@@ -120,6 +125,10 @@ class PlacePool:
     @property
     def idle(self) -> bool:
         return self.held > max(self._used, 0)
+
+    @property
+    def in_use(self) -> bool:
+        return self._used > 0
 
     def ready(self, weight: int) -> bool:
         """Take places that are at hand."""

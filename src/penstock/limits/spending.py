@@ -304,6 +304,11 @@ class Spending:
             else:
                 self.gates.fault(key, reason, began, probed.get(key))
 
+    @property
+    def in_use(self) -> bool:
+        """Whether somebody in this process holds a place of a limit on how many there may be at once."""
+        return self._holder.in_use
+
     def close(self) -> None:
         """Give back what is held. Closing twice does nothing more."""
         self._holder.close()

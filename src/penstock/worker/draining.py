@@ -13,7 +13,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 
-from penstock.domain.errors import StoreError
+from penstock.domain.errors import Limited, StoreError
 from penstock.domain.jobs import Claimed, Outcome
 from penstock.events import Events, LoopFailed
 from penstock.queue.attempt import Attempt, Identity
@@ -38,6 +38,7 @@ _MARKS_SECONDS = 1.0
 _AGAIN_SECONDS, _MOST_AGAIN = 0.05, 3
 _AHEAD_SECONDS, _MOST_AHEAD, _WEIGHT = 0.05, 200, 0.2
 _LEAST_MS = 5
+_LIMITED = Limited.__name__  # it was put off until there is a permit, and has not run
 
 
 class Drain:
@@ -245,7 +246,7 @@ class Drain:
 
     def _settled(self, batch: list[Ended]) -> None:
         for attempt, outcome in batch:
-            if not outcome.late and outcome.state != "available":
+            if not outcome.late and outcome.state != "available" and outcome.error_class != _LIMITED:
                 self.served += attempt.served
             if attempt.started_at or attempt.job.stale is not None:
                 old, seconds = self._means.get(attempt.job.queue), outcome.took_ms / 1000

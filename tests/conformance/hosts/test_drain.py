@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from penstock import Concurrency, Penstock, Report, Retry, Window, current_job
+from penstock import Concurrency, Penstock, Rate, Report, Retry, Window, current_job
 from penstock.domain.errors import ConfigurationError, Stopping, StoreUnavailable
 from penstock.events import LoopFailed
 from penstock.queue.claim import claim_queue
@@ -362,3 +362,23 @@ def test_what_somebody_elses_job_holds_back_is_looked_at_a_lease_later(app: Pens
     assert app.drain(WINDOW) == Report(0, 1, START + timedelta(seconds=30))
     clock.advance(31)
     assert app.drain(WINDOW) == Report(2, 0, None)
+
+
+@SLOTS
+def test_limits_are_kept_and_what_is_held_of_them_is_given_back(store_url: str, clock: Clock, slots: int):
+    most = MostAtOnce()
+    with Penstock(store_url) as app:  # permits are given by the database's time, which has to pass
+        @app.task(limits=[Concurrency(1, by="crm"), Rate(1, per="hour", by="crm")])
+        def call() -> None:
+            most.enter()
+            threading.Event().wait(0.005)
+            most.leave()
+
+        app.enqueue_many([call.call()] * 3)
+        before = set(threading.enumerate())
+        report = app.drain(WINDOW, slots=slots)
+        assert (report.served, most.most) == (1, 1)
+        assert report.next_due is not None
+        assert not [thread.name for thread in set(threading.enumerate()) - before
+                    if thread.name.startswith(("penstock-permits", "penstock-limits", "penstock-slot"))]
+        assert clock.fetch("select count(*) from penstock.permit_holders") == [(0,)]
