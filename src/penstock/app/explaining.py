@@ -7,6 +7,7 @@ from penstock.admission.why import Answer, why_job, why_run
 from penstock.app.declaring import Declaring
 from penstock.domain.limits import key_of
 from penstock.sync.declaring.declare import SyncDefinition
+from penstock.sync.declaring.permits import gate_key
 
 
 class Explaining(Declaring):
@@ -33,5 +34,5 @@ class Explaining(Declaring):
 
 def _gates(sync: SyncDefinition, account: str) -> list[str]:
     """The gates before the runs of an account: its own, and those of the sync's limits."""
-    return [f"sync:{sync.name}:{account}",
+    return [gate_key(sync.name, account),
             *(key_of(limit, sync.name, {"account": account}) for limit in sync.options.limits)]

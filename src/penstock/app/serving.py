@@ -2,14 +2,13 @@
 
 from collections.abc import Callable, Mapping
 from datetime import timedelta
-from functools import partial
 from typing import Any
 
 from penstock.admission.dispatcher import Dispatcher
-from penstock.admission.runs import SyncRoom
 from penstock.alerts.watch import LOOK_SECONDS
-from penstock.app.declaring import SYNC_QUEUE, Declaring
-from penstock.domain.limits import Window, key_of
+from penstock.app.declaring import SYNC_QUEUE
+from penstock.app.explaining import Explaining
+from penstock.domain.limits import Window
 from penstock.domain.retry import RetryPolicy
 from penstock.queue.attempt import current
 from penstock.queue.task import Task
@@ -18,7 +17,7 @@ from penstock.schedule.periodic import Scheduler
 from penstock.schedule.turn import every
 from penstock.schedule.upkeep import Upkeep
 from penstock.sync.declaring.declare import SyncDefinition
-from penstock.sync.declaring.permits import RunPermits, gate_key
+from penstock.sync.declaring.permits import RunPermits
 from penstock.sync.serving.snapshots import Snapshots
 from penstock.sync.window.serve import serve
 from penstock.worker.supervisor import Worker
@@ -32,7 +31,7 @@ _PRUNE_SECONDS = 60.0
 _REST_BETWEEN_RUNS_SECONDS = 0.01  # where one run at a time is allowed, each waits for the step that admits it
 
 
-class Serving(Declaring):
+class Serving(Explaining):
     """Makes workers, and what each of them runs besides jobs."""
 
     def __init__(self, url: str | None = None, **settings: Any) -> None:
@@ -86,9 +85,7 @@ class Serving(Declaring):
 
     def dispatcher(self) -> Dispatcher:
         """What folds requests into runs and admits runs; every worker runs one, and one acts at a time."""
-        rooms = {name: SyncRoom(sync.options.max_concurrent, sync.options.per_account, partial(_gates, sync))
-                 for name, sync in self.syncs.items()}
-        return Dispatcher(self.store.control, self.events, rooms=rooms, subjects=self._subjects,
+        return Dispatcher(self.store.control, self.events, rooms=self.rooms(), subjects=self._subjects,
                           window_call=self._window.call, every_seconds=self.settings.poll_seconds,
                           lease_seconds=self.settings.lease_seconds,
                           renamed={former: name for name, sync in self.syncs.items() for former in sync.options.was},
@@ -114,9 +111,3 @@ class Serving(Declaring):
         """What the calls of a run spend: one of every limit of its sync, and the way through its account's gate."""
         keyed = self.declared.keyed(definition.options.limits, definition.name, {"account": account})
         return RunPermits(self.spending, definition.name, account, keyed, check, left)
-
-
-def _gates(sync: SyncDefinition, account: str) -> list[str]:
-    """The gates before the runs of an account: its own, and those of the sync's limits."""
-    return [gate_key(sync.name, account),
-            *(key_of(limit, sync.name, {"account": account}) for limit in sync.options.limits)]

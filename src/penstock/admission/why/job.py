@@ -74,8 +74,9 @@ def _ended(answer: Answer, job: _Job) -> None:
 
 def _executing(answer: Answer, job: _Job) -> None:
     since = f" since {moment(job.attempted_at)}" if job.attempted_at is not None else ""
-    answer.waits, answer.reason = "executing", (f"worker {job.worker or '(gone: it is rescued soon)'} has been running it"
-                                                f"{since}, attempt {job.attempt} of {job.max_attempts}")
+    worker = job.worker or "(gone: it is rescued soon)"
+    answer.waits = "executing"
+    answer.reason = f"worker {worker} has been running it{since}, attempt {job.attempt} of {job.max_attempts}"
     if job.percent is not None or job.note:
         percent = "" if job.percent is None else f"{job.percent:g} % "
         answer.also("progress", f"{percent}{job.note or ''}".strip())
@@ -94,8 +95,9 @@ def _waiting(tx: Transaction, answer: Answer, job: _Job, tasks: Collection[str])
     if job.attempt and job.state != "retryable" and (job.error or job.error_class):
         answer.also("last error", said(job.error_class, job.error))
     if job.task not in tasks:
-        answer.because("unknown task", f"this app declares no task {job.task!r}{did_you_mean(job.task, tasks)}: a worker"
-                       " without it puts the job off for a minute, time and again, until one has it")
+        near = did_you_mean(job.task, tasks)
+        answer.because("unknown task", f"this app declares no task {job.task!r}{near}: a worker without it puts the job"
+                       " off for a minute, time and again, until one has it")
     if nobody := serving.nobody(job.queue):
         answer.because("no worker", nobody)
     if job.paused_at is not None:
@@ -104,15 +106,15 @@ def _waiting(tx: Transaction, answer: Answer, job: _Job, tasks: Collection[str])
 
 
 def _not_due(answer: Answer, job: _Job) -> None:
-    due = job.run_at <= job.now
-    when = f"it has been due since {moment(job.run_at)}, and the next step of upkeep makes it available" if due else \
-        f"it is due on {moment(job.run_at)}"
+    when = f"it is due on {moment(job.run_at)}"
+    if job.run_at <= job.now:
+        when = f"it has been due since {moment(job.run_at)}, and the next step of upkeep makes it available"
     answer.waits, answer.until_at = "scheduled", job.run_at
     answer.reason = when
     if job.state == "retryable":
         answer.waits = "retry"
-        answer.reason = (f"attempt {job.attempt} of {job.max_attempts} failed ({said(job.error_class, job.error)});"
-                         f" {when}")
+        error = said(job.error_class, job.error)
+        answer.reason = f"attempt {job.attempt} of {job.max_attempts} failed ({error}); {when}"
         if job.in_order:
             answer.also("line", f"{job.line}: it keeps its place, since its line goes in order")
 
@@ -120,11 +122,11 @@ def _not_due(answer: Answer, job: _Job) -> None:
 def _in_line(tx: Transaction, answer: Answer, job: _Job, serving: Serving) -> None:
     assert job.line is not None
     paused = {what.removeprefix("key:"): at for what, at in tx.rows("pauses")}
-    found = judged(tx, job.line, None, job.now, {job.line, job.also} & paused.keys())
+    found = judged(tx, job.line, None, job.now, paused.keys() & {job.line, job.also})
     before = tx.row("why_line_before", {"line": job.line, "rank": job.rank, "id": job.id, "count": MOST + 1})
     if found is None:
-        answer.waits, answer.reason = "turn", f"it has just joined the line {job.line}: the next step of a dispatcher" \
-            " looks at it"
+        answer.waits = "turn"
+        answer.reason = f"it has just joined the line {job.line}: the next step of a dispatcher looks at it"
         if serving.dispatcher:
             answer.because("no worker", serving.dispatcher)
         return
@@ -138,8 +140,11 @@ def _ready(tx: Transaction, answer: Answer, job: _Job) -> None:
     row = tx.row("why_ready_before", {"queue": job.queue, "rank": job.rank, "id": job.id, "count": MOST + 1})
     before = int(row[0]) if row else 0
     answer.waits = "claim"
-    answer.reason = f"it is next in queue {job.queue}: a worker claims it as soon as a slot is free" if not before else \
-        f"{counted(before, 'job')} of queue {job.queue} {'goes' if before == 1 else 'go'} before it"
+    if before:
+        go = "goes" if before == 1 else "go"
+        answer.reason = f"{counted(before, 'job')} of queue {job.queue} {go} before it"
+    else:
+        answer.reason = f"it is next in queue {job.queue}: a worker claims it as soon as a slot is free"
 
 
 def _pointless(tx: Transaction, answer: Answer, job: _Job) -> None:

@@ -41,13 +41,14 @@ def judged(tx: Transaction, name: str, room: Room | None, now: int, paused: set[
     row = tx.row("why_line", {"line": name})
     if row is None or row[10] is None:
         return None
-    kind, space, account, running, most, served_at, gates, pace_us, paced_us, rank, id, priority, also, also_most, at = row
+    kind, space, account, running, most, served_at, gates, pace_us, paced_us, rank, id, *rest = row
+    priority, also, also_most, at = rest
     line = Line(name, space, (Piece(id, rank, priority or 0, also, also_most),), running, most, account, served_at,
                 tuple(msgspec.json.decode(gates, type=list[str])) if gates else (), pace_us, paced_us)
-    shut = {row[0]: Gate(row[2], row[3]) for row in tx.rows("gates_shut")} if line.gates else {}
-    second = dict(tx.rows("lines_running", {"lines": [also]})) if also is not None else {}
+    shut = {key: Gate(row[1], row[2]) for key in line.gates if (row := tx.row("why_gate", {"key": key}))}
+    second = {row[0]: row[1] for row in tx.rows("lines_running", {"lines": [also]})} if also is not None else {}
     view = View(now, {space: room or Room(1, "")}, second, shut, paused)
-    return Judged(judge(line, view), id, at, kind, {key: shut[key] for key in line.gates if key in shut})
+    return Judged(judge(line, view), id, at, kind, shut)
 
 
 def tell(tx: Transaction, answer: Answer, found: Judged, before: int, whats: str) -> None:
@@ -83,5 +84,6 @@ def _turns(tx: Transaction, answer: Answer, found: Judged) -> None:
     rows = tx.row("why_turns_before", asked)
     if rows is not None and rows[0]:
         first = tx.row("why_first_turn", asked)
-        answer.reason = (f"{counted(int(rows[0]), 'line')} {'has its' if rows[0] == 1 else 'have their'} turn before its"
-                         f" line; the first is {first[0] if first else '-'}")
+        have = "has its" if rows[0] == 1 else "have their"
+        answer.reason = (f"{counted(int(rows[0]), 'line')} {have} turn before its line; the first is"
+                         f" {first[0] if first else '-'}")

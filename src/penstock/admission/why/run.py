@@ -4,7 +4,6 @@ from collections.abc import Callable, Collection, Iterable
 from itertools import islice
 from typing import Any, NamedTuple
 
-from penstock.admission.policy import Room
 from penstock.admission.runs import Rooms, line_of, room
 from penstock.admission.why.answer import MOST, Answer, moment, said
 from penstock.admission.why.job import answered
@@ -98,13 +97,13 @@ def _pending(tx: Transaction, answer: Answer, run: _Run, sync: str, rooms: Rooms
 
 def _in_line(tx: Transaction, answer: Answer, run: _Run, sync: str, rooms: Rooms) -> None:
     line = line_of(sync, run.account)
-    paused = {what: at for what, at in tx.rows("pauses")}
+    paused = {row[0]: row[1] for row in tx.rows("pauses")}
     account = f"account:{line.removeprefix('run:')}"
-    free = room(tx, rooms, sync, f"sync:{sync}" in paused) if sync in rooms else Room(0, f"no worker declares {sync!r}")
+    free = room(tx, rooms, sync, f"sync:{sync}" in paused) if sync in rooms else None
     found = judged(tx, line, free, run.now, {line} if account in paused else set())
     if found is None:
-        answer.waits, answer.reason = "turn", "it has just joined the line of its account: the next step of a dispatcher" \
-            " looks at it"
+        answer.waits = "turn"
+        answer.reason = "it has just joined the line of its account: the next step of a dispatcher looks at it"
         return
     rank = run.requested_at - run.priority * 60_000
     before = tx.row("why_runs_before", {"sync": sync, "account": run.account, "rank": rank, "id": run.id,
@@ -122,8 +121,8 @@ def _in_line(tx: Transaction, answer: Answer, run: _Run, sync: str, rooms: Rooms
 def _unfolded(tx: Transaction, answer: Answer, requests: list[Any]) -> None:
     first = requests[0]
     answer.state, answer.waits = "requested", "unfolded"
-    answer.reason = f"it was requested on {moment(first[4])} ({first[3]}), and the next step of a dispatcher folds that" \
-        " into a run"
+    answer.reason = (f"it was requested on {moment(first[4])} ({first[3]}), and the next step of a dispatcher folds"
+                     " that into a run")
     if first[1] is None:
         answer.also("account", "the request names none: subjects() is asked for it")
     if nobody := Serving(tx).dispatcher:

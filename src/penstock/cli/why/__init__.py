@@ -29,6 +29,7 @@ def why(context: click.Context, what: tuple[str, ...], remote: bool, show_values
         elif len(what) == 2:
             waiting.say(app.why_run(*what), as_json)
         elif not what[0].isdecimal():
-            raise ConfigurationError(f"expected the number of a job, or the name of a sync and a subject, got {what[0]!r}")
+            raise ConfigurationError("expected the number of a job, or the name of a sync and a subject, got"
+                                     f" {what[0]!r}")
         else:
             waiting.say(app.why_job(int(what[0])), as_json)

@@ -36,11 +36,22 @@ limit 1;
 select id, name, started_at, queues from penstock.workers where expires_at >= penstock.now() order by id limit :count;
 
 -- name: why_ready_before
+-- dialect: postgres
+-- differs: a ready row of PostgreSQL stands for many jobs
 select coalesce(sum(jobs), 0) from (
     select jobs from penstock.ready_jobs
     where queue = :queue and (rank, id) < (cast(:rank as bigint), cast(:id as bigint))
     order by rank, id limit (select :count)
 ) as r;
+
+-- name: why_ready_before
+-- dialect: sqlite
+-- differs: a ready row of SQLite stands for one job
+select count(*) from (
+    select id from penstock.ready_jobs
+    where queue = :queue and (rank, id) < (:rank, :id)
+    order by rank, id limit :count
+);
 
 -- name: why_line_before
 select count(*) from (
@@ -53,6 +64,9 @@ select count(*) from (
 select kind, room, account, running, most, served_at, gates, pace_us, paced_us, head_rank, head_id, head_priority,
        head_also, head_also_most, turn
 from penstock.lines where line = :line;
+
+-- name: why_gate
+select state, until_at, reason from penstock.gates where key = :key and state <> 'open';
 
 -- name: why_turns_before
 select count(*) from (
