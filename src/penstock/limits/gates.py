@@ -19,7 +19,7 @@ BACKOFF = RetryPolicy(base_seconds=1.0, factor=1.5, longest_seconds=300.0, jitte
 FAULTS = 3
 """After so many errors of the connection in a row a gate closes."""
 _OUTAGE_SECONDS = 5.0
-_FRESH_SECONDS = 1.0
+_FRESH_SECONDS = 1.5
 _LEAST_SECONDS = 0.05
 _SLACK_MS = 250
 _PROBE_SECONDS = 30.0
@@ -52,7 +52,7 @@ class Probe:
 
 
 class Gates:
-    """The gates as this process knows them, at most a second late. `told` hears of each that was closed or opened."""
+    """The gates as this process knows them, at most two seconds late. `told` hears of each that was closed or opened."""
 
     def __init__(self, store: Store, relation: Relation, monotonic: Callable[[], float], name: str,
                  told: Callable[[str, str, str | None], object]) -> None:

@@ -22,9 +22,10 @@ from penstock.store.port import Store, Transaction
 
 LEAD_SECONDS = 2.0
 """Slots are leased at most so long before their time."""
-COVER_SECONDS = 0.15
+COVER_SECONDS = 0.12
 """A batch has at most the slots of so long: what a process that dies takes with it."""
 _HEAVY_LEAD_SECONDS = 60.0
+_WASTE = 4  # a batch of which more than a quarter lapsed was too large
 _GRACE_SECONDS = 0.005  # of a slot whose time can only be told less exactly than it lasts
 _MOMENT_SECONDS = 0.01  # what clocks are off, and nobody calls a wait
 _JUMP_US = 250_000
@@ -64,7 +65,7 @@ class RatePool:
         self._slots: deque[Slot] = deque()
         self._part: int | None = None
         self._size = 1
-        self._lapsed = False
+        self._lapsed = 0
         self.given = 0
         self.asked = 0
 
@@ -127,7 +128,7 @@ class RatePool:
             if self._monotonic() <= slot.latest:
                 self.given += weight
                 return
-            self._lapsed = True
+            self._lapsed += 1
 
     @property
     def said(self) -> str:
@@ -144,7 +145,7 @@ class RatePool:
             slot = self._slots.popleft()
             if slot.latest >= now:
                 return slot
-            self._lapsed = True
+            self._lapsed += 1
         return None
 
     def _put_back(self, slot: Slot, weight: int) -> None:
@@ -166,8 +167,9 @@ class RatePool:
         """As many as wait here, and more where the last were all used; never what covers too long a time."""
         most = max(int(COVER_SECONDS * 1_000_000) // interval_us, 1)
         with self._turns.lock:
-            self._size = max(self._size // 2, 1) if self._lapsed else min(self._size * 2, most)
-            self._lapsed = False
+            wasted = self._lapsed * _WASTE > self._size
+            self._size = max(self._size // 2, 1) if wasted else min(self._size * 2, most)
+            self._lapsed = 0
             return min(max(self._turns.waiting + 1, self._size), most)
 
     def _lease_light(self, count: int, lead: float) -> bool:

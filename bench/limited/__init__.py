@@ -1,0 +1,1 @@
+"""What `bench limits` starts: the server that notes arrivals, and the processes that call it."""
