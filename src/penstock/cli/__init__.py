@@ -15,6 +15,7 @@ from penstock.cli.demo import demo
 from penstock.cli.doctor import doctor
 from penstock.cli.failed import failed, retry
 from penstock.cli.init import init
+from penstock.cli.limits import limits
 from penstock.cli.migrate import migrate
 from penstock.cli.periodic import periodic
 from penstock.cli.plan import plan
@@ -36,8 +37,8 @@ def cli(context: click.Context, app: str | None) -> None:
     context.obj = app
 
 
-for command in (approve, audit, demo, doctor, failed, init, migrate, periodic, plan, queues, retry, runs, state, sync,
-                why, worker):
+for command in (approve, audit, demo, doctor, failed, init, limits, migrate, periodic, plan, queues, retry, runs, state,
+                sync, why, worker):
     cli.add_command(command)
 
 

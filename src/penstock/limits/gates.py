@@ -52,7 +52,7 @@ class Probe:
 
 
 class Gates:
-    """The gates as this process knows them, at most two seconds late. `told` hears of each that was closed or opened."""
+    """The gates as this process knows them, at most two seconds late. `told` hears of each that closes or opens."""
 
     def __init__(self, store: Store, relation: Relation, monotonic: Callable[[], float], name: str,
                  told: Callable[[str, str, str | None], object]) -> None:

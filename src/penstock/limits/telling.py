@@ -12,12 +12,14 @@ from penstock.store.port import Store, Transaction
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """One limit of a key. `used` counts permits of the present period, or places that are held now; of a rate it is
-    how many seconds ahead its slots are given away. `pace` is what an adaptive rate allows by now, per its period."""
+    """One limit of a key. `used` counts the permits of a quota's present period, or the places that are held now. Of a
+    rate `ahead_seconds` says for how long its slots are given away, and `pace` what an adaptive one allows by now, per
+    its period."""
 
     limit: str
     most: int
-    used: float
+    used: int = 0
+    ahead_seconds: float | None = None
     pace: float | None = None
 
 
@@ -58,12 +60,12 @@ def _use(limit: Limit | None, name: str, next_us: int, interval_us: int | None, 
         case Rate():
             ahead = max((next_us - now_ms * 1000) / 1_000_000, 0.0)
             pace = None if interval_us is None else limit.seconds * 1_000_000 / interval_us
-            return Use(f"{limit}", limit.count, round(ahead, 3), pace)
+            return Use(f"{limit}", limit.count, ahead_seconds=round(ahead, 3), pace=pace)
         case Quota():
             return Use(f"{limit}", limit.count, used(limit, [(begin, units) for begin, units in spent], now_ms))
         case Concurrency():
             return Use(f"{limit}", limit.count, sum(count for holder, count in spent if holder in alive))
-    return Use(f"{name} (not declared by this app)", 0, 0)
+    return Use(f"{name} (not declared by this app)", 0)
 
 
 def _state(key: str, limits: list[Use], gate: Gate | None) -> KeyState:

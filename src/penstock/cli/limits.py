@@ -1,0 +1,94 @@
+"""`penstock limits`: what is used of each limit, and the gates, which people may close and open here."""
+
+import getpass
+import os
+import re
+from datetime import timedelta
+
+import click
+import msgspec
+
+from penstock.cli.finding import find_app
+from penstock.limits.telling import KeyState, Use
+
+_WHILE = re.compile(r"(\d+(?:\.\d+)?)([smhd])")
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+
+
+@click.group(invoke_without_command=True)
+@click.option("--json", "as_json", is_flag=True, help="Print as JSON; times are milliseconds since 1970, UTC.")
+@click.pass_context
+def limits(context: click.Context, as_json: bool) -> None:
+    """List each key with its limits, what is used of them now, and its gate; or close and open gates."""
+    if context.invoked_subcommand is not None:
+        return
+    with find_app(context) as app:
+        app.check()
+        found = app.limit_states()
+    if as_json:
+        click.echo(msgspec.json.encode({"keys": found}).decode())
+        return
+    if not found:
+        click.echo("nothing has been spent of any limit, and every gate is open")
+    for each in found:
+        click.echo(f"{each.key}  gate {_gate(each)}")
+        for use in each.limits:
+            click.echo(f"    {_use(use)}")
+
+
+@limits.command("close")
+@click.argument("key")
+@click.option("--for", "lasting", metavar="TIME", help="For how long, such as 90s, 10m, 2h or 1d; else until `open`.")
+@click.option("--reason", required=True, help="What those who wait are told.")
+@click.pass_context
+def close(context: click.Context, key: str, lasting: str | None, reason: str) -> None:
+    """Let no call through under KEY. After its time one call is let through, to see whether it may open."""
+    while_ = _while(lasting)
+    with find_app(context) as app:
+        app.check()
+        app.gate(key).close(reason, lasting=while_, by=_user())
+    click.echo(f"{key}: closed {f'for {lasting}' if lasting else 'until somebody opens it'} ({reason})")
+
+
+@limits.command("open")
+@click.argument("key")
+@click.pass_context
+def open_(context: click.Context, key: str) -> None:
+    """Let calls through under KEY again."""
+    with find_app(context) as app:
+        app.check()
+        opened = app.gate(key).open()
+    click.echo(f"{key}: {'open' if opened else 'it was open already'}")
+
+
+def _gate(state: KeyState) -> str:
+    if state.gate == "open":
+        return "open"
+    if state.gate == "probing":
+        return f"probing: one call is let through ({state.gate_reason or 'no reason was given'})"
+    until = "until somebody opens it" if state.gate_seconds is None else f"for {state.gate_seconds:,.0f} s more"
+    return f"closed {until}: {state.gate_reason or 'no reason was given'} (by {state.gate_closed_by or 'nobody known'})"
+
+
+def _use(use: Use) -> str:
+    if use.ahead_seconds is None:
+        return f"{use.limit}: {use.used:,} of {use.most:,} used" if use.most else use.limit
+    pace = "" if use.pace is None else f", at a pace of {use.pace:,.1f} by now"
+    return f"{use.limit}: given away for the next {use.ahead_seconds:,.1f} s{pace}"
+
+
+def _while(text: str | None) -> timedelta | None:
+    if text is None:
+        return None
+    match = _WHILE.fullmatch(text)
+    if match is None or not float(match[1]):
+        raise click.UsageError(f"--for: expected a time such as 90s, 10m, 2h or 1d, got {text!r}")
+    return timedelta(**{_UNITS[match[2]]: float(match[1])})
+
+
+def _user() -> str:
+    """Who closes it, by the operating system."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"user {os.getuid()}"  # one without a name, as containers have them
