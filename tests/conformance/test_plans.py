@@ -223,7 +223,7 @@ def exists_only(part: str, table: str) -> bool:
      "sync_runs_live"),
     ("runs_behind", {"sync": "s", "account": "a", "rank": 1, "id": 1, "count": 9}, "penstock_sync_runs_pending",
      "sync_runs_pending"),
-    ("runs_next", {"sync": "s", "account": "a", "count": 20}, "penstock_sync_runs_rank", "sync_runs_rank"),
+    ("runs_next", {"sync": "s", "account": "a", "count": 20}, "penstock_sync_runs_pending", "sync_runs_pending"),
     ("runs_took", {"sync": "s", "subjects": ["p1"], "count": 5}, "penstock_sync_runs_history", "sync_runs_history"),
     ("state_lookup", {"scope": "g1", "keys": ["k1", "k11"]}, "sqlite_autoindex_penstock_state_x",
      "state_x_pkey"),

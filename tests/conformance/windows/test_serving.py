@@ -65,20 +65,47 @@ def test_what_fails_is_tried_again_alone(engine: Windowed, hall: Hall) -> None:
     engine.request(*hall.groups)
     hall.broken["g1"] = ValueError("a bad page")
     engine.window()
-    assert {status for status, *_ in engine.runs.values()} == {"succeeded"}
+    assert engine.runs == {"g1": ("pending", 1, "ValueError"), "g2": ("succeeded", 1, None),
+                           "g3": ("succeeded", 1, None)}
     assert hall.connections == ["acme", "acme"], "who knows what the failure left behind"
-    assert hall.doors.named("create")[::2] == ["g2-p", "g1-p", "g3-p"], "it was due again after one of the others"
     [window] = engine.windows
-    assert (window.served, window.failed) == (4, 1)
+    assert (window.served, window.failed, window.ended_by) == (3, 1, "nothing more")
+    engine.settle_all()
+    assert engine.runs["g1"] == ("succeeded", 2, None)
+
+
+def test_it_may_be_so_in_the_same_window_once_a_dispatcher_finds_it_due(engine: Windowed, hall: Hall) -> None:
+    hall.groups = {"g1": SMALL, "g2": SMALL, "g3": SMALL}
+    engine.request(*hall.groups)
+    hall.broken["g1"] = ValueError("a bad page")
+    create = hall.doors.create
+
+    def dispatched(changes: Any, run: Any) -> Any:
+        engine.dispatch()
+        return create(changes, run)
+
+    hall.doors.create = dispatched  # type: ignore[method-assign]
+    engine.window()
+    assert hall.doors.named("create")[::2] == ["g2-p", "g1-p", "g3-p"], "it was asked for before g3"
+    assert {status for status, *_ in engine.runs.values()} == {"succeeded"}
+    assert engine.windows[0].served == 4
 
 
 def test_a_wait_for_what_is_in_doubt_holds_up_nobody_else(engine: Windowed, hall: Hall) -> None:
     hall.groups = {"g1": SMALL, "g2": SMALL, "g3": SMALL}
     engine.request(*hall.groups)
+    hall.page_seconds, hall.doors.seconds = 1.0, 2.0
     hall.doors.before = ValueError("a bad answer")
     engine.window()
-    assert hall.doors.named("create")[::2] == ["g1-p", "g2-p", "g3-p", "g1-p"], "once it was old enough to be believed"
+    hall.pass_time(3)
+    engine.request("g2", "g3")
+    engine.window()
+    assert engine.runs["g1"] == ("pending", 1, "StillInDoubt")
+    assert engine.windows[-1].served == 3
+    hall.pass_time(30)
+    engine.settle_all()
     assert {status for status, *_ in engine.runs.values()} == {"succeeded"}
+    assert len(hall.doors.records) == 6
 
 
 @pytest.mark.parametrize("error", [Throttled(30.0), Unavailable("down")])

@@ -348,8 +348,6 @@ create index run_statistics_slowest on penstock.run_statistics (sync, kind, p95_
 create index run_statistics_account on penstock.run_statistics (sync, account, kind, p95_ms, name);
 create index run_statistics_failing on penstock.run_statistics (sync, kind, account, streak) where failing > 0;
 create index run_statistics_failed on penstock.run_statistics (finished_at) where failing > 0 and kind = 'subject';
-create index sync_runs_rank on penstock.sync_runs (sync, account, (requested_at - priority * cast(60000 as bigint)), id)
-    where status = 'pending';
 
 create table penstock.sync_windows (
     id           bigint generated always as identity primary key,

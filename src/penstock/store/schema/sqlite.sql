@@ -305,8 +305,6 @@ create index penstock_run_statistics_slowest on penstock_run_statistics (sync, k
 create index penstock_run_statistics_account on penstock_run_statistics (sync, account, kind, p95_ms, name);
 create index penstock_run_statistics_failing on penstock_run_statistics (sync, kind, account, streak) where failing > 0;
 create index penstock_run_statistics_failed on penstock_run_statistics (finished_at) where failing > 0 and kind = 'subject';
-create index penstock_sync_runs_rank on penstock_sync_runs (sync, account, (requested_at - priority * cast(60000 as bigint)), id)
-    where status = 'pending';
 
 create table penstock_sync_windows (
     id           integer primary key autoincrement,

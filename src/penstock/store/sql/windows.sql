@@ -49,18 +49,18 @@ select l.id from penstock.leases l
 where l.id = :lease and exists (select 1 from penstock.live_jobs j where j.id = :job_id and j.lease < :lease);
 
 -- name: runs_next
--- `run_at + 0`: what is due is found in the order of urgency, not of time.
+-- What waits for a later try joins its line when a dispatcher finds it due.
 select id, subject, size, requested_at - priority * cast(60000 as bigint) as rank from penstock.sync_runs
-where sync = :sync and account = :account and status = 'pending' and run_at + 0 <= penstock.now()
+where sync = :sync and account = :account and status = 'pending' and not delayed
 order by requested_at - priority * cast(60000 as bigint), id
 limit :count;
 
--- name: runs_rivals
--- The accounts whose head is more urgent than a rank.
-select account from penstock.sync_runs
-where sync = :sync and account <> :account and status = 'pending' and run_at <= penstock.now()
-  and requested_at - priority * cast(60000 as bigint) < :rank
-group by account;
+-- name: runs_rival
+-- Whether the head of another account, whose line has a turn, is more urgent than a rank.
+select exists (
+    select 1 from penstock.lines
+    where kind = 'run' and room = :sync and turn is not null and held is null and head_rank < :rank and account <> :account
+);
 
 -- name: runs_running_of
 select account, count(*) from penstock.sync_runs where status = 'running' and sync = :sync group by account;

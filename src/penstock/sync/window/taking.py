@@ -114,8 +114,8 @@ class Taking:
         if others:
             return None  # who is more urgent has room beside this window
         params = {"sync": self.definition.name, "account": self.account, "rank": rank}
-        rivals = [row[0] for row in tx.rows("runs_rivals", params)]
-        return "yielded" if any(running.get(rival, 0) < options.per_account for rival in rivals) else None
+        row = tx.row("runs_rival", params)
+        return "yielded" if row and row[0] else None
 
 
 def line_of(sync: str, account: str) -> str:
