@@ -12,18 +12,21 @@ from bench.tally import say
 from penstock.events import Event, WorkerStopped
 
 
-def fill(bench: Declared, count: int) -> None:
-    """Migrate the store, then enqueue jobs that do nothing: in bulk, and timed without the migration."""
+def fill(bench: Declared, count: int, values: int | None = None) -> None:
+    """Migrate the store, then enqueue jobs that do nothing: in bulk, and timed without the migration.
+
+    Each has another number, or (`values`) one of so many.
+    """
     bench.app.migrate()
     _connect(bench)
     began = time.perf_counter()
-    bench.app.enqueue_many(bench.nothing.call(number) for number in range(count))
+    bench.app.enqueue_many(bench.nothing.call(number if values is None else number % values) for number in range(count))
     say(jobs=count, seconds=time.perf_counter() - began)
 
 
 def _connect(bench: Declared) -> None:
     """Have connections opened and statements known before a clock starts: by a job that no worker looks for."""
-    bench.nothing.using(queue="unserved").enqueue(0)
+    bench.nothing.using(queue="unserved").enqueue(-1)
 
 
 def fill_waits(bench: Declared, count: int, kind: str, milliseconds: int) -> None:

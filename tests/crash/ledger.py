@@ -13,9 +13,9 @@ from typing import NamedTuple
 
 BATCH = 50
 WIDTH = 49
-COMMITTED, INTENDED, UP, LOST, STARTED, ENDED = "c", "i", "u", "r", "s", "e"
+COMMITTED, INTENDED, UP, LOST, STARTED, ENDED, STALE = "c", "i", "u", "r", "s", "e", "x"
 """An enqueuer will enqueue a batch, and a job of it is committed; a worker is up, or had to take a new identity; a job
-begins, and has ended."""
+begins, and has ended; what it came to was refused."""
 
 
 def text(kind: str, job_id: int = 0, batch: int = 0) -> bytes:
@@ -69,10 +69,19 @@ class Ledger:
         """How many lines these processes have written."""
         return sum(path.stat().st_size for pid in pids if (path := self._folder / f"{pid}.log").exists()) // WIDTH
 
-    def lines(self, pid: int) -> Iterator[Line]:
-        """Whole lines: of the last write of a process that was killed, only a part may be there."""
+    def last(self, pid: int) -> Line | None:
+        """The last line so far."""
+        return next(self.lines(pid, max(self.size([pid]) - 1, 0)), None)
+
+    def lines(self, pid: int, after: int = 0) -> Iterator[Line]:
+        """Whole lines, but for the first few: of the last write of a process that was killed, only a part may be
+        there."""
         path = self._folder / f"{pid}.log"
-        written = path.read_bytes() if path.exists() else b""
+        written = b""
+        if path.exists():
+            with path.open("rb") as file:
+                file.seek(after * WIDTH)
+                written = file.read()
         for place in range(0, len(written) - WIDTH + 1, WIDTH):
             kind, job_id, batch, at_ns = written[place:place + WIDTH].decode().split()
             yield Line(kind, int(job_id), int(batch), int(at_ns))

@@ -26,6 +26,9 @@ SAID = {
     "unique": ["skipped: True - the same job: True", "in bulk: 3 of 9", "refreshed customer 7: an order",
                "refreshed customer 0: nightly", "refreshed customer 1: nightly", "refreshed customer 2: nightly",
                "sent the digest", "after its end the key is free: True"],
+    "keys": ["customer 1: invoices in the order [0, 1, 2, 3, 4]", "customer 2: invoices in the order [0, 1, 2, 3, 4]",
+             "at once at most: 1 invoice of customer 1", "at once at most: 1 invoice of customer 2",
+             "at once at most: 3 page of customer 1"],
 }
 
 

@@ -1,7 +1,7 @@
 """What jobs are, without a database: plain values and the rules that both stores are held to."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -10,6 +10,12 @@ from penstock.domain.jobs import FINAL_STATES, Outcome, Retention
 LEASE_MS = 30_000
 MOST_LOST = 3
 POINT_MS = 60_000
+
+
+AT_ONCE = 2
+TASKS = {"mail": (), "sums": (), "one": ("serial",), "two": ("concurrency",), "both": ("serial", "concurrency")}
+"""The tasks, and which keys their jobs have: the serial one by their value, the other one, for `AT_ONCE`, too, but in
+`both` all jobs share the latter."""
 
 
 class Spec(NamedTuple):
@@ -25,11 +31,19 @@ class Spec(NamedTuple):
     key: str | None = None
     keeps: frozenset[str] = frozenset()
     period_ms: int | None = None
+    value: int = 0
+
+    @property
+    def lines(self) -> list[str]:
+        """The line that its jobs wait in, and that of their second key."""
+        values = [0 if key == "concurrency" and self.task == "both" else self.value for key in TASKS[self.task]]
+        return [f"{key}:{self.task}:{value}" for key, value in zip(TASKS[self.task], values, strict=True)]
 
 
 @dataclass
 class Job:
-    """`moment` is when it was enqueued (or requeued), as marks count; `holder` is the lease that may settle it."""
+    """`moment` is when it was enqueued (or requeued), as marks count; `holder` is the lease that may settle it. A job
+    that is `placed` has a place in each of its lines."""
 
     id: int
     spec: Spec
@@ -41,6 +55,16 @@ class Job:
     lost: int = 0
     holder: int | None = None
     prune_at: int | None = None
+    placed: bool = False
+
+    @property
+    def in_order(self) -> bool:
+        return "serial" in TASKS[self.spec.task]
+
+    @property
+    def becomes(self) -> str:
+        """What it is once it is due."""
+        return "pending" if self.spec.lines and not self.placed else "available"
 
     @property
     def rank(self) -> int:
@@ -94,9 +118,10 @@ class Model:
             assert id > self.last_id, "ids only ever grow"
             self.last_id = id
             due = now + spec.delay_ms
-            state = "scheduled" if due > now else "available"
             deadline_at = None if spec.deadline_ms is None else now + spec.deadline_ms
-            self.jobs[id] = Job(id, spec, self.moment, due, deadline_at, state)
+            self.jobs[id] = job = Job(id, spec, self.moment, due, deadline_at, "scheduled")
+            if due <= now:
+                job.state = job.becomes
             if spec.key:
                 self.keys[spec.key] = Key(id, spec.keeps, None if spec.period_ms is None else now + spec.period_ms)
         for id, skipped in got:  # a batch meets itself, whatever the states
@@ -123,7 +148,7 @@ class Model:
         if job is None or not job.ended or self._met(key, now) not in (None, id):
             return False
         self.moment += 1
-        job.state, job.moment, job.run_at, job.prune_at = "available", self.moment, now, None
+        job.state, job.moment, job.run_at, job.prune_at = job.becomes, self.moment, now, None
         job.attempt = job.lost = 0
         job.deadline_at = None
         if key:
@@ -160,6 +185,8 @@ class Model:
                 self._end(job, outcome.state, now + outcome.keep_ms)
             else:
                 job.state = outcome.state
+                job.placed = job.placed and (
+                    outcome.state == "available" or (outcome.state == "retryable" and job.in_order))
                 if outcome.state != "available":
                     job.run_at = now + outcome.delay_ms
         for lease in ended:
@@ -171,9 +198,38 @@ class Model:
     def stage(self, now: int) -> int:
         due = [job for job in self.jobs.values() if job.state in ("scheduled", "retryable") and job.run_at <= now]
         for job in due:
-            job.state = "available"
+            job.state = job.becomes
             self._moved(job)
         return len(due)
+
+    def admitted(self, run_at: Mapping[int, int]) -> None:
+        """A dispatcher gave them places, and says as what they count as due from now on: in each line to the first that
+        waits, and to no more than there may be."""
+        found = [self.jobs[id] for id in run_at]
+        for job in sorted(found, key=lambda job: (job.rank, job.id)):
+            assert job.state == "pending"
+            line = job.spec.lines[0]
+            first = min((each.rank, each.id) for each in self.pending() if each.spec.lines[0] == line)
+            assert (job.rank, job.id) == first, "a line keeps its order"
+            job.state, job.placed, job.run_at = "available", True, run_at[job.id]
+            self._moved(job)
+        for line, places in self.places().items():
+            assert places <= most(line), line
+
+    def stuck(self) -> list[Job]:
+        """What waits though there is a place for it: nothing, after a dispatcher's step."""
+        places = self.places()
+        return [job for job in self.pending()
+                if job.spec.queue not in self.paused and all(places[line] < most(line) for line in job.spec.lines)
+                and not any((each.rank, each.id) < (job.rank, job.id) and each.spec.lines[0] == job.spec.lines[0]
+                            for each in self.pending())]
+
+    def pending(self) -> list[Job]:
+        return [job for job in self.jobs.values() if job.state == "pending"]
+
+    def places(self) -> Counter[str]:
+        """How many places of each line are taken."""
+        return Counter(line for job in self.jobs.values() if job.placed for line in job.spec.lines)
 
     def rescue(self, now: int) -> int:
         self.workers = {id: expires_at for id, expires_at in self.workers.items() if expires_at >= now}
@@ -214,7 +270,7 @@ class Model:
         return "cancelled" if job.id in self.asked else None
 
     def _end(self, job: Job, state: str, prune_at: int) -> None:
-        job.state, job.prune_at = state, prune_at
+        job.state, job.prune_at, job.placed = state, prune_at, False
         self.asked.discard(job.id)
         self._moved(job)
 
@@ -227,3 +283,8 @@ class Model:
             del self.keys[str(job.spec.key)]
         elif job.ended and key.until is None:
             key.until = job.prune_at
+
+
+def most(line: str) -> int:
+    """How many jobs of a line may have a place at once."""
+    return 1 if line.startswith("serial:") else AT_ONCE

@@ -19,19 +19,19 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from penstock import Penstock, RetryPolicy, Unique
+from penstock import Concurrency, Penstock, RetryPolicy, Unique
 from penstock.domain.jobs import LIVE_STATES, Call, Claimed, Outcome, Retention
 from penstock.queue.claim import claim, claim_queue, release, settle, stragglers
 from penstock.queue.control import fold_counts
 from penstock.store.postgres import bulk
 from tests.clock import Clock
-from tests.model.jobs_model import LEASE_MS, Job, Model, Spec
+from tests.model.jobs_model import AT_ONCE, LEASE_MS, TASKS, Job, Model, Spec
 
 EXAMPLES = int(os.environ.get("PENSTOCK_MODEL_EXAMPLES", "500"))
 PARTS = -(-EXAMPLES // 250)
 HOUR = 3_600_000
 TABLES = ("live_jobs", "ready_jobs", "leases", "finished_jobs", "unique_keys", "tag_marks", "cancellations", "queues",
-          "workers", "count_deltas", "counts")
+          "workers", "count_deltas", "counts", "pending_jobs", "line_news", "lines", "kept_places")
 KEEPS = {"live": frozenset(LIVE_STATES), "ended": frozenset((*LIVE_STATES, "completed", "cancelled")),
          "waiting": frozenset(("scheduled", "pending"))}
 End = tuple[str, int, int, int]
@@ -48,6 +48,13 @@ ONLY = st.tuples(
     st.sampled_from([0, 20_000]), st.sampled_from(["1", "2"]), st.sampled_from(list(KEEPS.values())),
     st.sampled_from([None, None, 40_000])).map(
         lambda row: Spec("mail", delay_ms=row[0], key=row[1], keeps=row[2], period_ms=row[3]))
+LINED = st.tuples(
+    st.sampled_from(["one", "two", "both"]), QUEUES, st.sampled_from([0, 0, -1, 7]), st.sampled_from([0, 0, 0, 20_000]),
+    st.sampled_from([0, 0, 1]), st.sampled_from([(), ("a",)]), st.sampled_from([False, False, False, True]),
+    st.sampled_from(list(KEEPS.values()))).map(
+        lambda row: Spec(row[0], row[1], row[2], row[3], tags=row[5], value=row[4],
+                         key=str(3 + list(TASKS).index(row[0])) if row[6] else None,
+                         keeps=row[7] if row[6] else frozenset()))
 ENDS = st.sampled_from([
     ("completed", 1, 0, 0), ("completed", 1, HOUR, 0), ("completed", 1, 24 * HOUR, 0),
     ("discarded", 1, 50 * 24 * HOUR, 0),
@@ -79,6 +86,7 @@ class Jobs(RuleBasedStateMachine):
             self.connection.execute(f"delete from penstock{dot}{table}")
         self.connection.execute("commit")
         self.keeper = app.upkeep()
+        self.dispatcher = app.dispatcher()
         self.model = Model(last_id=self.last_id())
         self.hands: list[list[Claimed]] = [[], []]
         self.late: list[Claimed] = []
@@ -101,17 +109,18 @@ class Jobs(RuleBasedStateMachine):
     def begin(self, specs: list[Spec]) -> None:
         self.enqueue(specs)
 
-    @rule(specs=st.lists(PLAIN, min_size=1, max_size=4) | st.lists(PLAIN | ONLY, min_size=1, max_size=3))
+    @rule(specs=st.lists(PLAIN, min_size=1, max_size=4) | st.lists(PLAIN | ONLY | LINED, min_size=1, max_size=3)
+          | st.lists(LINED, min_size=2, max_size=5))
     def enqueue(self, specs: list[Spec]) -> None:
         jobs = self.app.enqueue_many([self.call(spec) for spec in specs])
         self.model.enqueue(specs, [(job.id, job.skipped) for job in jobs], self.now)
 
-    @rule(spec=PLAIN, count=st.integers(2, 5))
+    @rule(spec=PLAIN | LINED.filter(lambda spec: not spec.key), count=st.integers(2, 5))
     def enqueue_in_bulk(self, spec: Spec, count: int) -> None:
         jobs = self.app.enqueue_many([self.call(spec)] * count)
         self.model.enqueue([spec] * count, [(job.id, job.skipped) for job in jobs], self.now)
 
-    @rule(spec=PLAIN | ONLY, tag=TAGS, committed=st.booleans())
+    @rule(spec=PLAIN | ONLY | LINED, tag=TAGS, committed=st.booleans())
     def in_a_transaction(self, spec: Spec, tag: str, committed: bool) -> None:
         """On the caller's own connection, which commits or does not."""
         self.connection.execute(self.begin)
@@ -128,8 +137,8 @@ class Jobs(RuleBasedStateMachine):
         launch = self.app.tasks[spec.task].using(
             run_after=span(spec.delay_ms), priority=spec.priority, queue=spec.queue, tags=spec.tags,
             deadline=span(spec.deadline_ms),
-            unique=Unique(states=spec.keeps, period=span(spec.period_ms)) if spec.key else None)
-        return launch.call(int(spec.key or 0))
+            unique=Unique(states=spec.keeps, period=span(spec.period_ms), args=("number",)) if spec.key else None)
+        return launch.call(int(spec.key or 0), spec.value)
 
     @rule(tag=TAGS)
     def invalidate(self, tag: str) -> None:
@@ -255,6 +264,21 @@ class Jobs(RuleBasedStateMachine):
             fold_counts(self.store)
             self.counters_are_true()
 
+    @precondition(lambda self: self.model.pending())
+    @rule()
+    def dispatch(self) -> None:
+        """Places go to the first of each line, as many as there are."""
+        while admitted := self.admitted():
+            self.model.admitted(admitted)
+        assert not self.model.stuck()
+
+    def admitted(self) -> dict[int, int]:
+        """What a step of the dispatcher admits, and as what it counts as due."""
+        before = {job.id for job in self.model.pending()}
+        self.dispatcher.step()
+        rows = self.clock.fetch("select id, run_at from penstock.live_jobs where state = 'available'")
+        return {id: run_at for id, run_at in rows if id in before}
+
     def stage(self) -> None:
         assert self.keeper.stage() == self.model.stage(self.now)
 
@@ -295,6 +319,8 @@ class Jobs(RuleBasedStateMachine):
         found = self.clock.fetch(f"select queue, rank, {ids} from penstock.ready_jobs")
         assert len(found) == len(ready)
         assert set(found) == ready
+        pending = {(job.spec.lines[0], job.rank, job.id, job.spec.queue) for job in self.model.pending()}
+        assert set(self.clock.fetch("select line, rank, id, queue from penstock.pending_jobs")) == pending
 
     def counters_are_true(self) -> None:
         assert {(each.queue, each.task, each.state): each.jobs for each in self.app.counts()} == self.model.counts()
@@ -317,11 +343,18 @@ class Jobs(RuleBasedStateMachine):
         self.rescue()
         self.workers[0] = self.started()
         self.stage()
-        for queue in ("q1", "q2"):
-            self.took(0, claim(self.store, self.workers[0], {queue: 1000}),
-                      self.model.claim(self.workers[0], queue, 1000, self.now))
-        jobs = self.hands[0]
-        self.ack(0, jobs, [Outcome(job.id, job.lease, "completed", keep_ms=0) for job in jobs])
+        while self.any(lambda job: not job.ended):
+            self.dispatch()
+            before = self.model.counts()
+            for queue in ("q1", "q2"):
+                self.took(0, claim(self.store, self.workers[0], {queue: 1000}),
+                          self.model.claim(self.workers[0], queue, 1000, self.now))
+            jobs = self.hands[0]
+            self.ack(0, jobs, [Outcome(job.id, job.lease, "completed", keep_ms=0) for job in jobs])
+            assert self.model.counts() != before, "something goes on"
+        self.dispatch()
+        assert not self.clock.fetch("select 1 from penstock.line_news")
+        assert not self.clock.fetch("select line from penstock.lines where running <> 0 or turn is not null")
         assert not [job for job in self.model.jobs.values() if not job.ended]
         self.every_job_is_where_the_model_says()
         self.counters_are_true()
@@ -341,8 +374,11 @@ def test_jobs_do_what_the_model_says(app: Penstock, clock: Clock, caplog: pytest
     """`part` of several, each with examples of its own, so that they may run beside one another."""
     monkeypatch.setattr(bulk, "LEAST", 2)
     caplog.set_level("ERROR", "penstock")  # thousands of rescues are no news
-    for name in ("mail", "sums"):
-        app.task(name=name, retry=RetryPolicy(max_attempts=3), retention=Retention())(lambda number=0: None)
+    for name, keys in TASKS.items():
+        app.task(name=name, retry=RetryPolicy(max_attempts=3), retention=Retention(),
+                 serial="value" if "serial" in keys else None,
+                 concurrency=Concurrency(AT_ONCE, by="shared" if "serial" in keys else "value")
+                 if "concurrency" in keys else None)(lambda number=0, value=0, shared=0: None)
     run_state_machine_as_test(lambda: Jobs(app, clock), settings=settings(
         max_examples=-(-EXAMPLES // PARTS), stateful_step_count=20, deadline=None,
         suppress_health_check=list(HealthCheck)))

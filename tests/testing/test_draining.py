@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from penstock import Cancel, Penstock, Retry, RetryPolicy, Snooze, Unique, current_job
+from penstock import Cancel, Penstock, Rate, Retry, RetryPolicy, Snooze, Unique, current_job
 from penstock.domain.errors import InvalidArguments, JobError, Stopping
 from penstock.testing import Drained, FakeClock, all_enqueued, assert_enqueued, drain
 from tests.caller import caller
@@ -337,3 +337,23 @@ def test_syncs_are_dispatched_and_served(store_url: str):
         assert drain(app, "default") == Drained()
         assert drain(app) == Drained(completed=1)
     assert {record["match"] for record in directory.people.records.values()} == {"Ada", "Grace"}
+
+
+def test_jobs_with_keys_run_in_their_order_and_those_with_limits_all_have_their_attempt(shop: Penstock):
+    ran: list[int] = []
+
+    @shop.task(serial="customer")
+    def bill(customer: int, number: int) -> None:
+        ran.append(number)
+
+    @shop.task(limits=[Rate(1, per="hour")])
+    def mail(number: int) -> None:
+        ran.append(number)
+
+    shop.enqueue_many([bill.call(1, 0), bill.call(1, 1), bill.using(priority=1).call(1, 2)])
+    assert drain(shop).completed == 3
+    assert ran == [2, 0, 1]
+    shop.enqueue_many([mail.call(number) for number in range(3, 8)])
+    drained = drain(shop, queue="default")
+    assert (drained.completed, drained.snoozed) == (1, 4), "what finds no permit is put off, and waits in no line"
+    assert ran == [2, 0, 1, 3]

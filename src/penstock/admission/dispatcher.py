@@ -76,9 +76,17 @@ class Dispatcher:
         self._looked_at = self._noted_at = self._ticked_at = -_FOREVER
         self._rest_seconds = 0.0
         self._clock: tuple[float, int] | None = None
+        self._expected = False
+
+    def expect(self) -> None:
+        """There is something to do for sure: the next step is not to rest."""
+        self._expected = True
 
     def rested_step(self) -> float:
         """A step, unless the last one came to nothing just now: for a loop that is woken whenever anything happens."""
+        if self._expected:
+            self._expected = False
+            return self.step()
         left = self._looked_at + self._rest() - time.monotonic()
         return left if left > 0 else self.step()
 

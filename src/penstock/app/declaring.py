@@ -58,7 +58,7 @@ class Declaring(Alerting):
         the time between two checkpoints of it, `deadline` the job from its enqueue on. `valid_if` is called with the
         job's arguments just before the body: false settles the job as pointless. `unique` skips an enqueue that meets
         its double. Jobs with equal values of the parameters that `serial` names (one, or a tuple) run one at a time, in
-        order; with `concurrency`, as many as it says of those with equal values of its `by`: docs/admission.md. `ack`,
+        order; with `concurrency`, as many as it says of those with equal values of its `by`: docs/jobs.md. `ack`,
         `delivery` and `retention`: see `penstock.queue.rules.Rules`. Raises `DeclarationError` for a name that is
         taken, a queue that cannot be, a key of no parameter, or a parameter whose type cannot come from JSON.
         Each attempt spends a permit of each of its `limits`: docs/limits.md.
@@ -76,7 +76,7 @@ class Declaring(Alerting):
             if faults:
                 raise DeclarationError(faults)
             task = Task(wrapped, named, Options(queue, priority, deadline=deadline, unique=unique), rules, self,
-                        self.settings.payload_limit_bytes, serial=serial, concurrency=concurrency)
+                        self.settings.payload_limit_bytes, serial=serial, concurrency=concurrency, limits=limits)
             if limits:
                 self.declared.add(limits, task.signature.names)
                 task.limits = TaskLimits(task.signature, limits, self.declared, lambda: self.spending)

@@ -51,20 +51,22 @@ class Serving(Explaining):
         box = None if window is None else TimeBox.of(window, self.monotonic() if began is None else began)
         self.check()
         settings = self.settings
+        dispatcher = self.dispatcher()
         return Worker(self.store, self.tasks, self.events, queues=self.slots(queues),
-                      steps=self._steps(),
+                      steps=self._steps(dispatcher), freed=dispatcher.expect,
                       lease_seconds=settings.lease_seconds, poll_seconds=settings.poll_seconds,
                       grace_seconds=settings.grace_seconds if grace_seconds is None else grace_seconds,
                       box=box, monotonic=self.monotonic, patience_seconds=settings.patience_seconds,
                       abandoned_limit=settings.abandoned_limit)
 
-    def _steps(self, *, alerts: bool = True) -> dict[str, tuple[Callable[[], float], float]]:
+    def _steps(self, dispatcher: Dispatcher | None = None, *, alerts: bool = True
+               ) -> dict[str, tuple[Callable[[], float], float]]:
         """The loops of a worker beside its claims, each with the seconds for which it rests after a step.
 
         To tell of `alerts` may take long.
         """
         steps = {"periodic": (self.scheduler().step, _REST_SECONDS), "upkeep": (self.upkeep().step, _REST_SECONDS),
-                 "dispatch": (self.dispatcher().rested_step, _REST_BETWEEN_RUNS_SECONDS)}
+                 "dispatch": ((dispatcher or self.dispatcher()).rested_step, _REST_BETWEEN_RUNS_SECONDS)}
         if alerts and self._receivers:
             steps["alerts"] = (self.alert_telling().step, _REST_SECONDS)
         return steps
@@ -83,12 +85,14 @@ class Serving(Explaining):
         """What enqueues periodic tasks at their ticks; every worker runs one, and each tick gives one job."""
         return Scheduler(self.store.control, self.events, self.periodics, self.settings.poll_seconds)
 
-    def dispatcher(self) -> Dispatcher:
-        """What folds requests into runs and admits runs; every worker runs one, and one acts at a time."""
-        return Dispatcher(self.store.control, self.events, rooms=self.rooms(), subjects=self._subjects,
+    def dispatcher(self, *, syncs: bool = True) -> Dispatcher:
+        """What folds requests into runs and admits runs and keyed jobs (without `syncs`, those alone); every worker
+        runs one, and one acts at a time."""
+        return Dispatcher(self.store.control, self.events, rooms=self.rooms() if syncs else {}, subjects=self._subjects,
                           window_call=self._window.call, every_seconds=self.settings.poll_seconds,
                           lease_seconds=self.settings.lease_seconds,
-                          renamed={former: name for name, sync in self.syncs.items() for former in sync.options.was},
+                          renamed={former: name for name, sync in self.syncs.items() if syncs
+                                   for former in sync.options.was},
                           keyed=lambda: any(task.keyed for task in self.tasks.values()))
 
     def slots(self, queues: Mapping[str, int] | None = None) -> dict[str, int]:

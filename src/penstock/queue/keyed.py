@@ -1,14 +1,16 @@
 """Which keys a task's jobs have: by `serial` they run one at a time, in order; by `concurrency` so many at once.
 
 The keys are made where a job is enqueued, from its arguments (a default stands for one that was not given), so a store
-needs no task to know in which line a job waits.
+needs no task to know in which line a job waits. Jobs of a task that has only limits wait in a line of those, from which
+they are handed out about as fast as the slowest of its rates allows.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 from penstock.domain.errors import DeclarationError
-from penstock.domain.limits import Concurrency
-from penstock.domain.lines import Line, Terms, concurrency_key, serial_key
+from penstock.domain.limits import Concurrency, Limit, Rate, key_of
+from penstock.domain.lines import Line, Terms, concurrency_key, limit_line, serial_key
 from penstock.domain.names import did_you_mean
 from penstock.queue.signature import Signature
 
@@ -18,7 +20,8 @@ Serial = str | tuple[str, ...] | None
 class Keyed:
     """The keys of one task's jobs. Raises `DeclarationError` with every fault of their declaration."""
 
-    def __init__(self, signature: Signature, serial: Serial, concurrency: Concurrency | None) -> None:
+    def __init__(self, signature: Signature, serial: Serial, concurrency: Concurrency | None,
+                 limits: Sequence[Limit] = ()) -> None:
         faults = _faults("serial", serial, signature) if serial is not None else []
         given: object = concurrency
         if isinstance(given, Concurrency):
@@ -30,22 +33,46 @@ class Keyed:
         self._signature = signature
         self._serial = _names(serial)
         self._concurrency = _names(concurrency.by) if concurrency else ()
-        most = concurrency.count if concurrency else None
-        self._terms = (Terms(1, most) if serial is not None else Terms(most)).encoded()
+        self._limits = tuple(limits)
+        self._limited_by = tuple(dict.fromkeys(name for limit in limits for name in _names(limit.by)
+                                               if name in signature.names))
+        self._terms = Terms(
+            most=1 if self._serial else concurrency.count if concurrency else None,
+            also=concurrency.count if concurrency and self._serial else None,
+            pace_us=max((limit.pace_us for limit in limits if isinstance(limit, Rate)), default=None)
+            if not self._serial and not self._concurrency else None,
+        )
+        self._shared = None if self._limited_by else self._with_gates(self._gates({}))
 
     def line(self, arguments: str) -> Line:
         """Where a job with these encoded arguments waits."""
-        task, values = self._signature.name, self._signature.values
-        also = concurrency_key(task, values(arguments, self._concurrency)) if self._concurrency else None
+        gates, terms = self._shared or self._with_gates(self._gates(self._values(arguments, self._limited_by)))
+        task = self._signature.name
+        also = None
+        if self._concurrency:
+            also = concurrency_key(task, list(self._values(arguments, self._concurrency).values()))
         if self._serial:
-            return Line(serial_key(task, values(arguments, self._serial)), also, self._terms)
-        assert also is not None
-        return Line(also, None, self._terms)
+            return Line(serial_key(task, list(self._values(arguments, self._serial).values())), also, terms)
+        return Line(also or limit_line(" ".join(gates)), None, terms)
+
+    def _values(self, arguments: str, names: tuple[str, ...]) -> dict[str, Any]:
+        return dict(zip(names, self._signature.values(arguments, names), strict=True))
+
+    def _gates(self, values: dict[str, Any]) -> list[str]:
+        """The keys of all limits, each once."""
+        return list(dict.fromkeys(key_of(limit, self._signature.name, values) for limit in self._limits))
+
+    def _with_gates(self, gates: list[str]) -> tuple[list[str], str]:
+        terms = self._terms
+        return gates, Terms(terms.most, terms.also, terms.pace_us, gates or None).encoded()
 
 
-def keyed(signature: Signature, serial: Serial, concurrency: Concurrency | None) -> Keyed | None:
-    """The keys that a task declares; None if it declares none."""
-    return None if serial is None and concurrency is None else Keyed(signature, serial, concurrency)
+def keyed(signature: Signature, serial: Serial, concurrency: Concurrency | None,
+          limits: Sequence[Limit] = ()) -> Keyed | None:
+    """The keys that a task declares; None if it declares none, and no limits."""
+    if serial is None and concurrency is None and not limits:
+        return None
+    return Keyed(signature, serial, concurrency, limits)
 
 
 def _names(given: Any) -> tuple[str, ...]:

@@ -2,14 +2,14 @@
 
 import functools
 import inspect
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Generic, ParamSpec, Protocol, TypeVar
 
 from penstock.domain.errors import DeclarationError, InvalidArguments
 from penstock.domain.jobs import Call, Job, Shape
-from penstock.domain.limits import Concurrency
+from penstock.domain.limits import Concurrency, Limit
 from penstock.domain.names import did_you_mean, name_fault, tag_fault
 from penstock.domain.retry import RetryPolicy
 from penstock.domain.unique import Unique, unique_key
@@ -85,7 +85,7 @@ class Task(Launch[P], Generic[P, R]):
 
     def __init__(self, function: Callable[P, R], name: str, options: Options, rules: Rules, launcher: Launcher,
                  payload_limit_bytes: int = PAYLOAD_LIMIT_BYTES, serial: Serial = None,
-                 concurrency: Concurrency | None = None) -> None:
+                 concurrency: Concurrency | None = None, limits: Sequence[Limit] = ()) -> None:
         functools.update_wrapper(self, function)
         self.function = function
         self.name = name
@@ -93,7 +93,7 @@ class Task(Launch[P], Generic[P, R]):
         self.limits: TaskLimits | None = None
         self.is_async = inspect.iscoroutinefunction(function)
         self.signature = Signature(name, function, payload_limit_bytes)
-        self.keyed: Keyed | None = keyed(self.signature, serial, concurrency)
+        self.keyed: Keyed | None = keyed(self.signature, serial, concurrency, limits)
         super().__init__(self, options, launcher)
         if fault := unique_fault(options.unique, self.signature):
             raise DeclarationError(f"task {name}: {fault}")

@@ -11,7 +11,7 @@ _FAILED_SECONDS = 1.0
 
 class Loop:
     """Runs `step` until closed. `step` returns how many seconds may pass before the next, unless woken first; between
-    two steps it rests for `rest_seconds`, however often it is woken.
+    two steps it rests for `rest_seconds`, however often it is woken, unless it is to hurry.
 
     A step that raises is reported as an event and tried again a second later: a store that is away for a while
     must not end a worker.
@@ -20,7 +20,7 @@ class Loop:
     def __init__(self, name: str, step: Callable[[], float], events: Events, *, rest_seconds: float = 0.0) -> None:
         self.name = name
         self._rest_seconds = rest_seconds
-        self._stop = threading.Event()
+        self._no_rest = threading.Event()
         self._step = step
         self._events = events
         self._woken = threading.Event()
@@ -34,9 +34,15 @@ class Loop:
         if not self._woken.is_set():  # asked once per job, and cheaper than to set what is set
             self._woken.set()
 
+    def hurry(self) -> None:
+        """Wake it, and let it not rest before its next step."""
+        self._no_rest.set()
+        self._woken.set()
+
     def _run(self) -> None:
         while not self._closed:
             self._woken.clear()
+            self._no_rest.clear()
             try:
                 wait = self._step()
             except Exception as error:
@@ -45,11 +51,11 @@ class Loop:
             if wait > 0 and not self._closed:
                 self._woken.wait(wait)
                 if self._rest_seconds:
-                    self._stop.wait(self._rest_seconds)
+                    self._no_rest.wait(self._rest_seconds)
 
     def close(self) -> None:
         self._closed = True
-        self._stop.set()
+        self._no_rest.set()
         self._woken.set()
         if self._thread.is_alive() and threading.current_thread() is not self._thread:
             self._thread.join()

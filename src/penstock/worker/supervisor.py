@@ -49,6 +49,8 @@ class Worker:
     when `abandoned_limit` attempts had to be abandoned: the worker claims nothing more, and whoever supervises it is to
     stop it and start another.
 
+    `freed` is called when keyed jobs have ended, before the step `dispatch` is hurried: their places are free.
+
     With a `box` of the clock `monotonic` it claims nothing once that may not be begun, and sets `over`: whoever
     supervises it is to stop it, which lets what runs go on until the box says so, and ends before the box does.
     """
@@ -56,7 +58,8 @@ class Worker:
     def __init__(self, store: Store, tasks: Tasks, events: Events, *, queues: Mapping[str, int],
                  steps: Mapping[str, tuple[Step, float]], lease_seconds: float, poll_seconds: float,
                  grace_seconds: float, patience_seconds: float = 5.0, abandoned_limit: int = 10,
-                 box: TimeBox | None = None, monotonic: Monotonic = time.monotonic) -> None:
+                 box: TimeBox | None = None, monotonic: Monotonic = time.monotonic,
+                 freed: Callable[[], object] = lambda: None) -> None:
         self._store = control = store.control
         self._events = events
         if faults := [fault for queue, slots in queues.items() for fault in slots_faults(queue, slots)]:
@@ -68,6 +71,7 @@ class Worker:
         self.exhausted = threading.Event()
         self.when_exhausted: Callable[[], object] = lambda: None
         self._box = box
+        self._freed = freed
         self._monotonic = monotonic
         self._poll_seconds = poll_seconds
         self.over = threading.Event()
@@ -291,7 +295,8 @@ class Worker:
         if any(self._lanes[queue].full or self._lanes[queue].mixed for queue in by_lane):
             self._claim_loop.wake()
         if self._dispatch is not None and any(self._is_keyed(attempt.job.task) for attempt, _ in batch):
-            self._dispatch.wake()  # others wait for the places that these held
+            self._freed()
+            self._dispatch.hurry()  # others wait for the places that these held
 
     def _is_keyed(self, task: str) -> bool:
         found = self._tasks.get(task)

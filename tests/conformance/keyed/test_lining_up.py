@@ -1,13 +1,14 @@
 """Enqueueing keyed jobs: in every way they wait as pending, in the lines of their keys, with one news for each line."""
 
 import asyncio
+import json
 from contextlib import closing
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from penstock import Concurrency, Penstock, Unique
+from penstock import Concurrency, Penstock, Quota, Rate, Unique
 from penstock.queue.control import Count
 from penstock.store.postgres import bulk
 from tests.caller import caller
@@ -123,3 +124,14 @@ def test_a_hundred_thousandth_value_costs_what_the_first_did(app: Penstock, line
     app.enqueue_many([work.call(number) for number in range(3000)])
     assert len(lines.pending()) == 3000
     assert len(lines.news()) == 3001
+
+
+def test_jobs_of_a_task_with_only_limits_wait_in_a_line_of_those(app: Penstock, lines: Lines):
+    @app.task(name="mail", limits=[Rate(100, per="minute", by="smtp"), Quota(500, per="day", by="customer")])
+    def mail(customer: int) -> None: ...
+
+    job = mail.enqueue(7)
+    assert lines.pending() == [("limit:smtp mail:7", job.id)]
+    [(line, freed, most, pace_us, gates)] = lines.news()
+    assert (line, freed, most, pace_us) == ("limit:smtp mail:7", 0, None, 600_000)
+    assert json.loads(gates) == ["smtp", "mail:7"]

@@ -6,8 +6,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from penstock import Concurrency, Penstock
+from penstock import Concurrency, Penstock, Quota, Rate
 from penstock.domain.errors import ConfigurationError, DeclarationError
+from penstock.domain.limits import Limit
+from penstock.queue.keyed import keyed
+from penstock.queue.signature import Signature
 
 
 @pytest.fixture
@@ -67,6 +70,39 @@ def test_a_task_without_keys_has_no_line(app: Penstock):
     work = declared(app)
     assert work.call(7).line is None
     assert work.call(7).shape["keyed"] is False
+
+
+class TestLimits:
+    """Jobs of a task that has only limits wait in a line of those."""
+
+    def line(self, *limits: Limit, **keys: Any) -> Any:
+        def work(customer_id: int, region: str = "north") -> None: ...
+
+        found = keyed(Signature("work", work), keys.get("serial"), keys.get("concurrency"), limits)
+        assert found is not None
+        return (lambda arguments: found.line(arguments).key,
+                lambda arguments: msgspec.json.decode(found.line(arguments).terms))
+
+    def test_the_line_has_the_pace_of_the_slowest_rate_and_the_gates_of_all(self):
+        key, terms = self.line(Rate(100, per="minute", by="smtp"), Rate(10, per="second"),
+                               Quota(5_000, per="day", by="mta"))
+        assert key('{"customer_id":1}') == "limit:smtp work mta"
+        assert terms('{"customer_id":1}') == {"pace_us": 600_000, "gates": ["smtp", "work", "mta"]}
+
+    def test_a_limit_by_a_parameter_gives_each_value_a_line(self):
+        key, terms = self.line(Rate(1, per="second", by="customer_id"))
+        assert key('{"customer_id":1}') == "limit:work:1"
+        assert terms('{"customer_id":2}') == {"pace_us": 1_000_000, "gates": ["work:2"]}
+
+    def test_a_quota_or_a_number_of_permits_has_no_pace(self):
+        key, terms = self.line(Quota(5, per="day"), Concurrency(3, by="region"))
+        assert key('{"customer_id":1}') == "limit:work work:north"
+        assert terms('{"customer_id":1}') == {"gates": ["work", "work:north"]}
+
+    def test_a_task_with_a_key_too_waits_in_that_line_behind_the_gates_of_its_limits(self):
+        key, terms = self.line(Rate(1, per="second"), serial="customer_id", concurrency=Concurrency(4, by="region"))
+        assert key('{"customer_id":1}') == "serial:work:1"
+        assert terms('{"customer_id":1}') == {"most": 1, "also": 4, "gates": ["work"]}
 
 
 @pytest.mark.parametrize(("keys", "fault"), [

@@ -27,7 +27,7 @@ _LIVE = ("copy penstock.live_jobs (id, arguments, task, queue, priority, state, 
 _LIVE_KEYED = _LIVE.replace(")", ", line, also, in_order, terms)")
 _READY = "copy penstock.ready_jobs (queue, rank, id, jobs) from stdin"
 _PENDING = "copy penstock.pending_jobs (line, rank, id, queue) from stdin"
-_NEWS = "copy penstock.line_news (line, freed, most, pace_us, gates) from stdin"
+_NEWS = "copy penstock.line_news (line, freed, rank, most, pace_us, gates) from stdin"
 _RUN = 100
 """For how many jobs a ready row stands at most; the statement `cancel` relies on it."""
 
@@ -103,20 +103,23 @@ def _tails(params: Params) -> list[str]:
 def _line_up(connection: Connection, ids: Sequence[int], shapes: Sequence[_Written], params: Params) -> None:
     """The rows of jobs that are due and keyed in their lines, and one news for each line."""
     places: list[str] = []
-    terms_of: dict[str, str] = {}
-    also_of: dict[str, str] = {}
+    firsts: dict[str, tuple[int, str]] = {}
+    seconds: dict[str, tuple[int, str]] = {}
     for id, shape, line, also, terms in zip(ids, shapes, params["lines"], params["alsos"], params["terms"],
                                             strict=True):
         if shape.state == "pending":
             places.append(f"{_escaped(line)}\t{shape.rank}\t{id}\t{_escaped(shape.queue)}\n")
-            terms_of[line] = terms
-            if also is not None:
-                also_of[also] = terms
+            place = shape.rank, terms
+            if line not in firsts or place < firsts[line]:
+                firsts[line] = place
+            if also is not None and (also not in seconds or place < seconds[also]):
+                seconds[also] = place
     _copy(connection, _PENDING, ["".join(places)])
-    known = {terms: Terms.read(terms) for terms in {*terms_of.values()}}
-    news = [f"{_escaped(line)}\t0\t{_null(known[terms].most)}\t{_null(known[terms].pace_us)}"
-            f"\t{_null(known[terms].gates_text)}\n" for line, terms in terms_of.items()]
-    news += [f"{_escaped(also)}\t0\t{_null(known[terms].also)}\t\\N\t\\N\n" for also, terms in also_of.items()]
+    known = {terms: Terms.read(terms) for _, terms in firsts.values()}
+    news = [f"{_escaped(line)}\t0\t{rank}\t{_null(known[terms].most)}\t{_null(known[terms].pace_us)}"
+            f"\t{_null(known[terms].gates_text)}\n" for line, (rank, terms) in firsts.items()]
+    news += [f"{_escaped(also)}\t0\t{rank}\t{_null(Terms.read(terms).also)}\t\\N\t\\N\n"
+             for also, (rank, terms) in seconds.items()]
     _copy(connection, _NEWS, ["".join(news)])
 
 

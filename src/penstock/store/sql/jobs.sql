@@ -180,11 +180,13 @@ with fresh as (
     insert into penstock.pending_jobs (line, rank, id, queue)
     select line, run_at - priority * cast(60000 as bigint), id, queue from made where state = 'pending'
 ), told as (
-    insert into penstock.line_news (line, freed, most, pace_us, gates)
-    select line, 0, (terms::json ->> 'most')::integer, (terms::json ->> 'pace_us')::bigint, terms::json ->> 'gates'
+    insert into penstock.line_news (line, freed, rank, most, pace_us, gates)
+    select line, 0, run_at - priority * cast(60000 as bigint), (terms::json ->> 'most')::integer,
+           (terms::json ->> 'pace_us')::bigint, terms::json ->> 'gates'
     from made where line is not null
     union all
-    select also, 0, (terms::json ->> 'also')::integer, null, null from made where also is not null
+    select also, 0, run_at - priority * cast(60000 as bigint), (terms::json ->> 'also')::integer, null, null
+    from made where also is not null
 ), counts as (
     insert into penstock.count_deltas (queue, task, state, slot, n)
     select queue, task, state, slot, -1 from gone
@@ -222,11 +224,11 @@ from penstock.finished_jobs f join penstock.live_jobs j on j.id = f.id where f.i
 insert into penstock.pending_jobs (line, rank, id, queue)
 select j.line, j.run_at - j.priority * 60000, j.id, j.queue
 from penstock.finished_jobs f join penstock.live_jobs j on j.id = f.id where f.id = :id and j.state = 'pending';
-insert into penstock.line_news (line, freed, most, pace_us, gates)
-select j.line, 0, j.terms ->> 'most', j.terms ->> 'pace_us', j.terms -> 'gates'
+insert into penstock.line_news (line, freed, rank, most, pace_us, gates)
+select j.line, 0, j.run_at - j.priority * 60000, j.terms ->> 'most', j.terms ->> 'pace_us', j.terms -> 'gates'
 from penstock.finished_jobs f join penstock.live_jobs j on j.id = f.id where f.id = :id and j.line is not null
 union all
-select j.also, 0, j.terms ->> 'also', null, null
+select j.also, 0, j.run_at - j.priority * 60000, j.terms ->> 'also', null, null
 from penstock.finished_jobs f join penstock.live_jobs j on j.id = f.id where f.id = :id and j.also is not null;
 delete from penstock.cancellations
 where job_id in (select f.id from penstock.finished_jobs f join penstock.live_jobs j on j.id = f.id where f.id = :id);

@@ -1,7 +1,7 @@
 -- Keyed jobs: enqueued into their lines, and places that are kept beyond a settle. A job with a line waits as pending, by
 -- a row of `pending_jobs`; what happens to a line is inserted as news of it, one row for each line and statement, and the
--- dispatcher folds that into `lines`, which nobody else touches. News with `freed` 0 carries the terms of its line, news
--- with more says nothing of them.
+-- dispatcher folds that into `lines`, which nobody else touches. News with `freed` 0 carries the terms of its line, and the
+-- lowest rank that came; news with more says nothing of them.
 
 -- name: enqueue_keyed
 -- dialect: postgres
@@ -54,14 +54,17 @@ with wanted as materialized (
     insert into penstock.pending_jobs (line, rank, id, queue)
     select line, run_at - priority * cast(60000 as bigint), id, queue from made where state = 'pending'
 ), told as (
-    insert into penstock.line_news (line, freed, most, pace_us, gates)
-    select line, 0, (terms ->> 'most')::integer, (terms ->> 'pace_us')::bigint, terms ->> 'gates'
-    from (select distinct on (line) line, terms::json as terms from made where state = 'pending' order by line, id desc) as n
-    union all
-    select also, 0, (terms ->> 'also')::integer, null, null
+    insert into penstock.line_news (line, freed, rank, most, pace_us, gates)
+    select line, 0, rank, (terms ->> 'most')::integer, (terms ->> 'pace_us')::bigint, terms ->> 'gates'
     from (
-        select distinct on (also) also, terms::json as terms from made
-        where state = 'pending' and also is not null order by also, id desc
+        select distinct on (line) line, run_at - priority * cast(60000 as bigint) as rank, terms::json as terms from made
+        where state = 'pending' order by line, 2
+    ) as n
+    union all
+    select also, 0, rank, (terms ->> 'also')::integer, null, null
+    from (
+        select distinct on (also) also, run_at - priority * cast(60000 as bigint) as rank, terms::json as terms from made
+        where state = 'pending' and also is not null order by also, 2
     ) as n
 ), counted as (
     insert into penstock.count_deltas (queue, task, state, slot, n)
@@ -139,15 +142,15 @@ group by queue, task, state;
 insert into penstock.ready_jobs (queue, rank, id, unique_key)
 select queue, run_at - priority * 60000, id, unique_key from penstock.live_jobs
 where id > (select value from penstock.sequences where name = 'job') - json_array_length(:arguments) and state = 'available';
-insert into penstock.line_news (line, freed, most, pace_us, gates)
-select line, 0, terms ->> 'most', terms ->> 'pace_us', terms -> 'gates' from (
-    select line, terms, max(id) from penstock.live_jobs
+insert into penstock.line_news (line, freed, rank, most, pace_us, gates)
+select line, 0, rank, terms ->> 'most', terms ->> 'pace_us', terms -> 'gates' from (
+    select line, terms, min(run_at - priority * 60000) as rank from penstock.live_jobs
     where id > (select value from penstock.sequences where name = 'job') - json_array_length(:arguments) and state = 'pending'
     group by line
 )
 union all
-select also, 0, terms ->> 'also', null, null from (
-    select also, terms, max(id) from penstock.live_jobs
+select also, 0, rank, terms ->> 'also', null, null from (
+    select also, terms, min(run_at - priority * 60000) as rank from penstock.live_jobs
     where id > (select value from penstock.sequences where name = 'job') - json_array_length(:arguments) and state = 'pending'
       and also is not null
     group by also

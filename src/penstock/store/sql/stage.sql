@@ -24,14 +24,17 @@ with due as materialized (
     insert into penstock.pending_jobs (line, rank, id, queue)
     select line, run_at - priority * cast(60000 as bigint), id, queue from staged where state = 'pending'
 ), told as (
-    insert into penstock.line_news (line, freed, most, pace_us, gates)
-    select line, 0, (terms ->> 'most')::integer, (terms ->> 'pace_us')::bigint, terms ->> 'gates'
-    from (select distinct on (line) line, terms::json as terms from staged where state = 'pending' order by line, id desc) as n
-    union all
-    select also, 0, (terms ->> 'also')::integer, null, null
+    insert into penstock.line_news (line, freed, rank, most, pace_us, gates)
+    select line, 0, rank, (terms ->> 'most')::integer, (terms ->> 'pace_us')::bigint, terms ->> 'gates'
     from (
-        select distinct on (also) also, terms::json as terms from staged
-        where state = 'pending' and also is not null order by also, id desc
+        select distinct on (line) line, run_at - priority * cast(60000 as bigint) as rank, terms::json as terms from staged
+        where state = 'pending' order by line, 2
+    ) as n
+    union all
+    select also, 0, rank, (terms ->> 'also')::integer, null, null
+    from (
+        select distinct on (also) also, run_at - priority * cast(60000 as bigint) as rank, terms::json as terms from staged
+        where state = 'pending' and also is not null order by also, 2
     ) as n
 ), keyed as materialized (
     select id, unique_key as key, state from staged where unique_key is not null
@@ -75,9 +78,9 @@ select line, run_at - priority * 60000, id, queue from (
     order by run_at, id
     limit (select :count)
 ) where line is not null and not (in_order and state = 'retryable');
-insert into penstock.line_news (line, freed, most, pace_us, gates)
-select line, 0, terms ->> 'most', terms ->> 'pace_us', terms -> 'gates' from (
-    select line, terms, max(id) from (
+insert into penstock.line_news (line, freed, rank, most, pace_us, gates)
+select line, 0, rank, terms ->> 'most', terms ->> 'pace_us', terms -> 'gates' from (
+    select line, terms, min(run_at - priority * 60000) as rank from (
     select * from penstock.live_jobs
     where state in ('scheduled', 'retryable') and run_at >= :after
       and run_at <= (select value from penstock.sequences where name = 'stage')
@@ -86,8 +89,8 @@ select line, 0, terms ->> 'most', terms ->> 'pace_us', terms -> 'gates' from (
     ) where line is not null and not (in_order and state = 'retryable') group by line
 )
 union all
-select also, 0, terms ->> 'also', null, null from (
-    select also, terms, max(id) from (
+select also, 0, rank, terms ->> 'also', null, null from (
+    select also, terms, min(run_at - priority * 60000) as rank from (
     select * from penstock.live_jobs
     where state in ('scheduled', 'retryable') and run_at >= :after
       and run_at <= (select value from penstock.sequences where name = 'stage')

@@ -19,6 +19,12 @@ order by run_at, id;
 update penstock.live_jobs set run_at = penstock.now() - :ago_ms
 where id = :id and state in ('scheduled', 'retryable');
 
+-- name: lines_paced
+select exists (select 1 from penstock.lines where held = 'pace');
+
+-- name: lines_unpaced
+update penstock.lines set held = null, until_at = null, paced_us = null where held = 'pace' returning line;
+
 -- name: tables
 -- dialect: postgres
 -- differs: each dialect has its own catalogue
