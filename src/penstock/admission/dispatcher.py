@@ -13,7 +13,7 @@ from penstock.admission import keyed, runs
 from penstock.admission.gates import Gates
 from penstock.admission.policy import Decision, Gate, Line, Room, View, decide
 from penstock.admission.queue_room import Place, QueueRoom
-from penstock.admission.requests import Known, Subjects, fold_requests, waiting
+from penstock.admission.requests import Known, Subjects, fold_requests, note_asked, request_due, waiting
 from penstock.admission.runs import Rooms, RunLines, account_of
 from penstock.domain.jobs import Call
 from penstock.domain.records import Subject
@@ -199,7 +199,10 @@ class Dispatcher:
                 done.told.append(RunSettled(run_id=id, sync=sync, subject=subject, status="failed",
                                             error="its window was lost"))
                 lines.touch((sync, account))
+            if request_due(tx, self._rooms):
+                done.at_once()
             requests = waiting(tx, list(self._rooms))
+            note_asked(tx, requests, self._rooms)
             done.told += fold_requests(tx, requests, known, lines)
             if requests:
                 done.at_once()

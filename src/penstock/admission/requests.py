@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from penstock.admission.runs import RunLines
+from penstock.admission.runs import Rooms, RunLines
 from penstock.domain.folding import Folded, Request, fold, merge_reasons
 from penstock.domain.records import Subject
 from penstock.events import Event, RunSettled
@@ -27,6 +27,26 @@ Known = Mapping[tuple[str, str], Subject | None]
 def waiting(tx: Transaction, syncs: list[str]) -> list[Request]:
     """Requests that may be folded now, the oldest first."""
     return [Request(*row) for row in tx.rows("requests_waiting", {"syncs": syncs, "count": BATCH})]
+
+
+def request_due(tx: Transaction, rooms: Rooms) -> bool:
+    """Request the subjects whose time has come; whether there were any."""
+    found = False
+    for sync, room in rooms.items():
+        if room.period_ms is not None:
+            found = bool(tx.rows("subjects_due", {"sync": sync, "period": room.period_ms, "count": BATCH})) or found
+    return found
+
+
+def note_asked(tx: Transaction, requests: Sequence[Request], rooms: Rooms) -> None:
+    """What somebody requested need not be requested by the clock for a while."""
+    for sync, room in rooms.items():
+        if room.period_ms is not None:
+            asked = {each.subject: each.requested_at for each in requests
+                     if each.sync == sync and each.reason != "every"}
+            if asked:
+                tx.batch("subjects_asked", {"subjects": list(asked), "requested_ats": list(asked.values()),
+                                            "sync": sync, "period": room.period_ms})
 
 
 def fold_requests(tx: Transaction, requests: Sequence[Request], known: Known, lines: RunLines) -> list[Event]:

@@ -19,11 +19,13 @@ _DUE_BATCH = 1000
 
 @dataclass(frozen=True, slots=True)
 class SyncRoom:
-    """How many runs of a sync may be under way, in all and for each account, and the gates before an account's."""
+    """How many runs of a sync may be under way, in all and for each account; the gates before an account's; and after
+    how many milliseconds each subject is to be requested again, if it is by the clock."""
 
     max_concurrent: int
     per_account: int
     gates: Callable[[str], Sequence[str]] = lambda account: ()
+    period_ms: int | None = None
 
 
 Rooms = Mapping[str, SyncRoom]

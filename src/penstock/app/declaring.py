@@ -19,7 +19,7 @@ from penstock.queue.keyed import Serial
 from penstock.queue.limited import TaskLimits
 from penstock.queue.rules import Ack, Delivery, Rules
 from penstock.queue.task import Options, Task, priority_fault
-from penstock.schedule import audits, periodic
+from penstock.schedule import audits, periodic, subjects
 from penstock.sync.declaring.declare import Sync, SyncOptions
 from penstock.sync.declaring.define import define
 from penstock.sync.declaring.renamed import several, sync_fault
@@ -87,7 +87,7 @@ class Declaring(Alerting):
 
     def sync(self, name: str, *, max_concurrent: int = 1, per_account: int = 1, window: Window | None = None,
              every: timedelta | None = None, audit_every: timedelta | None = None, limits: Sequence[Limit] = (),
-             was: str | tuple[str, ...] = ()) -> Callable[[S], S]:
+             was: str | tuple[str, ...] = (), cron: str | None = None, timezone: str = "UTC") -> Callable[[S], S]:
         """Declare a sync: a class decorator. Raises `DeclarationError` with every fault of the sync and its layers.
 
         `window`, for how long an execution goes on to serve: see docs/windows.md; `limits`, what its calls spend:
@@ -95,12 +95,14 @@ class Declaring(Alerting):
         checked and not yet enforced.)
         """
         check_limits(limits)
-        options = SyncOptions(max_concurrent, per_account, window, every, tuple(limits), audit_every, several(was))
+        options = SyncOptions(max_concurrent, per_account, window, every, tuple(limits), audit_every, several(was),
+                              cron)
 
         def declare(declared: S) -> S:
             if fault := sync_fault(name, options.was, self.syncs):
                 raise DeclarationError(fault)
             self.syncs[name] = definition = audits.declared(self, define(name, declared, options), SYNC_QUEUE)
+            subjects.declared(self, definition, SYNC_QUEUE, timezone)
             declared.requesting = Requesting(definition, self)
             self.declared.add(limits, ["account"])
             return declared

@@ -6,6 +6,7 @@ from penstock.admission.runs import SyncRoom
 from penstock.admission.why import Answer, why_job, why_run
 from penstock.app.declaring import Declaring
 from penstock.domain.limits import key_of
+from penstock.schedule.subjects import period_ms
 from penstock.sync.declaring.declare import SyncDefinition
 from penstock.sync.declaring.permits import gate_key
 
@@ -28,7 +29,8 @@ class Explaining(Declaring):
 
     def rooms(self) -> dict[str, SyncRoom]:
         """How many runs of each sync may be under way, and the gates before an account's."""
-        return {name: SyncRoom(sync.options.max_concurrent, sync.options.per_account, partial(_gates, sync))
+        return {name: SyncRoom(sync.options.max_concurrent, sync.options.per_account, partial(_gates, sync),
+                               None if sync.options.every is None else period_ms(sync.options.every))
                 for name, sync in self.syncs.items()}
 
 

@@ -583,3 +583,13 @@ create table penstock.permit_holders (
     name        text not null,
     expires_at  bigint not null
 );
+
+create table penstock.sync_subjects (
+    sync     text not null,
+    subject  text not null,
+    account  text not null,
+    due_at   bigint not null,
+    seen_at  bigint not null,
+    primary key (sync, subject)
+);
+create index sync_subjects_due on penstock.sync_subjects (sync, due_at);

@@ -110,6 +110,7 @@ class SyncOptions:
     limits: tuple[Limit, ...] = ()
     audit_every: timedelta | None = None
     was: tuple[str, ...] = ()
+    cron: str | None = None
 
 
 class Sync(Generic[S]):
