@@ -169,3 +169,20 @@ def test_what_a_run_took_is_how_long_it_was_served(engine: Windowed, hall: Hall)
     assert took_ms == 55_000 + 55_000, "a page in each, and ten calls"
     assert found.p95_ms is not None
     assert 100_000 <= found.p95_ms <= 125_000
+
+
+@pytest.mark.parametrize("jump", [-7200, 500])
+def test_a_clock_that_jumps_changes_no_window(engine: Windowed, hall: Hall, jump: int) -> None:
+    hall.groups = {f"g{number}": SMALL for number in range(8)}
+    engine.request(*hall.groups)
+    create = hall.doors.create
+
+    def jumps(changes: Any, run: Any) -> Any:
+        hall.doors.create = create  # type: ignore[method-assign]
+        engine.clock.advance(jump)
+        return create(changes, run)
+
+    hall.doors.create = jumps  # type: ignore[method-assign]
+    engine.window()
+    [window] = engine.windows
+    assert (window.served, window.used_ms, window.ended_by) == (6, 90_000, "out of time")
