@@ -31,7 +31,8 @@ class Limiting(Asking):
     def __init__(self, url: str | None = None, **settings: Any) -> None:
         super().__init__(url, **settings)
         self.sleep: Callable[[float], object] = time.sleep
-        """How a thread waits for a permit; beside `monotonic`, for tests whose time is their own."""
+        """How a thread waits for a permit: beside `monotonic`, for tests whose time is their own. Set it before the
+        first."""
         self.declared = Declared()
         self._spending: Spending | None = None
         self._spending_lock = threading.Lock()
@@ -78,11 +79,8 @@ class Limiting(Asking):
             return self._spending
 
     def _new_spending(self, store: Store) -> Spending:
-        return Spending(store, monotonic=lambda: self.monotonic(), sleep=self._slept, name=_name(),
+        return Spending(store, monotonic=lambda: self.monotonic(), sleep=self.sleep, name=_name(),
                         told=lambda key, state, reason: self.events.emit(GateChanged(key, state, reason)))
-
-    def _slept(self, seconds: float) -> None:
-        self.sleep(seconds)
 
     def close(self) -> None:
         """Give back what is held of limits, and close the store. The app opens it again when it is next needed."""

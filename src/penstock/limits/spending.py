@@ -141,7 +141,7 @@ class Spending:
 
     async def aacquire(self, needs: Sequence[Need], gates: Iterable[str] = (), **options: Unpack[Options]) -> Permit:
         """The same on an event loop."""
-        return await adrive(self.steps(needs, gates, options), self.threads)
+        return await adrive(self.steps(needs, gates, options), self.threads, self._sleep)
 
     def threads(self) -> ThreadPoolExecutor:
         """Threads for event loops, which must not wait for the store themselves."""

@@ -88,8 +88,9 @@ def _glance(future: "Future[None]", seconds: float, sleep: Callable[[float], obj
         sleep(seconds)
 
 
-async def adrive(steps: Steps[T], threads: Callable[[], Executor]) -> T:
-    """Take the steps on an event loop, which goes on meanwhile; `threads` give those that may block."""
+async def adrive(steps: Steps[T], threads: Callable[[], Executor], sleep: Callable[[float], object]) -> T:
+    """Take the steps on an event loop, which goes on meanwhile; `threads` give those that may block. A `sleep` of a
+    test's own passes its time."""
     loop = asyncio.get_running_loop()
     answer: Any = None
     try:
@@ -102,6 +103,9 @@ async def adrive(steps: Steps[T], threads: Callable[[], Executor]) -> T:
                 elif callable(step):
                     answer = await loop.run_in_executor(threads(), step)
                 else:
+                    if sleep is not time.sleep:
+                        sleep(step)
+                        step = 0.0
                     await asyncio.sleep(step)
                     answer = None
             except BaseException as error:
