@@ -204,6 +204,16 @@ def test_runs_that_wait_for_too_long_are_told(engine: Engine, seen: Seen) -> Non
     assert seen[2:] == [("no progress", "sync people", "recovered")]
 
 
+@pytest.mark.parametrize("account", [None, "acme"])
+def test_runs_of_what_people_paused_are_no_backlog(engine: Engine, seen: Seen, account: str | None) -> None:
+    engine.app.pause(sync="people", account=account)
+    engine.app.request([{"sync": "people", "subject": "g1", "account": "acme", "priority": 0, "reason": "test"}])
+    engine.dispatch()
+    look(engine)
+    look(engine, seconds=24 * 3600)
+    assert seen == []
+
+
 def test_a_gate_that_is_closed_for_too_long_is_told(engine: Engine, seen: Seen) -> None:
     engine.clock.fetch("insert into penstock.gates (key, state, until_at, reason, closed_at, closed_by) values"
                        f" ('people:acme', 'closed', null, 'maintenance', {engine.clock.now_ms}, 'ada') returning key")

@@ -162,7 +162,8 @@ class _Deciding:
 
     def _paused(self, line: Line, piece: Piece, running: int) -> Held | None:
         if line.name in self._view.paused:
-            return f"{line.name} is paused", "pause"
+            whose = line.name if line.account is None else f"account {line.account} of {line.room}"
+            return f"{whose} is paused", "pause"
         if piece.also is not None and piece.also in self._view.paused:
             return f"{piece.also} is paused", f"also:{piece.also}"
         return None

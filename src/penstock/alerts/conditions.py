@@ -8,12 +8,15 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import timedelta
 from typing import Any
 
+import msgspec
+
 from penstock.alerts.ends import Notes, note_ends, note_move
 from penstock.domain.alerts import Alerts, Condition, Firing, Kind, Name
 from penstock.store.port import Transaction
 
 _MOST = 1000
 _SHOWN = 5
+_FIRST_RUNS = 50
 
 
 def look(tx: Transaction, rules: Alerts, syncs: Iterable[str], firing: Mapping[Name, Firing], notes: Notes,
@@ -39,7 +42,7 @@ def _sync(tx: Transaction, rules: Alerts, sync: str, firing: Mapping[Name, Firin
           now: int) -> Iterator[Condition]:
     if rules.failing_runs is not None:
         yield from _failing_accounts(tx, rules, sync, firing)
-    oldest = tx.row("oldest_pending_run", {"sync": sync})
+    oldest = _oldest_run(tx, sync)
     counts = tx.row("statistics_subject", {"sync": sync, "kind": "sync", "name": ""})
     moving = tx.row("runs_moving", {"sync": sync})
     moved_at = note_move(notes.syncs, sync, (counts[4] if counts else 0, *map(int, moving or ())), now)
@@ -56,6 +59,14 @@ def _sync(tx: Transaction, rules: Alerts, sync: str, firing: Mapping[Name, Firin
         still = lasting(now - moved_at)
         yield Condition("no progress", f"sync {sync}", f"nothing of sync {sync} has moved for {still}, though {run} has"
                         f" been due for {due}; {see}", {**details, "still_ms": now - moved_at})
+
+
+def _oldest_run(tx: Transaction, sync: str) -> Any:
+    """The run that has been due for the longest, of the accounts that people have not paused; None if none is due."""
+    rows = tx.rows("oldest_pending_runs", {"sync": sync, "count": _FIRST_RUNS})
+    paused = {what.removeprefix("account:") for what, *_ in tx.rows("pauses")} if rows else set()
+    held = {tuple(msgspec.json.decode(what)) for what in paused if what.startswith("[")}
+    return next((row for row in rows if (sync, row[1]) not in held), None)
 
 
 def _failing_accounts(tx: Transaction, rules: Alerts, sync: str, firing: Mapping[Name, Firing]) -> Iterator[Condition]:

@@ -199,8 +199,7 @@ def test_a_second_key_that_is_full(desk: Desk, serial: Any) -> None:
 
 
 def test_a_key_that_is_paused(desk: Desk, serial: Any) -> None:
-    desk.clock.fetch("insert into penstock.pauses (what, paused_at) values"
-                     f" ('key:serial:serial:7', {desk.clock.now_ms}) returning what")
+    desk.app.pause(key="serial:serial:7")
     job = serial.enqueue(7)
     desk.dispatch()
     answer = why(desk, job)
@@ -296,12 +295,11 @@ def test_a_gate_says_until_when_and_why_it_is_closed(engine: Engine) -> None:
     assert facts(answer, "gate") == ["sync:people:acme is closed until 2027-01-15 08:01:00 UTC: 429"]
 
 
-@pytest.mark.parametrize(("what", "reason"), [
-    ("sync:people", "sync people is paused"), ('account:["people","acme"]', 'run:["people","acme"] is paused'),
+@pytest.mark.parametrize(("account", "reason"), [
+    (None, "sync people is paused"), ("acme", "account acme of people is paused"),
 ])
-def test_a_sync_or_an_account_that_is_paused(engine: Engine, what: str, reason: str) -> None:
-    engine.clock.fetch(f"insert into penstock.pauses (what, paused_at) values ('{what}', {engine.clock.now_ms})"
-                       " returning what")
+def test_a_sync_or_an_account_that_is_paused(engine: Engine, account: str | None, reason: str) -> None:
+    engine.app.pause(sync="people", account=account)
     asked(engine, "g1")
     engine.dispatch()
     answer = run(engine, "g1")

@@ -137,11 +137,13 @@ select min(j.run_at)
 from (select id from penstock.ready_jobs where queue = :queue order by queue, rank, id limit 20) as r
 join penstock.live_jobs j on j.id = r.id;
 
--- name: oldest_pending_run
+-- name: oldest_pending_runs
+-- Of a sync that is not paused. Those whose account is, are for the caller to leave out.
 select subject, account, run_at, id from penstock.sync_runs
-where sync = :sync and status = 'pending' and run_at <= penstock.now()
+where sync = :sync and status = 'pending' and run_at <= (select penstock.now())
+  and not exists (select 1 from penstock.pauses where what = 'sync:' || :sync)
 order by run_at
-limit 1;
+limit :count;
 
 -- name: runs_moving
 -- What the runs of a sync that are under way have come to by now.

@@ -43,8 +43,8 @@ class Finished(NamedTuple):
 class Statistics(msgspec.Struct):
     """What is known of the finished runs of a sync, of an account or of a subject (`kind`), which `name` names.
 
-    Times are in milliseconds since 1970, UTC. `p50_ms` and `p95_ms` are of runs that succeeded, from their first start
-    to their end, within 5 % (see `penstock.domain.histogram`, in which `durations` is text), and 0 where none has.
+    Times are in milliseconds since 1970, UTC. `p50_ms` and `p95_ms` say for how long runs that succeeded were served,
+    within 5 % (see `penstock.domain.histogram`, in which `durations` is text), and are 0 where none has.
     `streak` is how many runs in a row have failed, `failing` how many subjects' last runs have, since `failing_at`.
     `read`, `created`, `updated`, `deleted` and `failed` are records, `calls` those to the destination, `permits` those
     that were spent. The rest is of the newest run.
