@@ -16,8 +16,8 @@ from bench.doors.times import Times
 from penstock.connectors import scim
 from tests.servers.scim import FaultyProxy, Seen
 
-OTHERS = 300
-PAGE = 20
+OTHERS = 100
+PAGE = 50
 CALLS_PER_SECOND = 40
 _BULK = "urn:ietf:params:scim:api:messages:2.0:BulkRequest"
 _USER = "urn:ietf:params:scim:schemas:core:2.0:User"
