@@ -71,7 +71,8 @@ class Draining(Serving):
             settings = self.settings
             drain = Drain(self.store, self.tasks, self.events, queues=names, slots=slots, box=box,
                           monotonic=self.monotonic, waiting=lambda: self._remaining(names) > 0,
-                          steps={name: step for name, (step, _) in self._steps(alerts=False).items()},
+                          steps={"periodic": self.scheduler().step, "upkeep": self.upkeep().step,
+                                 "dispatch": self.dispatcher().step},
                           lease_seconds=settings.lease_seconds, poll_seconds=settings.poll_seconds,
                           grace_seconds=settings.grace_seconds, patience_seconds=settings.patience_seconds,
                           stopping=stopping)

@@ -59,15 +59,11 @@ class Serving(Explaining):
                       box=box, monotonic=self.monotonic, patience_seconds=settings.patience_seconds,
                       abandoned_limit=settings.abandoned_limit)
 
-    def _steps(self, dispatcher: Dispatcher | None = None, *, alerts: bool = True
-               ) -> dict[str, tuple[Callable[[], float], float]]:
-        """The loops of a worker beside its claims, each with the seconds for which it rests after a step.
-
-        To tell of `alerts` may take long.
-        """
+    def _steps(self, dispatcher: Dispatcher) -> dict[str, tuple[Callable[[], float], float]]:
+        """The loops of a worker beside its claims, each with the seconds for which it rests after a step."""
         steps = {"periodic": (self.scheduler().step, _REST_SECONDS), "upkeep": (self.upkeep().step, _REST_SECONDS),
-                 "dispatch": ((dispatcher or self.dispatcher()).rested_step, _REST_BETWEEN_RUNS_SECONDS)}
-        if alerts and self._receivers:
+                 "dispatch": (dispatcher.rested_step, _REST_BETWEEN_RUNS_SECONDS)}
+        if self._receivers:
             steps["alerts"] = (self.alert_telling().step, _REST_SECONDS)
         return steps
 

@@ -237,7 +237,7 @@ def test_what_user_code_raises_in_a_step_ends_no_drain(app: Penstock, monkeypatc
     task.enqueue()
 
     class Broken:
-        def rested_step(self) -> float:
+        def step(self) -> float:
             raise ValueError("subjects() broke off")
 
     monkeypatch.setattr(app, "dispatcher", Broken)
