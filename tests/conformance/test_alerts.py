@@ -179,6 +179,28 @@ def test_a_backlog_that_is_too_old_is_told_and_so_is_that_nothing_moves(
     assert set(seen[2:]) == {("backlog", "queue mail", "recovered"), ("no progress", "queue mail", "recovered")}
 
 
+def test_keyed_jobs_that_nobody_admits_are_a_backlog_too(engine: Engine, seen: Seen) -> None:
+    @engine.app.task(name="shop.ship", queue="ships", serial="customer")
+    def ship(customer: int) -> None: ...
+
+    ship.enqueue(1)
+    ship.enqueue(1)
+    engine.dispatch()
+    claimed = engine.claim("ships", 1)
+    engine.app.upkeep().step()
+    look(engine)
+    look(engine, seconds=3600)
+    assert seen == []  # its line has one at a time, and that is under way
+    from penstock.queue.claim import settle
+    settle(engine.app.store, [engine.execute(job) for job in claimed])
+    engine.app.pause("ships")  # no dispatcher admits anything
+    engine.dispatch()
+    engine.app.resume("ships")
+    engine.app.upkeep().step()
+    look(engine, seconds=3600)
+    assert ("backlog", "queue ships", "firing") in seen
+
+
 def test_a_queue_that_people_paused_is_no_backlog(engine: Engine, seen: Seen, task: Callable[[bool], None]) -> None:
     engine.app.tasks["shop.send"].enqueue(True)
     engine.app.upkeep().step()

@@ -108,17 +108,18 @@ def _failing_accounts(tx: Transaction, rules: Alerts, sync: str, firing: Mapping
 def _queues(tx: Transaction, rules: Alerts, notes: Notes, now: int) -> Iterator[Condition]:
     waiting = [row[0] for row in tx.rows("queues_waiting")]
     for queue in waiting:
-        row = tx.row("oldest_ready", {"queue": queue})
-        if row is None or row[0] is None:
+        found = [tx.row(name, {"queue": queue}) for name in ("oldest_ready", "oldest_turn")]
+        since = min((row[0] for row in found if row is not None and row[0] is not None), default=None)
+        if since is None:
             continue
-        waited = now - row[0]
+        waited = now - since
         tally = notes.queues.get(queue)
-        moved_at = min(tally.moved_at, now) if tally else row[0]
+        moved_at = min(tally.moved_at, now) if tally else since
         details = {"queue": queue, "waited_ms": waited}
         if _longer(waited, rules.job_waits):
             yield Condition("backlog", f"queue {queue}", f"queue {queue} is behind: a job has been due for"
                             f" {lasting(waited)}", details)
-        if _longer(now - max(row[0], moved_at), rules.no_progress):
+        if _longer(now - max(since, moved_at), rules.no_progress):
             yield Condition("no progress", f"queue {queue}", f"no job of queue {queue} has ended for"
                             f" {lasting(now - moved_at)}, though one has been due for {lasting(waited)}",
                             {**details, "still_ms": now - moved_at})

@@ -323,6 +323,18 @@ def test_a_subject_of_which_nothing_waits_says_how_its_last_run_ended(engine: En
     assert answer.reason.startswith("nothing of it waits: run 1, the last, ended as succeeded on 2027-01-15")
 
 
+def test_a_subject_that_the_clock_requests_says_when(engine: Engine) -> None:
+    due_at = engine.clock.now_ms + 3_600_000
+    engine.clock.fetch("insert into penstock.sync_subjects (sync, subject, account, due_at, seen_at)"
+                       f" values ('people', 'g1', 'acme', {due_at}, 0) returning sync")
+    answer = run(engine, "g1")
+    assert (answer.waits, answer.until_at) == ("not requested", due_at)
+    assert answer.reason == "it was not requested yet: `every=` does on 2027-01-15 09:00:00 UTC"
+    engine.sync("people", "g1")
+    answer = run(engine, "g1")
+    assert facts(answer, "next")[0].startswith("`every=` requests it on 2027-01-15")
+
+
 def test_asking_writes_nothing_and_waits_for_nobody(engine: Engine, store_url: str, clock: Clock) -> None:
     """On PostgreSQL while somebody has locked what is asked about; SQLite's readers never wait."""
     asked(engine, "g1")

@@ -140,6 +140,10 @@ def _request(request: Any, run: _Run) -> str:
 
 
 def _idle(tx: Transaction, answer: Answer, sync: str, subject: str) -> None:
+    due = tx.row("why_due", {"sync": sync, "subject": subject})
+    if due is not None:
+        answer.state, answer.waits, answer.until_at = "not requested", "not requested", due[0]
+        answer.reason = f"it was not requested yet: `every=` does on {moment(due[0])}"
     rows = tx.rows("runs_page_subject", {"sync": sync, "subject": subject, "status": None, "before": (1 << 63) - 1,
                                          "count": 1})
     if not rows:
@@ -148,3 +152,5 @@ def _idle(tx: Transaction, answer: Answer, sync: str, subject: str) -> None:
     answer.state, answer.waits = status, "not requested"
     answer.reason = (f"nothing of it waits: run {id}, the last, ended as {status}"
                      f" on {moment(finished_at)}" + (f": {said(error_class, error)}" if error_class else ""))
+    if due is not None:
+        answer.also("next", f"`every=` requests it on {moment(due[0])}")

@@ -122,9 +122,9 @@ where sync = :sync and kind = 'account' and name = :account and failing > 0;
 select queue, task, state, slot, n from penstock.counts where state in ('completed', 'cancelled', 'discarded');
 
 -- name: queues_waiting
--- Queues in which jobs are available, as folded, and that are not paused.
+-- Queues in which jobs are available or pending, as folded, and that are not paused.
 select queue from penstock.counts c
-where state = 'available' and not exists (
+where state in ('available', 'pending') and not exists (
     select 1 from penstock.queues q where q.queue = c.queue and q.paused_at is not null
 )
 group by queue
@@ -136,6 +136,10 @@ order by queue;
 select min(j.run_at)
 from (select id from penstock.ready_jobs where queue = :queue order by queue, rank, id limit 20) as r
 join penstock.live_jobs j on j.id = r.id;
+
+-- name: oldest_turn
+-- Since when the line of a queue has had its turn that has had it for the longest, and is held by nothing of its own.
+select min(turn) from penstock.lines where kind = 'job' and room = :queue and turn is not null and held is null;
 
 -- name: oldest_pending_runs
 -- Of a sync that is not paused. Those whose account is, are for the caller to leave out.

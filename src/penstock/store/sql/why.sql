@@ -109,3 +109,7 @@ where sync = :sync and subject = :subject and status in ('pending', 'running');
 select id, subject from penstock.sync_runs
 where sync = :sync and account = :account and status = 'running'
 order by id limit 3;
+
+-- name: why_due
+-- When a subject of a sync with every= is requested next.
+select due_at from penstock.sync_subjects where sync = :sync and subject = :subject;
