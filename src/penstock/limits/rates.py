@@ -107,13 +107,13 @@ class RatePool:
                     raise Limited(self.key, 1.0, f"{self.said} is used by others")
                 continue
             if slot is None:
-                lease = partial(self._lease, weight, max(patience.left(), 0.0), probing)
+                lease = partial(self._lease, weight, max(patience.left(), 0.0) + _MOMENT_SECONDS, probing)
                 try:
                     found: Slot | Later | None = yield lease
                 finally:
                     self._turns.end()
                 if isinstance(found, Later):
-                    if found.slot > patience.left():
+                    if found.slot > max(patience.left(), 0.0) + _MOMENT_SECONDS:
                         raise Limited(self.key, found.slot, f"{self.said} is used up")
                     yield from patience.sleep(found.ask)
                     continue

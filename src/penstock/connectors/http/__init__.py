@@ -26,11 +26,14 @@ The invariant of this package: whatever becomes of a call leaves it as a `Reply`
     routes      paths with ids in them
     paging      reading lists by cursor, by offset and by link
     links       the Link header
+    limited     a transport that spends permits, for clients of one's own
 """
 
 from penstock.connectors.http.auth import ApiKey, Basic, Bearer
 from penstock.connectors.http.client import Client, connect
+from penstock.connectors.http.limited import AsyncLimitedTransport, LimitedTransport
 from penstock.connectors.http.oauth import ClientCredentials
 from penstock.connectors.http.reply import Reply
 
-__all__ = ["ApiKey", "Basic", "Bearer", "Client", "ClientCredentials", "Reply", "connect"]
+__all__ = ["ApiKey", "AsyncLimitedTransport", "Basic", "Bearer", "Client", "ClientCredentials", "LimitedTransport",
+           "Reply", "connect"]
