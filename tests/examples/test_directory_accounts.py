@@ -58,8 +58,9 @@ def walk(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Iterat
 
 @pytest.fixture
 def ended(clock: Clock) -> Any:
-    """How many runs have come to their end, of each status."""
-    return lambda: dict(clock.fetch("select status, count(*) from penstock.sync_runs group by status"))
+    """How many runs that were asked for here there are, of each status; the clock may ask for some besides."""
+    return lambda: dict(clock.fetch("select status, count(*) from penstock.sync_runs where reasons like '%edited%'"
+                                    " group by status"))
 
 
 @pytest.mark.parametrize(("store_url", "by", "again"), BY, indirect=["store_url"])

@@ -123,18 +123,21 @@ class Draining(Serving):
             return _time(now)
         times = [periodic.next_tick(each, rows.get(name), now) for name, each in self.periodics.items()
                  if name not in rows or rows[name].paused_at is None]
-        found = [time for time in [*times, *self.store.read(_later)] if time is not None]
+        clocked = [name for name, sync in self.syncs.items() if sync.options.every is not None]
+        found = [time for time in [*times, *self.store.read(lambda tx: _later(tx, clocked))] if time is not None]
         if remaining:
             found.append(now + round(self.settings.lease_seconds * 1000))
         return _time(max(min(found), now)) if found else None
 
 
-def _later(tx: Transaction) -> list[int | None]:
-    """When jobs, runs and gates that wait for a time have it, in ms since 1970."""
+def _later(tx: Transaction, clocked: list[str]) -> list[int | None]:
+    """When jobs, runs, gates and the subjects of `clocked` syncs have the time that they wait for, in ms since 1970."""
     job = tx.row("next_due", {"after": LOWEST})
     assert job is not None
     waits = [tx.row("runs_next_due"), tx.row("gates_next_open")]
-    return [job[0], *(None if row is None or row[0] is None else job[1] + row[0] for row in waits)]
+    subjects = [tx.row("subjects_next_due", {"sync": sync}) for sync in clocked]
+    return [job[0], *(None if row is None or row[0] is None else job[1] + row[0] for row in waits),
+            *(None if row is None else row[0] for row in subjects)]
 
 
 def _checked(window: object, queues: object, slots: object) -> Window:

@@ -382,3 +382,18 @@ def test_limits_are_kept_and_what_is_held_of_them_is_given_back(store_url: str, 
         assert not [thread.name for thread in set(threading.enumerate()) - before
                     if thread.name.startswith(("penstock-permits", "penstock-limits", "penstock-slot"))]
         assert clock.fetch("select count(*) from penstock.permit_holders") == [(0,)]
+
+
+def test_it_says_when_a_subject_is_due_by_the_clock_and_serves_it_then(store_url: str, clock: Clock):
+    directory = Directory(groups={"g1": {"p1": "name"}})
+    with directory.app(store_url, clock.expression, every=timedelta(hours=6)) as app:
+        app.migrate()
+        while clock.fetch("select count(*) from penstock.sync_runs") != [(2,)]:
+            report = app.drain(WINDOW, slots=1)
+            assert report.remaining == 0
+            assert report.next_due is not None
+            clock.advance(max((report.next_due - START).total_seconds() - (clock.now_ms - START_MS) / 1000, 0.001))
+            assert clock.now_ms - START_MS < 7.1 * 3_600_000, "six hours after the first look at an hour's tick"
+        runs = clock.fetch("select reasons, requested_at from penstock.sync_runs")
+        assert [reasons for reasons, _ in runs] == ['["every"]'] * 2
+        assert all((at - START_MS) % 3_600_000 for _, at in runs), "it was woken for them, and not only at ticks"

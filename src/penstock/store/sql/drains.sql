@@ -30,3 +30,6 @@ select count(*) from (
 
 -- name: gates_next_open
 select min(until_at) - penstock.now() from penstock.gates where state = 'closed' and until_at > penstock.now();
+
+-- name: subjects_next_due
+select min(due_at) as due_at from penstock.sync_subjects where sync = :sync;
