@@ -169,6 +169,11 @@ def test_its_commands_do_what_its_docstring_says(penstock_says: PenstockSays, sh
     assert children_first(ads)
     assert advertised(ads) == shop.wanted()
 
+    headings, *runs = penstock_says("runs", "google-ads").splitlines()
+    assert headings.split()[:5] == ["RUN", "SYNC", "SUBJECT", "ACCOUNT", "STATUS"]
+    assert [run.split()[2:5:2] for run in runs] == [[PRODUCT, "succeeded"]] * 4
+    assert "ended as succeeded" in penstock_says("why", "google-ads", PRODUCT)
+
 
 def test_too_many_deletes_wait_until_somebody_approves_them(penstock_says: PenstockSays, shop: Shop, ads: Ads):
     about = ("google-ads", "--subject", PRODUCT)
