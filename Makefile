@@ -39,9 +39,11 @@ test: $(STAMPS)/test  ## run the default suite, on SQLite and on a real PostgreS
 test-all: $(STAMPS)/test  ## run what `make test` leaves out as well: every connector, fault and example in every variant
 	PENSTOCK_TEST_ALL=1 $(PY) -m pytest --numprocesses 3 --dist worksteal $(ARGS)
 
-test-crash: $(STAMPS)/test  ## kill -9 workers, enqueuers and syncs, 50 times over 200,000 jobs and in 200 seeds, and print what came of it
+test-crash: $(STAMPS)/test  ## kill -9 workers, enqueuers and syncs, 50 times over 200,000 jobs and in 200 seeds, pause those who hold a key, and print what came of it
 	PENSTOCK_CRASH_KILLS=50 PENSTOCK_CRASH_JOBS=200000 $(PY) -m pytest tests/crash/test_ledger.py \
 		--override-ini faulthandler_timeout=3600 $(ARGS)
+	PENSTOCK_TEST_ALL=1 PENSTOCK_CRASH_ACQUIRES=100000 PENSTOCK_CRASH_ACQUIRES_KILLS=20 $(PY) -m pytest \
+		tests/crash/test_serial_key.py --override-ini faulthandler_timeout=7200 $(ARGS)
 	@# One after the other, the syncs would wait for their servers half of the time.
 	$(SYNCS) -k ads $(ARGS) & ads=$$!; $(SYNCS) -k directory $(ARGS); directory=$$?; wait $$ads && exit $$directory
 

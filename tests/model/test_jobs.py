@@ -27,7 +27,7 @@ from penstock.store.postgres import bulk
 from tests.clock import Clock
 from tests.model.jobs_model import AT_ONCE, LEASE_MS, TASKS, Job, Model, Spec
 
-EXAMPLES = int(os.environ.get("PENSTOCK_MODEL_EXAMPLES", "500"))
+EXAMPLES = int(os.environ.get("PENSTOCK_MODEL_EXAMPLES", "500" if os.environ.get("PENSTOCK_TEST_ALL") else "200"))
 PARTS = -(-EXAMPLES // 250)
 HOUR = 3_600_000
 TABLES = ("live_jobs", "ready_jobs", "leases", "finished_jobs", "unique_keys", "tag_marks", "cancellations", "queues",

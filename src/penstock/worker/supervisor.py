@@ -294,7 +294,7 @@ class Worker:
         self._settling.busy = any(lane.full for lane in self._lanes.values())
         if any(self._lanes[queue].full or self._lanes[queue].mixed for queue in by_lane):
             self._claim_loop.wake()
-        if self._dispatch is not None and any(self._is_keyed(attempt.job.task) for attempt, _ in batch):
+        if self._dispatch is not None and any(map(self._is_keyed, {attempt.job.task for attempt, _ in batch})):
             self._freed()
             self._dispatch.hurry()  # others wait for the places that these held
 
