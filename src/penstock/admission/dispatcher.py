@@ -41,6 +41,7 @@ class _Step:
     admitted: dict[str, list[Place]] = field(default_factory=dict)
     probed: set[str] = field(default_factory=set)
     acted: bool = False
+    now: int = 0
     idle: bool = True
 
     def at_once(self) -> None:
@@ -50,6 +51,24 @@ class _Step:
     def within(self, seconds: float | None) -> None:
         if seconds is not None:
             self.seconds = min(self.seconds, max(seconds, _SOONEST_SECONDS))
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What a look found to do: news of lines; lines with a turn, behind a gate, or whose time has passed; runs that are
+    due; requests. At a tick everything is looked at."""
+
+    news: bool
+    turns: bool
+    behind_gates: bool
+    passed: bool
+    due: bool
+    requested: bool
+    ticked: bool
+
+    def anything(self, at_ticks: bool) -> bool:
+        found = self.news or self.turns or self.behind_gates or self.passed or self.due or self.requested
+        return found or (at_ticks and self.ticked)
 
 
 class Dispatcher:
@@ -92,15 +111,15 @@ class Dispatcher:
 
     def step(self) -> float:
         began = time.monotonic()
-        news, wanted, requested = self._wanted(began)
-        if not (news or wanted or requested):
+        seen = self._look(began)
+        if not seen.anything(bool(self._rooms)):
             return self._every_seconds
-        known = self._resolved() if requested else {}
+        known = self._resolved() if seen.requested else {}
         note = began - self._noted_at >= _NOTE_SECONDS
-        done = self._store.write(lambda tx: self._act(tx, known, note))
+        done = self._store.write(lambda tx: self._act(tx, known, note, seen))
         if done.acted and note:
             self._noted_at = began
-        if done.acted and news:
+        if done.acted and seen.news:
             done.at_once()  # there may be more of it than one step takes
         if done.idle:
             self._looked_at = time.monotonic()
@@ -120,20 +139,18 @@ class Dispatcher:
             return self._every_seconds
         return min(self._rest_seconds, self._every_seconds)
 
-    def _wanted(self, began: float) -> tuple[bool, bool, bool]:
-        """Whether there is news of lines, anything else to do, and anything that was requested.
-
-        Runs whose job is gone, and what has a new name, wait for a tick.
-        """
-        ((news, wanted, requested),) = self._store.look("dispatch_wanted")
+    def _look(self, began: float) -> _Seen:
+        """Whether there is anything to do. Runs whose job is gone, and what has a new name, wait for a tick."""
         ticked = began - self._ticked_at >= self._every_seconds
+        ((news, turns, behind_gates, passed, due, requested),) = self._store.look("dispatch_wanted")
+        seen = _Seen(bool(news), bool(turns), bool(behind_gates), bool(passed), bool(due), bool(requested), ticked)
         if ticked:
             self._ticked_at = began
         self._rest_seconds = 0.0
-        if not (news or wanted or requested):
+        if not seen.anything(False):
             self._looked_at = time.monotonic()
             self._rest_seconds = (self._looked_at - began) * _LOOK_SHARE
-        return bool(news), bool(wanted or (ticked and self._rooms)), bool(requested)
+        return seen
 
     def _resolved(self) -> Known:
         """The subjects of requests without an account. User code gives them, so no transaction is open meanwhile."""
@@ -155,7 +172,7 @@ class Dispatcher:
                 known.update({(sync, key): found.get(key) for key in keys})
         return known
 
-    def _act(self, tx: Transaction, known: Known, note: bool) -> _Step:
+    def _act(self, tx: Transaction, known: Known, note: bool, seen: _Seen) -> _Step:
         done = _Step(self._every_seconds)
         tx.row("lock_patience", {"idle_ms": self._idle_ms})
         locked = tx.row("lock_dispatch")
@@ -163,51 +180,65 @@ class Dispatcher:
             done.within(0.05)  # whoever acts may have looked before there was anything for us
             return done
         done.acted = True
-        self._mind_the_clock(tx)
+        done.now = self._mind_the_clock(tx)
         lines = RunLines(tx, self._rooms)
-        self._fold(tx, lines, known, note, done)
-        shut, soonest = self._gates.step(tx)
+        self._fold(tx, lines, known, note, done, seen)
+        shut, soonest = self._gates.step(tx, held=seen.behind_gates or seen.ticked)
         done.within(soonest)
         paused = {row[0] for row in tx.rows("pauses")}
-        for sync in tx.rows("lines_rooms", {"kind": "run"}) if self._rooms else ():
-            if sync[0] in self._rooms:
-                self._admit_runs(tx, sync[0], lines, paused, shut, done)
-        for (queue,) in tx.rows("lines_rooms", {"kind": "job"}):
-            self._admit_jobs(tx, queue, paused, shut, done)
+        for kind, room in tx.rows("lines_rooms"):
+            if kind == "job":
+                self._admit_jobs(tx, room, paused, shut, done)
+            elif room in self._rooms:
+                self._admit_runs(tx, room, lines, paused, shut, done)
         lines.update()
-        for name in ("runs_next_due", "lines_next_until"):
+        for name in ("runs_next_due", "lines_next_until") if done.seconds else ():
             row = tx.row(name)
             done.within(None if row is None or row[0] is None else row[0] / 1000)
         return done
 
-    def _mind_the_clock(self, tx: Transaction) -> None:
-        """What waits until a time that was near before the clock jumped back waits no longer."""
+    def _mind_the_clock(self, tx: Transaction) -> int:
+        """The time. What waits until a time that was near before the clock jumped back waits no longer."""
         row = tx.row("now")
         assert row is not None
         at = time.monotonic()
         if self._clock is None or row[0] < self._clock[1] + (at - self._clock[0]) * 1000 - _JUMP_MS:
             tx.execute("lines_release_all_due")
         self._clock = at, row[0]
+        return int(row[0])
 
-    def _fold(self, tx: Transaction, lines: RunLines, known: Known, note: bool, done: _Step) -> None:
+    def _fold(self, tx: Transaction, lines: RunLines, known: Known, note: bool, done: _Step, seen: _Seen) -> None:
         """Take in what has happened: renamed syncs, lost windows, requests, runs that are due, news of lines."""
+        if seen.ticked or seen.requested:
+            self._fold_requests(tx, lines, known, done, seen)
+        if seen.ticked or seen.due:
+            lines.due()
+        if seen.ticked or seen.passed:
+            tx.execute("lines_release_due", {"count": _DUE_BATCH})
+        if seen.ticked or seen.news:
+            self._fold_news(tx, lines, note)
+        lines.update()
+
+    def _fold_requests(self, tx: Transaction, lines: RunLines, known: Known, done: _Step, seen: _Seen) -> None:
         for was, sync in self._renamed.items():
             for step in renamed_sync(sync, was):
                 tx.execute(step.name, step.params)
-        if self._rooms:
+        if not self._rooms:
+            return
+        if seen.ticked:
             for id, sync, subject, account in tx.rows("runs_orphaned"):
                 done.told.append(RunSettled(run_id=id, sync=sync, subject=subject, status="failed",
                                             error="its window was lost"))
                 lines.touch((sync, account))
             if request_due(tx, self._rooms):
                 done.at_once()
-            requests = waiting(tx, list(self._rooms))
-            note_asked(tx, requests, self._rooms)
-            done.told += fold_requests(tx, requests, known, lines)
-            if requests:
-                done.at_once()
-        lines.due()
-        tx.execute("lines_release_due", {"count": _DUE_BATCH})
+        requests = waiting(tx, list(self._rooms))
+        note_asked(tx, requests, self._rooms)
+        done.told += fold_requests(tx, requests, known, lines)
+        if requests:
+            done.at_once()
+
+    def _fold_news(self, tx: Transaction, lines: RunLines, note: bool) -> None:
         awaited = []
         for line, is_awaited, rank in tx.rows("lines_fold", {"count": _NEWS_BATCH, "note": note}):
             if is_awaited:
@@ -219,7 +250,6 @@ class Dispatcher:
             tx.execute("lines_release_awaiting", names)
             tx.rows("lines_unawaited", names)
             tx.execute("lines_remove_idle", names)
-        lines.update()
 
     def _admit_runs(self, tx: Transaction, sync: str, lines: RunLines, paused: set[str], shut: Mapping[str, Gate],
                     done: _Step) -> None:
@@ -228,7 +258,7 @@ class Dispatcher:
             return
         rows = tx.rows("lines_turns", {"kind": "run", "room": sync, "count": room.free})
         heads = runs.lines(tx, rows, self._rooms, sync, room.free)
-        decisions = decide(heads, _view(tx, {sync: room}, shut))
+        decisions = decide(heads, _view(tx, done.now, {sync: room}, shut))
         done.told += runs.admit(tx, decisions, lines, self._window_call)
         for each in decisions:
             if not each.admit and each.line.most is not None and each.line.running >= each.line.most:
@@ -247,7 +277,7 @@ class Dispatcher:
             done.within(space.patience_seconds)
             return
         room = Room(free, f"as many jobs of queue {queue} are admitted as its workers begin soon")
-        view = _view(tx, {queue: room}, shut, heads, paused)
+        view = _view(tx, done.now, {queue: room}, shut, heads, paused)
         decisions = decide(heads, view)
         if chosen := keyed.apart(decisions):
             done.admitted[queue] = keyed.admit(tx, chosen, space.ranks(tx, [each.turn for each in chosen], view.now))
@@ -261,9 +291,7 @@ class Dispatcher:
             done.at_once()
 
 
-def _view(tx: Transaction, rooms: Mapping[str, Room], shut: Mapping[str, Gate], lines: Sequence[Line] = (),
+def _view(tx: Transaction, now: int, rooms: Mapping[str, Room], shut: Mapping[str, Gate], lines: Sequence[Line] = (),
           paused: Collection[str] = ()) -> View:
-    row = tx.row("now")
-    assert row is not None
     keys = {what.removeprefix("key:") for what in paused if what.startswith("key:")}
-    return View(row[0], rooms, keyed.second_keys(tx, lines), shut, keys)
+    return View(now, rooms, keyed.second_keys(tx, lines), shut, keys)

@@ -18,18 +18,21 @@ class Gates:
     def __init__(self) -> None:
         self._probed: dict[str, float] = {}
 
-    def step(self, tx: Transaction) -> tuple[dict[str, Gate], float | None]:
-        """Gates that are not open, by key; and in how many seconds one that holds lines may be tried."""
+    def step(self, tx: Transaction, *, held: bool) -> tuple[dict[str, Gate], float | None]:
+        """Gates that are not open, by key; and in how many seconds one that holds lines may be tried.
+
+        `held`: whether any line is behind a gate.
+        """
         shut: dict[str, Gate] = {}
         waits: dict[str, float] = {}
         for row in tx.rows("gates_before_lines"):
             shut[row[0]], waits[row[0]] = self._seen(row)
         soonest = None
-        for (held,) in tx.rows("lines_gates"):
-            key = held.removeprefix("gate:")
+        for (name,) in tx.rows("lines_gates") if held else ():
+            key = name.removeprefix("gate:")
             gate = shut.get(key)
             if gate is None or gate.probe:
-                tx.execute("lines_release_held", {"held": held, "count": 1 if gate else _RELEASE_BATCH})
+                tx.execute("lines_release_held", {"held": name, "count": 1 if gate else _RELEASE_BATCH})
             if gate is not None:
                 soonest = waits[key] if soonest is None else min(soonest, waits[key])
         return shut, soonest

@@ -24,24 +24,24 @@ select exists (
     )
     order by xact limit (select 1)
   ) as news,
-  exists (select 1 from penstock.lines where turn is not null and held is null)
-  or exists (select 1 from penstock.lines where held >= 'gate:' and held < 'gate;')
-  or exists (select 1 from penstock.lines where until_at <= (select penstock.now()))
-  or exists (
+  exists (select 1 from penstock.lines where turn is not null and held is null) as turns,
+  exists (select 1 from penstock.lines where held >= 'gate:' and held < 'gate;') as behind_gates,
+  exists (select 1 from penstock.lines where until_at <= (select penstock.now())) as passed,
+  exists (
     select 1 from penstock.sync_runs where status = 'pending' and delayed and run_at <= (select penstock.now())
-  ) as wanted,
+  ) as due,
   exists (select 1 from penstock.sync_requests) as requested;
 
 -- name: dispatch_wanted
 -- dialect: sqlite
 -- differs: no dead row is in the way
 select exists (select 1 from penstock.line_news) as news,
-  exists (select 1 from penstock.lines where turn is not null and held is null)
-  or exists (select 1 from penstock.lines where held >= 'gate:' and held < 'gate;')
-  or exists (select 1 from penstock.lines where until_at <= (select penstock.now()))
-  or exists (
+  exists (select 1 from penstock.lines where turn is not null and held is null) as turns,
+  exists (select 1 from penstock.lines where held >= 'gate:' and held < 'gate;') as behind_gates,
+  exists (select 1 from penstock.lines where until_at <= (select penstock.now())) as passed,
+  exists (
     select 1 from penstock.sync_runs where status = 'pending' and delayed and run_at <= (select penstock.now())
-  ) as wanted,
+  ) as due,
   exists (select 1 from penstock.sync_requests) as requested;
 
 -- name: lines_fold
@@ -293,15 +293,17 @@ select held from gate where held is not null;
 select key, state, until_at, reason, (select penstock.now()) as now from penstock.gates where state <> 'open';
 
 -- name: lines_rooms
--- The rooms in which any line of a kind has a turn: each is found by its name beyond that of the one before.
-with recursive room (name) as (
-    select (select min(room) from penstock.lines where kind = :kind and turn is not null and held is null)
+-- The rooms in which any line has a turn: each is found by its name beyond that of the one before, for either kind.
+with recursive room (kind, name) as (
+    select k.kind, (select min(l.room) from penstock.lines l
+                    where l.kind = k.kind and l.turn is not null and l.held is null)
+    from (select 'run' as kind union all select 'job') k
     union all
-    select (select min(l.room) from penstock.lines l
-            where l.kind = :kind and l.room > room.name and l.turn is not null and l.held is null)
+    select room.kind, (select min(l.room) from penstock.lines l
+                       where l.kind = room.kind and l.room > room.name and l.turn is not null and l.held is null)
     from room where name is not null
 )
-select name from room where name is not null;
+select kind, name from room where name is not null;
 
 -- name: lines_turns
 select line, account, running, most, served_at, gates, pace_us, paced_us, head_rank, head_id, head_priority, head_also,
