@@ -95,7 +95,7 @@ class Dispatcher:
         self._looked_at = self._noted_at = self._ticked_at = -_FOREVER
         self._rest_seconds = 0.0
         self._clock: tuple[float, int] | None = None
-        self._expected = False
+        self._expected = self._kept_out = False
 
     def expect(self) -> None:
         """There is something to do for sure: the next step is not to rest."""
@@ -104,8 +104,12 @@ class Dispatcher:
     def rested_step(self) -> float:
         """A step, unless the last one came to nothing just now: for a loop that is woken whenever anything happens."""
         if self._expected:
-            self._expected = False
-            return self.step()
+            self._expected = self._kept_out = False
+            seconds = self.step()
+            if not self._kept_out:
+                return seconds
+            self._expected = True  # somebody else acts, who may have looked before what we know of
+            return _SOONEST_SECONDS
         left = self._looked_at + self._rest() - time.monotonic()
         return left if left > 0 else self.step()
 
@@ -177,6 +181,7 @@ class Dispatcher:
         tx.row("lock_patience", {"idle_ms": self._idle_ms})
         locked = tx.row("lock_dispatch")
         if not locked or not locked[0]:
+            self._kept_out = True
             done.within(0.05)  # whoever acts may have looked before there was anything for us
             return done
         done.acted = True
