@@ -49,7 +49,8 @@ def account() -> Iterator[tuple[str, list[tuple[float, str]]]]:
 
 @contextlib.contextmanager
 def host(machine: places.Machine, folder: Path, server: str) -> Iterator[Child]:
-    child = Child([sys.executable, "-m", "penstock.cli", "--app", "tests.machines.account", "worker", "--quiet"], folder,
+    command = [sys.executable, "-m", "penstock.cli", "--app", "tests.machines.account", "worker", "--quiet"]
+    child = Child(command, folder,
                   {"PENSTOCK_URL": machine.url, "SERVER": server, "PENSTOCK_LEASE_SECONDS": str(LEASE_SECONDS),
                    "PENSTOCK_POLL_SECONDS": "0.2"})
     try:
