@@ -239,8 +239,9 @@ class Dispatcher:
                 done.at_once()
         requests = waiting(tx, list(self._rooms))
         note_asked(tx, requests, self._rooms)
-        done.told += fold_requests(tx, requests, known, lines)
-        if requests:
+        told, folded = fold_requests(tx, requests, known, lines)
+        done.told += told
+        if folded:
             done.at_once()
 
     def _fold_news(self, tx: Transaction, lines: RunLines, note: bool) -> None:

@@ -49,11 +49,14 @@ def note_asked(tx: Transaction, requests: Sequence[Request], rooms: Rooms) -> No
                                             "sync": sync, "period": room.period_ms})
 
 
-def fold_requests(tx: Transaction, requests: Sequence[Request], known: Known, lines: RunLines) -> list[Event]:
-    """Fold requests into runs. Those whose account is not known yet stay for the next step."""
+def fold_requests(tx: Transaction, requests: Sequence[Request], known: Known, lines: RunLines) -> tuple[list[Event], bool]:
+    """Fold requests into runs; return what there is to tell, and whether anything was folded.
+
+    Those whose account is not known yet stay for the next step.
+    """
     asked = fold(requests)
     if not asked:
-        return []
+        return [], False
     pending = {(row[1], row[2]): row for row in tx.batch("runs_pending", {
         "syncs": [each.sync for each in asked], "subjects": [each.subject for each in asked]})}
     folding = _Folding(tx, known)
@@ -63,8 +66,7 @@ def fold_requests(tx: Transaction, requests: Sequence[Request], known: Known, li
             folding.new(each)
         else:
             folding.into(run, each)
-    folding.write(lines)
-    return folding.told
+    return folding.told, folding.write(lines)
 
 
 class _Folding:
@@ -114,7 +116,7 @@ class _Folding:
                                     error=error))
         self._done += asked.ids
 
-    def write(self, lines: RunLines) -> None:
+    def write(self, lines: RunLines) -> bool:
         if self._changed:
             rows = self._tx.batch("runs_fold", {
                 "ids": list(self._changed), "priorities": [each[0] for each in self._changed.values()],
@@ -126,6 +128,7 @@ class _Folding:
             self._create(list(self._new.values()), lines)
         if self._done:
             self._tx.execute("requests_remove", {"ids": self._done})
+        return bool(self._changed or self._done)
 
     def _create(self, new: list[tuple[Folded, str, int | None]], lines: RunLines) -> None:
         columns: dict[str, list[Any]] = {
