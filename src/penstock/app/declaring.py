@@ -78,6 +78,7 @@ class Declaring(Alerting):
             task = Task(wrapped, named, Options(queue, priority, deadline=deadline, unique=unique), rules, self,
                         self.settings.payload_limit_bytes, serial=serial, concurrency=concurrency, limits=limits)
             if limits:
+                check_limits(limits, task.signature.names)
                 self.declared.add(limits, task.signature.names)
                 task.limits = TaskLimits(task.signature, limits, self.declared, lambda: self.spending)
             self.tasks[named] = task
@@ -94,7 +95,7 @@ class Declaring(Alerting):
         docs/limits.md; `audit_every`: docs/audit.md; `was`, what it was called before: docs/renaming.md. (`every` is
         checked and not yet enforced.)
         """
-        check_limits(limits)
+        check_limits(limits, ["account"])
         options = SyncOptions(max_concurrent, per_account, window, every, tuple(limits), audit_every, several(was),
                               cron)
 

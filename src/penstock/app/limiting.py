@@ -5,7 +5,7 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import Any
@@ -13,6 +13,7 @@ from typing import Any
 from penstock.app.asking import Asking
 from penstock.domain.errors import ConfigurationError, DeclarationError
 from penstock.domain.limits import Limit
+from penstock.domain.names import did_you_mean
 from penstock.events import GateChanged
 from penstock.limits.declared import Declared
 from penstock.limits.gates import FOREVER, Gate
@@ -193,10 +194,13 @@ class AppGate:
         return self._app.spending.gates.open(self._key)
 
 
-def check_limits(limits: Any) -> None:
-    """Raise `DeclarationError` for what is no limit."""
+def check_limits(limits: Any, names: Collection[str] | None = None) -> None:
+    """Raise `DeclarationError` for what is no limit, or has a `by` of several names that are not all among `names`."""
     faults = [f"limits: expected Rate, Quota or Concurrency, got {limit!r}"
               for limit in limits if not isinstance(limit, Limit)]
+    if not faults and names is not None:
+        faults = [f"limits: by: no parameter {name!r}{did_you_mean(name, names)}" for limit in limits
+                  if isinstance(limit.by, tuple) for name in limit.by if name not in names]
     if faults:
         raise DeclarationError(faults)
 

@@ -10,6 +10,7 @@ from penstock.app.declaring import SYNC_QUEUE
 from penstock.app.explaining import Explaining
 from penstock.domain.limits import Window
 from penstock.domain.retry import RetryPolicy
+from penstock.limits.rows import prune
 from penstock.queue.attempt import current
 from penstock.queue.task import Task
 from penstock.schedule.history import History
@@ -27,7 +28,7 @@ _WINDOW_TASK = "penstock.window"
 WINDOW_SLOTS = 4
 _DEFAULT_SLOTS = 10
 _REST_SECONDS = 0.25
-_PRUNE_SECONDS = 60.0
+_PRUNE_SECONDS, _LIMITS_SECONDS = 60.0, 600.0
 _REST_BETWEEN_RUNS_SECONDS = 0.01  # where one run at a time is allowed, each waits for the step that admits it
 
 
@@ -72,7 +73,8 @@ class Serving(Explaining):
         store = self.store.control
         history = History(store, timedelta(days=self.settings.runs_kept_days))
         watch = self.alert_watch()
-        now_and_then = [every(LOOK_SECONDS, watch.look), every(_PRUNE_SECONDS, watch.prune)]
+        now_and_then = [every(LOOK_SECONDS, watch.look), every(_PRUNE_SECONDS, watch.prune),
+                        every(_LIMITS_SECONDS, lambda: prune(store))]
         return Upkeep(store, self.events, self.settings.poll_seconds,
                       {name: task.rules.retention for name, task in self.tasks.items()},
                       also=[history.step, *now_and_then])

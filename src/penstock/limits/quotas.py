@@ -86,6 +86,7 @@ class QuotaPool:
             if found.free >= weight:
                 count = max(min(wanted, found.free // _SHARE), weight)
                 row.spend(given(self._quota, entries, found, count))
+                row.next_us = (found.begin_ms + 2000 * self._quota.seconds) * 1000  # until then it has something to say
                 saved(tx, row)
             return count, found.until_ms, found.again_ms, now_ms, found.free
 

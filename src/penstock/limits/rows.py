@@ -5,11 +5,12 @@ from typing import Any
 import msgspec
 
 from penstock.domain.slots import Entry, Ledger
-from penstock.store.port import Transaction
+from penstock.store.port import Store, Transaction
 
 MOST_TURNS = 1000
 """How often a part of a row changes before the next one takes over (see store/sql/limits.sql)."""
 _TRIES = 100
+_MOST_PRUNED = 10_000
 
 _decode = msgspec.json.Decoder(list[list[int]]).decode
 
@@ -73,3 +74,8 @@ def saved(tx: Transaction, row: LimitRow) -> None:
     tx.execute("limit_leave", {"key": row.key, "name": row.name, "part": row.part})
     row.part += 1
     tx.execute("limit_begin", {**params, "part": row.part})
+
+
+def prune(store: Store) -> None:
+    """Forget limits that have said nothing for days."""
+    store.write(lambda tx: tx.execute("limits_prune", {"count": _MOST_PRUNED}))

@@ -5,7 +5,8 @@ import random
 import pytest
 
 from penstock.domain.errors import Limited
-from penstock.domain.limits import Rate
+from penstock.domain.limits import Concurrency, Quota, Rate
+from penstock.limits.rows import prune
 from penstock.limits.spending import Need, Spending
 from tests.clock import Clock
 from tests.conformance.limits.conftest import Hosts, Time, worst
@@ -111,6 +112,19 @@ def test_a_row_goes_on_as_its_next_part(hosts: Hosts, time: Time, clock: Clock, 
     [(part, count)] = clock.fetch("select max(part), count(*) from penstock.limits")
     assert count == 1
     assert part >= 5
+
+
+def test_what_has_said_nothing_for_days_is_forgotten(hosts: Hosts, time: Time, clock: Clock):
+    spending = hosts.new()
+    held = spending.acquire([Need(CRM, "crm"), Need(Quota(5, per="day"), "token"), Need(Concurrency(2), "places")])
+    time.sleep(86_400)
+    prune(hosts.store)
+    assert len(clock.fetch("select 1 from penstock.limits")) == 3
+    time.sleep(4 * 86_400)
+    prune(hosts.store)
+    assert clock.fetch("select key from penstock.limits") == [("places",)], "somebody holds one"
+    held.done()
+    assert worst(spend(spending, time, CRM, 60), 1.0) <= 50
 
 
 class TestAdaptive:

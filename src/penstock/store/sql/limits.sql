@@ -1,7 +1,8 @@
 -- Limits: what of a key was given, who holds its permits, and its gate.
 --
--- Of each limit there is one row that changes often. For as long as somebody's old snapshot may need its dead versions, who
--- looks for the row meets them all: so after some turns it goes on as its next part, and the newest is found first.
+-- Of each limit there is one row that changes often. For as long as somebody's old snapshot may need its dead
+-- versions, who looks for the row meets them all: so after some turns it goes on as its next part, and the newest is
+-- found first.
 
 -- name: limit_take
 -- Slots for light calls, as penstock.domain.slots has it: the next free ones, or those from now on.
@@ -39,12 +40,23 @@ on conflict (key, name, part) do nothing;
 
 -- name: limit_save
 update penstock.limits
-set next_us = :next_us, since_us = :since_us, seen_us = :seen_us, interval_us = :interval_us, slowed_at = :slowed_at, grown_at = :grown_at,
+set next_us = :next_us, since_us = :since_us, seen_us = :seen_us, interval_us = :interval_us, slowed_at = :slowed_at,
+grown_at = :grown_at,
     spent = :spent, turns = turns + 1
 where key = :key and name = :name and part = :part;
 
 -- name: limit_leave
 delete from penstock.limits where key = :key and name = :name and part = :part;
+
+-- name: limits_prune
+-- What a limit has given of late is forgotten where it has said nothing for two days: a key may have a million values.
+delete from penstock.limits
+where next_us < penstock.now() * 1000 - 172800000000 and (name <> 'concurrency' or spent = '[]')
+  and key in (
+    select key from penstock.limits
+    where next_us < penstock.now() * 1000 - 172800000000 and (name <> 'concurrency' or spent = '[]')
+    limit (select :count)
+  );
 
 -- name: limits_given
 select key, name, next_us, interval_us, spent, penstock.now() from penstock.limits
@@ -73,7 +85,8 @@ where state <> 'open'
 order by key;
 
 -- name: gate
-select key, state, until_at, reason, failures, closed_at, closed_by, penstock.now() from penstock.gates where key = :key;
+select key, state, until_at, reason, failures, closed_at, closed_by, penstock.now() from penstock.gates where key =
+:key;
 
 -- name: gate_close
 -- One that is closed for at least as long stays as it is: many who are refused at once write one row between them.
