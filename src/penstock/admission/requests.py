@@ -49,7 +49,8 @@ def note_asked(tx: Transaction, requests: Sequence[Request], rooms: Rooms) -> No
                                             "sync": sync, "period": room.period_ms})
 
 
-def fold_requests(tx: Transaction, requests: Sequence[Request], known: Known, lines: RunLines) -> tuple[list[Event], bool]:
+def fold_requests(tx: Transaction, requests: Sequence[Request], known: Known,
+                  lines: RunLines) -> tuple[list[Event], bool]:
     """Fold requests into runs; return what there is to tell, and whether anything was folded.
 
     Those whose account is not known yet stay for the next step.
