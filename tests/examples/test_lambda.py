@@ -18,6 +18,7 @@ from tests.examples.crowd import most_at_once
 from tests.processes import Child, python
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "lambda"
+MANY = [f"m-{number:02}" for number in range(20)]
 CUSTOMERS = {f"customer-{customer}": [f"{customer}-{number}" for number in range(4)] for customer in "ab"}
 
 RUNTIME = """
@@ -91,7 +92,7 @@ def starting(store_url: str, ledgers: Api, tmp_path: Path) -> Any:
     with closing(sqlite3.connect(tmp_path / "office.db")) as connection, connection:
         connection.execute("create table invoice (number text primary key, cents integer)")
         connection.executemany("insert into invoice values (?, 100)",
-                               [(invoice,) for invoices in CUSTOMERS.values() for invoice in invoices])
+                               [(invoice,) for invoices in (*CUSTOMERS.values(), MANY) for invoice in invoices])
     code = "from penstock.cli import main; import sys; sys.argv = ['penstock', 'migrate']; main()"
     environment = {"PENSTOCK_URL": store_url, "OFFICE": f"sqlite:///{tmp_path}/office.db", "LEDGERS_URL": ledgers.url,
                    "SCHEDULER_ROLE": "arn:aws:iam::1:role/scheduler", "PYTHONDONTWRITEBYTECODE": "1"}
@@ -125,24 +126,25 @@ def test_messages_are_posted_in_order_by_customer(starting: Any, ledgers: Api, c
 
 def test_a_function_that_runs_out_of_time_calls_itself(starting: Any, ledgers: Api, clock: Clock):
     def slow(seen: Seen) -> Answer:
-        time.sleep(0.5)
+        time.sleep(0.05)
         return Answer(204)
 
-    for invoice in CUSTOMERS["customer-a"]:
+    for invoice in MANY:
         ledgers.on(f"PUT /invoices/{invoice}", slow)
     with starting() as platform:
-        served, event = 0, messages(**{"customer-a": CUSTOMERS["customer-a"]})
+        served, called, event = 0, [], messages(many=MANY)
         while True:
-            answer = platform.invoke(event, 3.5)  # it would be killed if it took longer
+            answer = platform.invoke(event, 3.2)  # it would be killed if it took longer
             served += answer["served"]
-            if not answer["remaining"]:
+            if not answer["remaining"] and served >= len(MANY):
                 break
-            call = platform.calls.pop()
-            assert (call["call"], call["FunctionName"], call["InvocationType"]) == ("invoke", "posting", "Event")
+            called += [call["call"] for call in platform.calls]
+            platform.calls.clear()
             event = {}
-    assert served == 4
-    came = dict.fromkeys(seen.path for seen in ledgers.seen)  # a call that was cut short at the end came twice
-    assert list(came) == [f"/invoices/{each}" for each in CUSTOMERS["customer-a"]]
+    assert served == len(MANY)
+    assert called, "it saw to it that somebody goes on"
+    came = {seen.path for seen in ledgers.seen}  # a call that the end cuts short, on a slow machine, comes twice
+    assert sorted(came) == [f"/invoices/{each}" for each in MANY]
 
 
 def test_a_function_that_is_killed_loses_nothing(starting: Any, ledgers: Api, clock: Clock):
