@@ -194,8 +194,8 @@ class TestSyncs:
             [run] = engine.sync("people", "g1")
             assert (run.status, run.attempt, run.error_class) == ("pending", 0, "Limited")
             assert len(directory.people.records) in range(1, 9)
-            for _ in range(60):
-                time.sleep(300)
+            for _ in range(4):
+                time.sleep(3600)
                 engine.register()
                 engine.settle_all()
             [run] = latest_runs(engine.app.store, "people", ["g1"])[0]
