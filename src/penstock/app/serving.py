@@ -19,6 +19,7 @@ from penstock.schedule.turn import every
 from penstock.schedule.upkeep import Upkeep
 from penstock.sync.declaring.declare import SyncDefinition
 from penstock.sync.declaring.permits import RunPermits
+from penstock.sync.declaring.time_left import TimeLeft
 from penstock.sync.serving.snapshots import Snapshots
 from penstock.sync.window.serve import serve
 from penstock.worker.supervisor import Worker
@@ -109,7 +110,7 @@ class Serving(Explaining):
             permits=self._run_permits)
 
     def _run_permits(self, definition: SyncDefinition, account: str, check: Callable[[], None],
-                     left: Callable[[], float]) -> RunPermits:
+                     left: TimeLeft) -> RunPermits:
         """What the calls of a run spend: one of every limit of its sync, and the way through its account's gate."""
         keyed = self.declared.keyed(definition.options.limits, definition.name, {"account": account})
         return RunPermits(self.spending, definition.name, account, keyed, check, left)

@@ -142,6 +142,29 @@ def test_a_call_that_the_end_of_the_window_cut_short_costs_no_attempt(engine: Wi
     assert left == [94.0, 84.0, 74.0, 64.0, 54.0, 44.0, 34.0]
 
 
+@pytest.mark.parametrize(("seconds", "error", "counted"), [
+    (5.0, Unavailable("no answer in time"), []),
+    (0.0, Unavailable("connection refused"), [("open", 1)]),
+    (5.0, Unavailable("overloaded", retry_after=60.0), [("closed", 1)]),
+])
+def test_the_gate_is_not_blamed_for_the_end_of_the_window(engine: Windowed, hall: Hall, seconds: float,
+                                                          error: Exception, counted: list[Any]) -> None:
+    """A client gives up after half of the time that is left; what comes sooner, the destination is to blame for."""
+    hall.groups = {"g1": SMALL}
+    engine.request("g1")
+
+    def fail(changes: Any, run: Any) -> Any:
+        assert run.remaining() == pytest.approx(10.0, abs=1.0)
+        hall.pass_time(seconds)
+        raise error
+
+    hall.doors.create = fail  # type: ignore[method-assign]
+    engine.until = hall.at + 15
+    engine.window()
+    assert engine.runs["g1"][2] == "OutOfTime"
+    assert engine.clock.fetch("select state, failures from penstock.gates where key = 'sync:doors:acme'") == counted
+
+
 @pytest.mark.parametrize("options", [{"window": Window(total=100, headroom=0)}])
 def test_without_headroom_the_prediction_alone_decides(engine: Windowed, hall: Hall) -> None:
     hall.groups = {f"g{number}": SMALL for number in range(8)}

@@ -1,20 +1,24 @@
 """What the calls of a run spend: permits of its sync's limits, and the way through the gates of its keys.
 
 The invariants: a call is made with a permit of every limit that it is under, or not at all; and where it would have to
-wait longer than the run may, the run goes on later, at no attempt.
+wait longer than the run may, the run goes on later, at no attempt. A call that the end of the window cut short says
+nothing of its destination, and closes no gate.
 """
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Self
 
-from penstock.domain.errors import Limited, Throttled
+from penstock.domain.errors import Limited, Throttled, Unavailable
 from penstock.domain.limits import Concurrency
 from penstock.limits.declared import Keyed
 from penstock.limits.spending import Need, Permit, Spending
+from penstock.sync.declaring.time_left import TimeLeft
 
 _PATIENCE_SECONDS = 300.0
 _LONGEST_SECONDS = 300.0
+_AT_ONCE_SECONDS = 5.0
+"""Who makes a call with less time than this left may give it up before it is sent."""
 
 
 def gate_key(sync: str, account: str) -> str:
@@ -56,7 +60,7 @@ class RunPermits(Free):
     """
 
     def __init__(self, spending: Spending, sync: str, account: str, keyed: Sequence[Keyed],
-                 check: Callable[[], object], left: Callable[[], float]) -> None:
+                 check: Callable[[], object], left: TimeLeft) -> None:
         self._spending = spending
         self._keyed = keyed
         self._gate = gate_key(sync, account)
@@ -75,7 +79,7 @@ class RunPermits(Free):
         needs = [Need(limit, key, changes if limit.unit == "change" else 1) for limit, key in self._keyed
                  if changes or limit.unit == "call"]
         permit = self._acquire(needs, gate_patience=0.0)
-        return _Call(self, permit)
+        return _Call(self, permit, self._left)
 
     @contextmanager
     def request(self) -> Iterator[None]:
@@ -101,7 +105,7 @@ class RunPermits(Free):
             self._spending.failed([key for _, key in self._keyed], self._blamed, (), 0.0, error)
 
     def _acquire(self, needs: Sequence[Need], **options: Any) -> Permit:
-        patience = min(max(self._left(), 0.0), _PATIENCE_SECONDS)
+        patience = min(max(self._left.spare(), 0.0), _PATIENCE_SECONDS)
         permit = self._spending.acquire(needs, [self._gate], patience=patience, check=self._check, blamed=self._blamed,
                                         **options)
         self.spent += permit.spent
@@ -118,9 +122,11 @@ class RunPermits(Free):
 class _Call(Free):
     """Leave for one call of a verb."""
 
-    def __init__(self, permits: RunPermits, permit: Permit) -> None:
+    def __init__(self, permits: RunPermits, permit: Permit, left: TimeLeft) -> None:
         self._permits = permits
         self._permit = permit
+        self._left = left
+        self._given = left.left()
 
     def __enter__(self) -> Self:
         self._permits.begin(self._permit)
@@ -128,4 +134,18 @@ class _Call(Free):
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         self._permits.end()
-        self._permit.__exit__(kind, error, trace)
+        if self._cut_short(error):
+            self._permit.unused()
+        else:
+            self._permit.__exit__(kind, error, trace)
+
+    def _cut_short(self, error: BaseException | None) -> bool:
+        """Whether it is probably our own end that the call failed of, not its destination.
+
+        A client gives up after half of the time that is left, at the latest: a call that failed sooner had the time
+        that it needed, and what the destination says of itself (`retry_after`) is no matter of time.
+        """
+        if not isinstance(error, Unavailable) or error.retry_after is not None or not self._left.pressed:
+            return False
+        left = self._left.left()
+        return left < _AT_ONCE_SECONDS or self._given - left >= left / 2

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from penstock.domain.errors import OutOfTime
 
 _FORGETS = 0.9
+_PRESSED_SECONDS = 30.0
 
 
 class TimeLeft:
@@ -38,6 +39,11 @@ class TimeLeft:
     def left(self) -> float:
         """For how many seconds the run may go on."""
         return self.end - self._monotonic()
+
+    @property
+    def pressed(self) -> bool:
+        """Whether so little is left that a call may fail of that alone."""
+        return self.left() < _PRESSED_SECONDS
 
     def spare(self) -> float:
         """For how many seconds the step that is about to begin may be waited with."""

@@ -46,15 +46,12 @@ from penstock.sync.window.taking import Next, Taken, Taking
 _ELSEWHERE_SECONDS = 10.0
 _RECORDED = 200
 _SETTLE_SECONDS, _SETTLE_SHARE = 1.0, 100
-_PRESSED_SECONDS = 30.0
-"""A call that fails with less time than this left was probably cut short by the end of the window."""
+
+Permits = Callable[[SyncDefinition, str, Callable[[], None], TimeLeft], Free]
+"""From a sync, an account, and a run's `check` and the time that it has to the permits of the run."""
 
 
-Permits = Callable[[SyncDefinition, str, Callable[[], None], Callable[[], float]], Free]
-"""From a sync, an account, and a run's `check` and seconds left to the permits of the run."""
-
-
-def _free(definition: SyncDefinition, account: str, check: Callable[[], None], left: Callable[[], float]) -> Free:
+def _free(definition: SyncDefinition, account: str, check: Callable[[], None], left: TimeLeft) -> Free:
     return Free()
 
 
@@ -175,7 +172,7 @@ class _Window:
         run = loaded(self._definition, Subject(row.subject, row.account, row.size))
         run.client = self._connect()
         run.check, run.time = check, left
-        run.permits = self._spent = self._permits(self._definition, row.account, check, left.spare)
+        run.permits = self._spent = self._permits(self._definition, row.account, check, left)
         run.remaining = lambda: min(self._remaining(), left.left())
         run.deadline = None if left.end == math.inf else left.end
         if self._shared is None:
@@ -234,7 +231,7 @@ class _Window:
 
 def _pressed(error: Exception, left: TimeLeft) -> Exception:
     """The error of a run, or `OutOfTime` where it is one of a call that was given too little time."""
-    cut = isinstance(error, Unavailable) and not isinstance(error, StillInDoubt) and left.left() < _PRESSED_SECONDS
+    cut = isinstance(error, Unavailable) and not isinstance(error, StillInDoubt) and left.pressed
     return OutOfTime(f"{error}") if cut else error
 
 
