@@ -178,19 +178,20 @@ class Dispatcher:
 
     def _act(self, tx: Transaction, known: Known, note: bool, seen: _Seen) -> _Step:
         done = _Step(self._every_seconds)
-        tx.row("lock_patience", {"idle_ms": self._idle_ms})
-        locked = tx.row("lock_dispatch")
+        locked = tx.row("lock_dispatch", {"idle_ms": self._idle_ms})
         if not locked or not locked[0]:
             self._kept_out = True
             done.within(0.05)  # whoever acts may have looked before there was anything for us
             return done
         done.acted = True
-        done.now = self._mind_the_clock(tx)
+        done.now = self._mind_the_clock(tx, locked[1])
         lines = RunLines(tx, self._rooms)
         self._fold(tx, lines, known, note, done, seen)
-        shut, soonest = self._gates.step(tx, held=seen.behind_gates or seen.ticked)
+        barred = tx.rows("dispatch_barred")
+        shut, soonest = self._gates.step(tx, [row[1:] for row in barred if row[0] == "gate"], done.now,
+                                         held=seen.behind_gates or seen.ticked)
         done.within(soonest)
-        paused = {row[0] for row in tx.rows("pauses")}
+        paused = {what for kind, what, *_ in barred if kind == "pause"}
         for kind, room in tx.rows("lines_rooms"):
             if kind == "job":
                 self._admit_jobs(tx, room, paused, shut, done)
@@ -202,15 +203,13 @@ class Dispatcher:
             done.within(None if row is None or row[0] is None else row[0] / 1000)
         return done
 
-    def _mind_the_clock(self, tx: Transaction) -> int:
+    def _mind_the_clock(self, tx: Transaction, now: int) -> int:
         """The time. What waits until a time that was near before the clock jumped back waits no longer."""
-        row = tx.row("now")
-        assert row is not None
         at = time.monotonic()
-        if self._clock is None or row[0] < self._clock[1] + (at - self._clock[0]) * 1000 - _JUMP_MS:
+        if self._clock is None or now < self._clock[1] + (at - self._clock[0]) * 1000 - _JUMP_MS:
             tx.execute("lines_release_all_due")
-        self._clock = at, row[0]
-        return int(row[0])
+        self._clock = at, now
+        return now
 
     def _fold(self, tx: Transaction, lines: RunLines, known: Known, note: bool, done: _Step, seen: _Seen) -> None:
         """Take in what has happened: renamed syncs, lost windows, requests, runs that are due, news of lines."""

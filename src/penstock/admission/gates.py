@@ -4,6 +4,7 @@ A thousand lines behind a closed gate so cost nothing. Where a gate may be tried
 """
 
 import time
+from collections.abc import Iterable
 
 from penstock.admission.policy import Gate
 from penstock.store.port import Row, Transaction
@@ -18,15 +19,16 @@ class Gates:
     def __init__(self) -> None:
         self._probed: dict[str, float] = {}
 
-    def step(self, tx: Transaction, *, held: bool) -> tuple[dict[str, Gate], float | None]:
+    def step(self, tx: Transaction, rows: Iterable[Row], now: int, *, held: bool) -> tuple[dict[str, Gate],
+                                                                                         float | None]:
         """Gates that are not open, by key; and in how many seconds one that holds lines may be tried.
 
-        `held`: whether any line is behind a gate.
+        `rows` are those gates as the store has them: key, until when, and why. `held`: whether any line is behind one.
         """
         shut: dict[str, Gate] = {}
         waits: dict[str, float] = {}
-        for row in tx.rows("gates_before_lines"):
-            shut[row[0]], waits[row[0]] = self._seen(row)
+        for key, until_at, reason in rows:
+            shut[key], waits[key] = self._seen(key, until_at, reason, now)
         soonest = None
         for (name,) in tx.rows("lines_gates") if held else ():
             key = name.removeprefix("gate:")
@@ -37,8 +39,7 @@ class Gates:
                 soonest = waits[key] if soonest is None else min(soonest, waits[key])
         return shut, soonest
 
-    def _seen(self, row: Row) -> tuple[Gate, float]:
-        key, _, until_at, reason, now = row
+    def _seen(self, key: str, until_at: int | None, reason: str | None, now: int) -> tuple[Gate, float]:
         left = max((until_at or now) - now, 0) / 1000
         since = time.monotonic() - self._probed.get(key, -_PROBE_SECONDS)
         probe = left == 0 and since >= _PROBE_SECONDS

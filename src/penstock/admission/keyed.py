@@ -1,9 +1,9 @@
 """Keyed jobs: what the policy sees of their lines, and how those that it admits become available, in one statement."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import msgspec
+from msgspec.structs import replace
 
 from penstock.admission.policy import Decision, Line, Piece
 from penstock.store.port import Row, Transaction

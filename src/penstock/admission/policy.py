@@ -10,13 +10,14 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from heapq import heapify, heappop, heappush
 
+import msgspec
+
 MINUTE_MS = 60_000
 AHEAD_US = 250_000
 """How long before its permits are there a job of a limited line may be admitted: it is not to wait for a dispatcher."""
 
 
-@dataclass(frozen=True, slots=True)
-class Piece:
+class Piece(msgspec.Struct, frozen=True, gc=False):
     """A job or a run that waits.
 
     `rank` is when it became due (milliseconds since 1970), less a minute for each point of priority. A job may count
@@ -30,8 +31,7 @@ class Piece:
     also_most: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(msgspec.Struct, frozen=True, gc=False):
     """A line with its first pieces, in their order. `most` is how many of it may run at a time (None: any number)."""
 
     name: str
@@ -74,8 +74,7 @@ class View:
     paused: Collection[str] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(msgspec.Struct, frozen=True, gc=False):
     """Admit or hold one piece, with the reason in words. `turn` is the one that it had.
 
     `hold` says what its line waits for, if that is neither room nor a place (`gate:KEY`, `also:LINE`, `pace`), and

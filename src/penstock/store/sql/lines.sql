@@ -1,16 +1,17 @@
 -- Lines: what the dispatcher folds, looks at and admits, always under the lock of dispatch. See docs/adr/015 and
 -- docs/admission.md. `lines` is the dispatcher's own; others insert news of them.
 
--- name: lock_patience
+-- name: lock_dispatch
 -- dialect: postgres
--- differs: SQLite's one writer is in this process, or its machine has ended with it
--- Whoever is cut off within the transaction that holds the lock of dispatch loses it after so long.
-select set_config('idle_in_transaction_session_timeout', :idle_ms::text, true);
+-- differs: a lock of the transaction, which a pooler cannot strand; the number is 'dispatch' in ASCII. Whoever is cut off
+-- within the transaction that holds it loses it after so long
+select pg_try_advisory_xact_lock(7235441155545719656) as locked, penstock.now() as now,
+       set_config('idle_in_transaction_session_timeout', :idle_ms::text, true) as idle_ms;
 
--- name: lock_patience
+-- name: lock_dispatch
 -- dialect: sqlite
--- differs: see above
-select true;
+-- differs: BEGIN IMMEDIATE has locked the file already, and a writer that is cut off has ended with its machine
+select true as locked, penstock.now() as now, :idle_ms as idle_ms;
 
 -- name: dispatch_wanted
 -- dialect: postgres
@@ -289,8 +290,13 @@ with recursive gate (held) as (
 )
 select held from gate where held is not null;
 
--- name: gates_before_lines
-select key, state, until_at, reason, (select penstock.now()) as now from penstock.gates where state <> 'open';
+-- name: dispatch_barred
+-- What bars work from its turn, few rows: gates that are not open, and what is paused, as `pauses` has it.
+select 'gate' as kind, key, until_at, reason from penstock.gates where state <> 'open'
+union all
+select 'pause', what, null, null from penstock.pauses
+union all
+select 'pause', 'queue:' || queue, null, null from penstock.queues where paused_at is not null;
 
 -- name: lines_rooms
 -- The rooms in which any line has a turn: each is found by its name beyond that of the one before, for either kind.

@@ -20,16 +20,6 @@ from json_each(:requests)
 where true
 returning id;
 
--- name: lock_dispatch
--- dialect: postgres
--- differs: a lock of the transaction, which a pooler cannot strand; the number is 'dispatch' in ASCII
-select pg_try_advisory_xact_lock(7235441155545719656);
-
--- name: lock_dispatch
--- dialect: sqlite
--- differs: BEGIN IMMEDIATE has locked the file already
-select true;
-
 -- Requests with other options than the live run of their subject stay until it has ended; one that is more urgent is
 -- seen once, to make that run as urgent.
 
