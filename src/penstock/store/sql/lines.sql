@@ -114,18 +114,21 @@ with since as materialized (
 ), went as (
     delete from penstock.lines
     where line = any (array (select line from final where is_there and head_id is null and running = 0 and not awaited))
-), kept as (
+), changed as (
+    update penstock.lines l
+    set kind = 'job', room = f.room, most = f.most, pace_us = f.pace_us, gates = f.gates, running = f.running, turn = f.turn,
+        held = f.held_on, until_at = case when f.held_on in ('pace', 'busy') then f.until_at end, head_rank = f.head_rank,
+        head_id = f.head_id, head_priority = f.head_priority, head_also = f.head_also, head_also_most = f.head_also_most
+    from final f
+    where l.line = any (array (select line from final where is_there and (head_id is not null or running > 0 or awaited)))
+      and l.line = f.line
+), begun as (
     insert into penstock.lines (line, kind, room, most, pace_us, gates, running, served_at, turn, held, until_at, paced_us,
                                 awaited, head_rank, head_id, head_priority, head_also, head_also_most)
     select line, 'job', room, most, pace_us, gates, running, served_at, turn, held_on,
            case when held_on in ('pace', 'busy') then until_at end, paced_us, awaited, head_rank, head_id, head_priority,
            head_also, head_also_most
-    from final where head_id is not null or running > 0 or awaited
-    on conflict (line) do update
-    set kind = excluded.kind, room = excluded.room, most = excluded.most, pace_us = excluded.pace_us, gates = excluded.gates,
-        running = excluded.running, turn = excluded.turn, held = excluded.held, until_at = excluded.until_at,
-        head_rank = excluded.head_rank, head_id = excluded.head_id, head_priority = excluded.head_priority,
-        head_also = excluded.head_also, head_also_most = excluded.head_also_most
+    from final where not is_there and (head_id is not null or running > 0)
 )
 select line, true as awaited, cast(null as bigint) as rank from final where awaited
 union all
