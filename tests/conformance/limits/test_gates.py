@@ -24,6 +24,11 @@ def state(clock: Clock) -> tuple[str, int]:
     return found, failures
 
 
+def since(clock: Clock) -> int:
+    [(found,)] = clock.fetch("select closed_at from penstock.gates where key = 'crm'")
+    return int(found)
+
+
 def test_retry_after_closes_it_for_everybody(pair: tuple[Spending, Spending], time: Time):
     one, two = pair
     one.acquire(CRM).failed(Throttled(30, "slow down"))
@@ -120,6 +125,44 @@ def test_a_longer_wait_counts(pair: tuple[Spending, Spending], time: Time):
     with pytest.raises(GateClosed) as raised:
         one.acquire(CRM, patience=1)
     assert raised.value.seconds > 45
+
+
+class TestSinceWhen:
+    """`closed_at`, which alerts count from."""
+
+    def test_it_counts_on_while_calls_go_on_to_fail(self, pair: tuple[Spending, Spending], time: Time, clock: Clock):
+        one, _ = pair
+        one.acquire(CRM).failed(Throttled(60))
+        began = since(clock)
+        for _ in range(3):
+            time.sleep(61)
+            one.acquire(CRM).failed(Throttled(60))
+        assert since(clock) == began
+
+    def test_after_days_in_which_nobody_tried_it_counts_anew(self, pair: tuple[Spending, Spending], time: Time,
+                                                             clock: Clock):
+        one, _ = pair
+        one.acquire(CRM).failed(Throttled(60))
+        time.sleep(2 * 86_400)
+        one.acquire(CRM).failed(Throttled(60))
+        assert state(clock)[0] == "closed"
+        assert clock.now_ms - since(clock) < 1000, "since the call that was let through to see"
+
+    def test_so_it_does_where_somebody_closes_it_without_a_try(self, pair: tuple[Spending, Spending], time: Time,
+                                                               clock: Clock):
+        one, _ = pair
+        one.acquire(CRM).failed(Throttled(60))
+        time.sleep(2 * 86_400)
+        one.gates.close("crm", 600, "maintenance", by="ann", anyway=True)
+        assert since(clock) == clock.now_ms
+
+    def test_while_its_time_is_not_over_it_does_not(self, pair: tuple[Spending, Spending], time: Time, clock: Clock):
+        one, _ = pair
+        one.gates.close("crm", math.inf, "maintenance", by="ann", anyway=True)
+        began = since(clock)
+        time.sleep(2 * 86_400)
+        one.gates.close("crm", math.inf, "still", by="ann", anyway=True)
+        assert since(clock) == began
 
 
 class TestTheConnection:

@@ -90,12 +90,14 @@ select key, state, until_at, reason, failures, closed_at, closed_by, penstock.no
 
 -- name: gate_close
 -- One that is closed for at least as long stays as it is: many who are refused at once write one row between them.
+-- A gate that is closed again is closed since the first time, unless five minutes went by in which nobody tried it.
 insert into penstock.gates (key, state, until_at, reason, failures, closed_at, closed_by)
 values (:key, 'closed', penstock.now() + :wait_ms, :reason, :failures, penstock.now(), :closed_by)
 on conflict (key) do update
 set state = 'closed', until_at = excluded.until_at, reason = excluded.reason, closed_by = excluded.closed_by,
     failures = excluded.failures,
-    closed_at = case when penstock.gates.state = 'open' then excluded.closed_at
+    closed_at = case when penstock.gates.state = 'open' or penstock.gates.until_at < penstock.now() - 300000
+                     then excluded.closed_at
                      else coalesce(penstock.gates.closed_at, excluded.closed_at) end
 where :anyway or penstock.gates.state = 'open' or penstock.gates.state = 'probing' and :probed
    or penstock.gates.until_at is not null
@@ -114,7 +116,9 @@ update penstock.gates set failures = 0, reason = null where key = :key and state
 
 -- name: gate_probe
 -- The one that lets a call through after the gate's time. Its own time is a lease: a prober may die.
-update penstock.gates set state = 'probing', until_at = penstock.now() + :lease_ms
+update penstock.gates
+set state = 'probing', until_at = penstock.now() + :lease_ms,
+    closed_at = case when until_at < penstock.now() - 300000 then penstock.now() else closed_at end
 where key = :key and state <> 'open' and until_at <= penstock.now()
 returning until_at;
 
