@@ -1,9 +1,10 @@
-"""The lines in which keyed jobs wait: their keys as text, and how many of one may begin.
+"""The lines in which keyed jobs and runs wait: their keys as text, and how many of one may begin.
 
 Equal values give equal keys, however they were written: what is told apart is the value's canonical JSON.
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Any
 
@@ -59,6 +60,12 @@ def concurrency_key(task: str, values: Sequence[Any]) -> str:
 def limit_line(key: str) -> str:
     """The line of jobs that only a limit holds back."""
     return f"limit:{key}"
+
+
+@lru_cache(maxsize=65_536)
+def line_of(sync: str, account: str) -> str:
+    """The line in which an account's runs wait."""
+    return f"run:{msgspec.json.encode([sync, account]).decode()}"
 
 
 def value_text(values: Sequence[Any]) -> str:

@@ -8,10 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-import msgspec
-
 from penstock.domain.errors import StaleLease
 from penstock.domain.limits import key_of
+from penstock.domain.lines import line_of
 from penstock.store.port import Transaction
 from penstock.sync.declaring.declare import SyncDefinition
 from penstock.sync.window.prediction import OWN, Recorded, fits
@@ -116,8 +115,3 @@ class Taking:
         params = {"sync": self.definition.name, "account": self.account, "rank": rank}
         row = tx.row("runs_rival", params)
         return "yielded" if row and row[0] else None
-
-
-def line_of(sync: str, account: str) -> str:
-    """The name of the line in which the runs of an account wait."""
-    return "run:" + msgspec.json.encode([sync, account]).decode()
