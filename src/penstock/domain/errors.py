@@ -202,7 +202,8 @@ class Refused(DestinationError):
 class Throttled(DestinationError):
     """The destination refused a call for its rate; nothing of it was carried out.
 
-    `retry_after` is the destination's own word in seconds, or None if it gave none.
+    `retry_after` is the destination's own word in seconds, or None if it gave none. A job that ends with it goes again
+    later, and counts no attempt.
     """
 
     def __init__(self, retry_after: float | None = None, message: str = "") -> None:

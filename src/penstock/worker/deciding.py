@@ -7,8 +7,18 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-from penstock.domain.errors import DeadlinePassed, JobCancelled, Limited, StaleLease, Stopping, UnknownTask
+from penstock.domain.errors import (
+    DeadlinePassed,
+    JobCancelled,
+    Limited,
+    StaleLease,
+    Stopping,
+    Throttled,
+    Unavailable,
+    UnknownTask,
+)
 from penstock.domain.jobs import Outcome, Retention, message, storable
+from penstock.domain.retry import RetryPolicy
 from penstock.domain.signals import Cancel, Retry, Signal, Snooze
 from penstock.events import Events, JobFailed, JobSkipped
 from penstock.queue.attempt import ENDED, Attempt
@@ -17,6 +27,9 @@ from penstock.queue.task import Task
 
 _UNKNOWN_TASK_MS = 60_000
 _LEAST_LIMITED_SECONDS, _LONGEST_LIMITED_SECONDS = 0.1, 300.0
+_LONGEST_ASKED_SECONDS = 86_400.0
+_REFUSED = RetryPolicy(base_seconds=1.0, longest_seconds=300.0)
+"""Of a task whose destination refuses calls for their rate, and does not say for how long."""
 _DEFAULT_RETENTION = Retention()
 _MS = timedelta(milliseconds=1)
 
@@ -28,12 +41,15 @@ class Decision:
         self._tasks = tasks
         self._events = events
         self._kept: dict[str, tuple[float, int]] = {}
+        self._refused: dict[str, tuple[int, float]] = {}
 
     def returned(self, attempt: Attempt, task: Task[Any, Any], result: object) -> Outcome:
         """The body returned: done, unless what it returned is a signal."""
         job = attempt.job
         if isinstance(result, Signal):
             return self.raised(attempt, result)
+        if self._refused:
+            self._refused.pop(job.task, None)
         took_ms = _took_ms(attempt)
         slow_ms, keep_ms = self._kept.get(job.task) or self._keep(job.task, task.rules.retention)
         if took_ms >= slow_ms:
@@ -66,6 +82,8 @@ class Decision:
                 wait_ms = round(min(max(error.seconds, _LEAST_LIMITED_SECONDS), _LONGEST_LIMITED_SECONDS) * 1000)
                 return self._again(attempt, "scheduled", wait_ms, counted=0, reason=str(error),
                                    error_class=type(error).__name__)
+            case Throttled() | Unavailable() if (refused := self._put_off(attempt, error)) is not None:
+                return refused
             case UnknownTask():
                 outcome = self._again(attempt, "retryable", _UNKNOWN_TASK_MS, counted=0, reason=str(error),
                                       error_class="UnknownTask")
@@ -74,6 +92,32 @@ class Decision:
         self._events.emit(JobFailed(job_id=attempt.job.id, task=attempt.job.task, attempt=attempt.job.attempt,
                                     state=outcome.state, error=f"{type(error).__name__}: {message(error)}"))
         return outcome
+
+    def _put_off(self, attempt: Attempt, error: Throttled | Unavailable) -> Outcome | None:
+        """A destination that has no room now is no fault of the job's: it goes again after the wait that was asked for.
+
+        It is `retryable`, so that a serial key keeps its order. None where it is a failure: nothing was said of a time,
+        or the job may not run twice.
+        """
+        task = self._tasks.get(attempt.job.task)
+        asked = error.retry_after if isinstance(error.retry_after, int | float) else None  # a body may say anything
+        if task is None or task.rules.delivery == "at_most_once" or (asked is None and isinstance(error, Unavailable)):
+            return None
+        if asked is None:
+            wait = _REFUSED.delay_seconds(self._refusals(attempt))
+        else:  # with limits it waits at its gate, which people may open sooner
+            longest = _LONGEST_ASKED_SECONDS if task.limits is None else _LONGEST_LIMITED_SECONDS
+            wait = min(max(_LEAST_LIMITED_SECONDS, asked), longest)
+        return self._again(attempt, "retryable", round(wait * 1000), counted=0, reason=message(error),
+                           error_class=type(error).__name__)
+
+    def _refusals(self, attempt: Attempt) -> int:
+        """How often in a row the task was refused here; attempts that were under way together count once."""
+        count, since = self._refused.get(attempt.job.task, (0, -1.0))
+        if attempt.started_at > since:
+            count, since = count + 1, time.monotonic()
+            self._refused[attempt.job.task] = count, since
+        return count
 
     def failed(self, attempt: Attempt, error: BaseException) -> Outcome:
         """A failure: again after a while, or the end where no attempts are left."""

@@ -1,14 +1,17 @@
 """How attempts end by what they return or raise, and what may run again."""
 
 import asyncio
+import math
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from penstock import Cancel, Penstock, Retry, RetryPolicy, Snooze
+from penstock.domain.errors import Throttled, Unavailable
 from penstock.domain.jobs import Outcome
 from penstock.queue.claim import settle
+from penstock.worker.deciding import Decision
 from tests.clock import Clock
 from tests.conformance.workers import Workers
 from tests.engine import Engine
@@ -73,6 +76,76 @@ def test_a_snooze_costs_no_attempt_however_often(app: Penstock, clock: Clock):
         settle(app.store, [engine.execute(job)])
         clock.advance(1)
         app.upkeep().stage()
+
+
+class TestARateLimit:
+    """A destination that refuses calls for their rate burns no attempts."""
+
+    @pytest.mark.parametrize(("error", "delay_ms"), [
+        (Throttled(30.0, "slow down"), 30_000),
+        (Throttled(-1.0), 100),
+        (Throttled(math.nan), 100),
+        (Throttled(math.inf), 86_400_000),
+        (Unavailable("overloaded", retry_after=5.0), 5_000),
+    ])
+    def test_however_often_it_is_met(self, app: Penstock, clock: Clock, error: Exception, delay_ms: int):
+        def work() -> None:
+            raise error
+
+        app.task(work, name="work", retry=RetryPolicy(max_attempts=1)).enqueue()
+        engine = Engine(app, clock)
+        for _ in range(3):
+            (job,) = engine.claim("default")
+            assert job.attempt == 1
+            settle(app.store, [engine.execute(job)])
+            assert clock.fetch("select state, attempt, run_at, error_class, error from penstock.jobs") == [
+                ("retryable", 0, clock.now_ms + delay_ms, type(error).__name__, str(error))]
+            clock.advance(delay_ms / 1000)
+            app.upkeep().stage()
+
+    def test_without_a_time_it_waits_for_longer_each_time(self, app: Penstock, clock: Clock):
+        answers: list[Exception | None] = [Throttled()] * 12 + [None, Throttled()]
+
+        def work(number: int) -> None:
+            if error := answers[number]:
+                raise error
+
+        task = app.task(work, name="work", retry=RetryPolicy(max_attempts=1))
+        app.enqueue_many(task.call(number) for number in range(len(answers)))
+        engine = Engine(app, clock)
+        outcomes = [engine.execute(job) for job in engine.claim("default", 20)]
+        assert [outcome.state for outcome in outcomes] == ["retryable"] * 12 + ["completed", "retryable"]
+        waits = [outcome.delay_ms / 1000 for outcome in outcomes]
+        assert waits[:4] == [pytest.approx(seconds, rel=0.21) for seconds in (1, 2, 4, 8)]
+        assert 240 <= waits[11] <= 360
+        assert waits[13] < 2
+
+    def test_those_refused_together_count_once(self, app: Penstock, clock: Clock):
+        task = app.task(lambda: None, name="work")
+        app.enqueue_many(task.call() for _ in range(20))
+        engine = Engine(app, clock)
+        attempts = [engine.attempt(job) for job in engine.claim("default", 20)]
+        for attempt in attempts:
+            attempt.started_at = 1.0
+        decision = Decision(app.tasks, app.events)
+        assert all(decision.raised(attempt, Throttled()).delay_ms <= 1_200 for attempt in attempts)
+
+    @pytest.mark.parametrize(("error", "options"), [
+        (Unavailable("connection refused"), {}),
+        (Unavailable("overloaded", retry_after="5"), {}),  # type: ignore[arg-type]
+        (Throttled(5.0), {"delivery": "at_most_once"}),
+    ])
+    def test_what_says_nothing_of_a_time_or_may_not_run_twice_fails(self, app: Penstock, clock: Clock,
+                                                                    error: Exception, options: Any):
+        def work() -> None:
+            raise error
+
+        app.task(work, name="work", retry=RetryPolicy(max_attempts=1), **options).enqueue()
+        engine = Engine(app, clock)
+        (job,) = engine.claim("default")
+        settle(app.store, [engine.execute(job)])
+        assert clock.fetch("select state, attempt, error_class from penstock.jobs") == [
+            ("discarded", 1, type(error).__name__)]
 
 
 class TestRequeueing:
