@@ -119,6 +119,35 @@ def test_what_is_due_later_begins_to_wait_when_it_is_due(app: Penstock, lines: L
     assert app.counts() == [Count("default", "work", "pending", 2)]
 
 
+@pytest.mark.parametrize("least", [2, 1000], ids=["by COPY", "by a statement"])
+def test_news_tell_the_lowest_rank_that_came_or_went(app: Penstock, lines: Lines, clock: Clock, work: Any, least: int,
+                                                     monkeypatch: pytest.MonkeyPatch):
+    """So nothing that lies before it is looked at again."""
+    def told() -> list[tuple[Any, ...]]:
+        rows = clock.fetch("select line, rank from penstock.line_news order by line desc")
+        lines.news()
+        return rows
+
+    def rank(priority: int) -> list[tuple[Any, ...]]:
+        lowest = clock.now_ms - priority * 60_000
+        return [("serial:work:1", lowest), (ALSO[0], lowest)]
+
+    monkeypatch.setattr(bulk, "LEAST", least)
+    jobs = app.enqueue_many([work.using(priority=priority).call(1) for priority in (0, 3, 1)])
+    assert told() == rank(3)
+    app.enqueue_many([work.using(priority=priority, run_after=timedelta(seconds=9)).call(1) for priority in (0, 2, 1)])
+    clock.advance(9)
+    assert told() == []
+    assert app.upkeep().stage() == 3
+    assert told() == rank(2)
+    clock.advance(-9)
+    app.cancel(jobs[2].id)
+    assert told() == rank(1)[:1]
+    clock.advance(9)
+    app.requeue(jobs[2].id)
+    assert told() == rank(1)
+
+
 def test_a_hundred_thousandth_value_costs_what_the_first_did(app: Penstock, lines: Lines, clock: Clock, work: Any):
     """Nothing is looked up by an enqueue: each value is a line of its own, told once."""
     app.enqueue_many([work.call(number) for number in range(3000)])

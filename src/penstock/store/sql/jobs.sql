@@ -43,11 +43,12 @@ with job as materialized (
     where gone.state = 'pending' and p.line = gone.line
       and p.rank = gone.run_at - gone.priority * cast(60000 as bigint) and p.id = gone.id
 ), told as (
-    insert into penstock.line_news (line, freed, most, pace_us, gates)
-    select line, 0, (terms::json ->> 'most')::integer, (terms::json ->> 'pace_us')::bigint, terms::json ->> 'gates'
+    insert into penstock.line_news (line, freed, rank, most, pace_us, gates)
+    select line, 0, run_at - priority * cast(60000 as bigint), (terms::json ->> 'most')::integer,
+           (terms::json ->> 'pace_us')::bigint, terms::json ->> 'gates'
     from gone where state = 'pending'
     union all
-    select place, 1, null, null, null
+    select place, 1, null, null, null, null
     from gone cross join lateral (values (line), (also)) as p (place)
     where place is not null and (state = 'available' or state = 'retryable' and in_order)
 ), kept as (
@@ -126,15 +127,15 @@ where (line, rank, id) in (
     select j.line, j.run_at - j.priority * 60000, j.id
     from penstock.live_jobs j join penstock.finished_jobs f on f.id = j.id where j.id = :id and j.state = 'pending'
 );
-insert into penstock.line_news (line, freed, most, pace_us, gates)
-select j.line, 0, j.terms ->> 'most', j.terms ->> 'pace_us', j.terms -> 'gates'
+insert into penstock.line_news (line, freed, rank, most, pace_us, gates)
+select j.line, 0, j.run_at - j.priority * 60000, j.terms ->> 'most', j.terms ->> 'pace_us', j.terms -> 'gates'
 from penstock.live_jobs j join penstock.finished_jobs f on f.id = j.id where j.id = :id and j.state = 'pending'
 union all
-select j.line, 1, null, null, null
+select j.line, 1, null, null, null, null
 from penstock.live_jobs j join penstock.finished_jobs f on f.id = j.id
 where j.id = :id and j.line is not null and (j.state = 'available' or j.state = 'retryable' and j.in_order)
 union all
-select j.also, 1, null, null, null
+select j.also, 1, null, null, null, null
 from penstock.live_jobs j join penstock.finished_jobs f on f.id = j.id
 where j.id = :id and j.also is not null and (j.state = 'available' or j.state = 'retryable' and j.in_order);
 delete from penstock.live_jobs
