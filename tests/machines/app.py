@@ -31,3 +31,9 @@ def work(number: int) -> None:
     """Say at which wall clock it runs, and take a while."""
     write("ran", current_job().id, time.time())
     threading.Event().wait(0.05)
+
+
+@app.task(name="ship", serial="order")
+def ship(order: int) -> None:
+    """Say that it ran."""
+    write("ran", current_job().id, time.time())
