@@ -44,6 +44,11 @@ class Keyed:
         )
         self._shared = None if self._limited_by else self._with_gates(self._gates({}))
 
+    @property
+    def in_order(self) -> bool:
+        """Whether a job keeps its place until it has ended."""
+        return bool(self._serial)
+
     def line(self, arguments: str) -> Line:
         """Where a job with these encoded arguments waits."""
         gates, terms = self._shared or self._with_gates(self._gates(self._values(arguments, self._limited_by)))

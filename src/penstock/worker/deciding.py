@@ -80,8 +80,10 @@ class Decision:
                 return self._again(attempt, "scheduled", error.delay // _MS, counted=0, reason=error.reason)
             case Limited():
                 wait_ms = round(min(max(error.seconds, _LEAST_LIMITED_SECONDS), _LONGEST_LIMITED_SECONDS) * 1000)
-                return self._again(attempt, "scheduled", wait_ms, counted=0, reason=str(error),
-                                   error_class=type(error).__name__)
+                task = self._tasks.get(attempt.job.task)
+                in_order = task is not None and task.keyed is not None and task.keyed.in_order
+                return self._again(attempt, "retryable" if in_order else "scheduled", wait_ms, counted=0,
+                                   reason=str(error), error_class=type(error).__name__)
             case Throttled() | Unavailable() if (refused := self._put_off(attempt, error)) is not None:
                 return refused
             case UnknownTask():

@@ -11,6 +11,7 @@ import pytest
 from penstock import Concurrency, Penstock, Quota, Rate
 from penstock.domain.errors import ConfigurationError, DeclarationError, GateClosed, Limited, Throttled, Unavailable
 from penstock.domain.jobs import Claimed
+from penstock.queue.claim import settle
 from penstock.sync.state.runs import latest_runs
 from tests.clock import Clock
 from tests.conformance.limits.conftest import Time
@@ -150,6 +151,33 @@ class TestTasks:
         assert [(outcome.state, outcome.counted) for outcome in outcomes] == [("scheduled", 0), ("completed", 1)]
         assert 9_000 < outcomes[0].delay_ms < 11_000
         assert ran == [2]
+
+    def test_a_serial_key_keeps_its_order_while_its_first_waits_for_a_permit(self, timed: Penstock, time: Time,
+                                                                             clock: Clock):
+        ran: list[int] = []
+
+        def body(customer: int, number: int) -> None:
+            ran.append(number)
+
+        task: Any = timed.task(name="call", serial="customer", limits=[Rate(6, per="minute", by="customer")])(body)
+        engine = self.engine(timed, clock)
+        timed.spending.acquire(task.limits.needs('{"customer":1,"number":0}')).done()
+        for number in (1, 2):
+            task.enqueue(1, number)
+        for _ in range(2):
+            engine.dispatch()
+            for job in engine.claim(QUEUE, 2):
+                settle(timed.store, [engine.execute(job)])
+        assert (ran, engine.claim(QUEUE, 2)) == ([], [])
+        assert clock.fetch("select state, attempt from penstock.live_jobs order by id") == [
+            ("retryable", 0), ("pending", 0)]
+        for _ in range(3):
+            time.sleep(11)
+            timed.upkeep().stage()
+            engine.dispatch()
+            for job in engine.claim(QUEUE, 2):
+                settle(timed.store, [engine.execute(job)])
+        assert ran == [1, 2]
 
     def test_one_that_runs_at_most_once_is_not_settled_before_it_has_its_permit(self, timed: Penstock, clock: Clock):
         ran: list[int] = []
