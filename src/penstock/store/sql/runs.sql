@@ -1,6 +1,7 @@
 -- Runs that wait: folded from requests, and admitted by the dispatcher. A run whose time has not come is `delayed`, and out
 -- of the way of its line until then; the rank of the others is when they were asked for, less a minute for each point of
 -- priority.
+-- On PostgreSQL, who looks for runs by their ids writes `status || ''`: the planner would else read all that wait.
 
 -- name: runs_pending
 -- dialect: postgres
@@ -56,7 +57,7 @@ returning id;
 -- differs: each dialect takes rows in its own way
 update penstock.sync_runs u set priority = e.priority, reasons = e.reasons
 from unnest(:ids::bigint[], :priorities::integer[], :reasons::text[]) as e (id, priority, reasons)
-where u.id = any (:ids::bigint[]) and u.id = e.id and u.status = 'pending'
+where u.id = any (:ids::bigint[]) and u.id = e.id and u.status || '' = 'pending'
 returning u.sync, u.account, u.delayed, u.requested_at - u.priority * cast(60000 as bigint) as rank;
 
 -- name: runs_fold
@@ -72,7 +73,7 @@ returning sync, account, delayed, requested_at - priority * cast(60000 as bigint
 -- dialect: postgres
 -- differs: an array keeps the planner from reading every run
 -- Runs whose time has come join their lines.
-update penstock.sync_runs set delayed = false where status = 'pending' and id = any (array (
+update penstock.sync_runs set delayed = false where status || '' = 'pending' and id = any (array (
     select id from penstock.sync_runs where status = 'pending' and delayed and run_at <= (select penstock.now())
     order by run_at limit (select :count)
 ))
@@ -107,7 +108,7 @@ limit (select :count);
 -- differs: each dialect takes rows in its own way
 update penstock.sync_runs u set status = 'running', job_id = e.job_id
 from unnest(:ids::bigint[], :job_ids::bigint[]) as e (id, job_id)
-where u.id = any (:ids::bigint[]) and u.id = e.id and u.status = 'pending'
+where u.id = any (:ids::bigint[]) and u.id = e.id and u.status || '' = 'pending'
 returning u.id, u.sync, u.subject;
 
 -- name: runs_admit
@@ -137,8 +138,9 @@ with e as materialized (
                where status = 'running' and sync = e.sync and account = e.account
            )::integer as running,
            case when l.head_id is null or e.low <= l.head_rank then e.low
-                when not exists (select 1 from penstock.sync_runs
-                                 where id = l.head_id and status = 'pending' and not delayed) then l.head_rank end as look
+                when (select id from penstock.sync_runs
+                      where id = l.head_id and status || '' = 'pending' and not delayed limit (select 1)) is null
+                then l.head_rank end as look
     from e left join lateral (select * from penstock.lines where line = e.line limit (select 1)) l on true
 ), headed as materialized (
     select k.line, k.sync, k.account, k.most, k.gates, k.is_there, k.held, k.served_at, k.running,
