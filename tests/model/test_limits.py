@@ -73,6 +73,13 @@ class Limits(RuleBasedStateMachine):
     def call(self, place: int, weight: int, patience: float) -> None:
         self.spend(place, weight, patience)
 
+    @rule(place=st.integers(0, 2))
+    def call_as_often_as_may_be(self, place: int) -> None:
+        for each in range(RATE.count + 1):
+            self.spend(place + each, 1, 31.0)
+            while self.open:
+                self.end()
+
     @precondition(lambda self: self.open)
     @rule()
     def end(self) -> None:
