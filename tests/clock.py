@@ -23,6 +23,7 @@ class Clock:
             self._connection = sqlite3.connect(url.removeprefix("sqlite:///"), isolation_level=None, timeout=10)
             self._connection.execute("pragma wal_autocheckpoint = 0")  # ADR 003
             self.expression = "(select now_ms from test_clock)"
+        self.passed = 0.0  # seconds since, as a monotonic clock beside it would tell them on any thread
         self._connection.execute("create table if not exists test_clock (now_ms bigint)")
         self._connection.execute("delete from test_clock")
         self._connection.execute(f"insert into test_clock values ({START_MS})")
@@ -30,6 +31,11 @@ class Clock:
     def advance(self, seconds: float) -> None:
         """Move time on (or, with a negative number, back)."""
         self._connection.execute(f"update test_clock set now_ms = now_ms + {round(seconds * 1000)}")
+        self.passed += round(seconds * 1000) / 1000
+
+    def sleep(self, seconds: float) -> None:
+        """Let the time pass that somebody waits for: a millisecond at least, since that is how it is told."""
+        self.advance(max(seconds, 0.001))
 
     def fetch(self, sql: str) -> list[tuple[Any, ...]]:
         """Rows of the store by any query, in which tables are called `penstock.…` on both databases."""

@@ -119,7 +119,7 @@ HOT: dict[str, dict[str, Any]] = {
 }
 # What is read whole, and what has an end after a few rows, or is asked for any row at all.
 READ_WHOLE = {("rescue_leases", "leases"), ("stragglers_new", "ready_jobs"), ("dispatch_wanted", "sync_requests"),
-              ("lines_fold", "line_news"), ("lines_fold", "lines"), ("settle_finished", "lines"),
+              ("lines_fold", "line_news"), ("settle_finished", "lines"),
               ("settle_completed", "lines")}
 LARGE = {"live_jobs", "ready_jobs", "finished_jobs", "unique_keys", "leases", "count_deltas", "pending_jobs", "lines",
          "line_news", "sync_runs"}

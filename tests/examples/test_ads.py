@@ -75,9 +75,11 @@ def shop(modules: dict[str, ModuleType], environment: dict[str, str], size: Size
 
 @pytest.fixture
 def engine(shop: Shop, folder: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
-    """The walk as its application imports it, served by hand, on a clock that stands still until it is moved."""
+    """The walk as its application imports it, served by hand, on a clock that moves where somebody waits for a permit,
+    and is moved."""
     with imported(folder / "ads.py", monkeypatch) as module:
         object.__setattr__(module.app.settings, "now", clock.expression)
+        module.app.monotonic, module.app.sleep = (lambda: clock.passed), clock.sleep
         yield Engine(module.app, clock)
 
 

@@ -6,7 +6,6 @@ that is somebody else's by now.
 
 import os
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -216,7 +215,7 @@ class Admission(RuleBasedStateMachine):
             self.app.gate(gate).open()
         else:
             self.shut.add(gate)
-            self.app.gate(gate).close("maintenance", lasting=timedelta(days=1))
+            self.app.gate(gate).close("maintenance")
 
     @rule(seconds=st.sampled_from([1.0, 31.0, -20.0]))
     def pass_time(self, seconds: float) -> None:

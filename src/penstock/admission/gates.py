@@ -40,10 +40,12 @@ class Gates:
         return shut, soonest
 
     def _seen(self, key: str, until_at: int | None, reason: str | None, now: int) -> tuple[Gate, float]:
-        left = max((until_at or now) - now, 0) / 1000
+        """`until_at` is None where a person is to open it: nothing may try it."""
+        if until_at is None:
+            return Gate(None, reason), _PROBE_SECONDS
+        left = max(until_at - now, 0) / 1000
         since = time.monotonic() - self._probed.get(key, -_PROBE_SECONDS)
-        probe = left == 0 and since >= _PROBE_SECONDS
-        return Gate(until_at, reason, probe), max(left, _PROBE_SECONDS - since, 0.05)
+        return Gate(until_at, reason, left == 0 and since >= _PROBE_SECONDS), max(left, _PROBE_SECONDS - since, 0.05)
 
     def probed(self, keys: set[str]) -> None:
         """One piece was let through each of these, once that is committed: the next waits for what comes of it."""

@@ -2,12 +2,12 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
 import msgspec
 
 from penstock.admission.policy import Decision, Line, Piece, Room, View
 from penstock.domain.jobs import Call
+from penstock.domain.lines import line_of
 from penstock.events import Event, RunAdmitted
 from penstock.queue.enqueue import plan
 from penstock.store.port import Row, Transaction
@@ -29,12 +29,6 @@ class SyncRoom:
 
 
 Rooms = Mapping[str, SyncRoom]
-
-
-@lru_cache(maxsize=65_536)
-def line_of(sync: str, account: str) -> str:
-    """The line in which an account's runs wait."""
-    return f"run:{msgspec.json.encode([sync, account]).decode()}"
 
 
 def account_of(line: str) -> Account:

@@ -191,7 +191,7 @@ where head_id is null and running = 0 and not awaited and kind = 'job' and line 
 );
 delete from penstock.line_news
 where id <= (select value from penstock.sequences where name = 'fold') and line not like 'run:%'
-  and line not in (select line from penstock.lines where awaited);
+  and not exists (select 1 from penstock.lines l where l.line = penstock.line_news.line and l.awaited);
 delete from penstock.line_news
 where id <= (select value from penstock.sequences where name = 'fold')
 returning line, line not like 'run:%' as awaited, rank;
