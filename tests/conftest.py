@@ -29,9 +29,9 @@ from penstock.store.port import Store
 from tests.clock import Clock
 from tests.databases import Databases, database
 
-_ON_ONE_STORE = {f"test_{name}" for name in ("alerts", "audit", "connector", "databases", "deleting", "files", "http",
-                                             "incremental", "lambda", "outcomes", "plans", "pubsub", "scim",
-                                             "surgery")}
+_ON_ONE_STORE = {f"test_{name}" for name in ("alerts", "audit", "connector", "databases", "deleting", "directory",
+                                             "files", "http", "incremental", "lambda", "outcomes", "plans", "pubsub",
+                                             "scim", "surgery")}
 _ALL = os.environ.get("PENSTOCK_TEST_ALL") == "1"
 _exercised: dict[str, str] = {}
 _MEMORY = "/dev/shm"

@@ -30,7 +30,7 @@ def destination(tmp_path: Path) -> Iterator[Destination]:
 def hr(tmp_path: Path) -> Path:
     """The HR department's database, which is not the store."""
     path = tmp_path / "hr.db"
-    source.generate(path, people=300, groups=GROUPS, seed=11)
+    source.generate(path, people=40, groups=GROUPS, seed=11)
     return path
 
 
@@ -65,9 +65,11 @@ def hr_application(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch)
         yield module
 
 
-def test_both_copies_are_the_same():
-    demo = Path(source.__file__).with_name("directory.py")
-    assert demo.read_bytes() == (EXAMPLE / "directory.py").read_bytes()
+def test_both_copies_are_the_same_but_for_their_pace():
+    demo = Path(source.__file__).with_name("directory.py").read_text("utf-8")
+    paced = (EXAMPLE / "directory.py").read_text("utf-8")
+    assert demo == paced.replace("Rate(10, ", "Rate(5000, ").replace(
+        'by="account")])\n', 'by="account")])  # the demo\'s server is on this machine\n')
 
 
 def test_it_does_what_its_docstring_says(
@@ -100,7 +102,7 @@ def test_it_does_what_its_docstring_says(
     said = penstock_says("why", "directory", SUBJECT, "Members", f"{SUBJECT},{person}", "--json")
     assert [link["status"] for link in json.loads(said[-1])["links"]] == ["synced", "synced"]
 
-    assert source.change(hr, seed=11) == source.Changed(renamed=1, readdressed=1, moved=1)
+    assert source.change(hr, seed=11) == source.Changed(renamed=1, readdressed=0, moved=0)  # one in a hundred
     groups = source.subjects(hr)
     with transaction(store_url) as connection:
         for group_id, customer in groups:
