@@ -49,4 +49,6 @@ def test_many_short_runs_follow_each_other_without_a_rest(store_url: str):
         finally:
             worker.stop()
     apart = sorted(later - earlier for earlier, later in pairwise(begun))
-    assert apart[len(apart) // 2] < 0.2  # the loops that do give way to the claim rest for longer
+    # The loops that do give way to the claim rest for longer: then no two runs would be so close. On a busy machine
+    # some are not, so a quarter of them tells.
+    assert apart[len(apart) // 4] < 0.2
