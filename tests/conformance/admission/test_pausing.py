@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
-from penstock import Concurrency, Penstock
+from penstock import Concurrency, Penstock, Rate
 from penstock.domain.errors import ConfigurationError
+from tests.clock import Clock
 from tests.conformance.admission.desk import Desk
 from tests.conformance.sync_app import Directory
 from tests.engine import Engine
@@ -80,3 +81,15 @@ def test_a_sync_and_an_account_are_held_back(engine: Engine, directory: Director
 def test_it_names_exactly_one_thing(engine: Engine, named: dict[str, str]):
     with pytest.raises(ConfigurationError):
         engine.app.pause(**named)
+
+
+def test_a_gate_that_a_person_is_to_open_is_not_tried(app: Penstock, desk: Desk, clock: Clock):
+    task: Any = app.task(name="paced", limits=[Rate(60, per="minute", by="crm")])(lambda number: None)
+    app.gate("crm").close("maintenance")
+    job = task.enqueue(1).id
+    for _ in range(3):
+        desk.another()  # it remembers nothing of what was tried
+        assert desk.work() == []
+        clock.advance(3600)
+    app.gate("crm").open()
+    assert desk.work() == [job]

@@ -59,15 +59,17 @@ class TestUserCode:
         timed.limits(Concurrency(2, by="crm"), Rate(1000, per="second", by="crm"))
         most, now = [0], [0]
 
-        async def one() -> None:
+        async def one(pair: asyncio.Barrier) -> None:
             async with limit:
                 now[0] += 1
                 most[0] = max(most[0], now[0])
-                await asyncio.sleep(0.02)
+                await pair.wait()  # until a second one is inside too
                 now[0] -= 1
 
         async def many() -> None:
-            await asyncio.gather(*(one() for _ in range(6)))
+            async with asyncio.timeout(30):
+                pair = asyncio.Barrier(2)
+                await asyncio.gather(*(one(pair) for _ in range(6)))
 
         import time as real
         app.monotonic, app.sleep = real.monotonic, real.sleep
@@ -172,7 +174,7 @@ class TestTasks:
         assert clock.fetch("select state, attempt from penstock.live_jobs order by id") == [
             ("retryable", 0), ("pending", 0)]
         for _ in range(3):
-            time.sleep(11)
+            time.passes(11)
             timed.upkeep().stage()
             engine.dispatch()
             for job in engine.claim(QUEUE, 2):
@@ -223,7 +225,7 @@ class TestSyncs:
             assert (run.status, run.attempt, run.error_class) == ("pending", 0, "Limited")
             assert len(directory.people.records) in range(1, 9)
             for _ in range(4):
-                time.sleep(3600)
+                time.passes(3600)
                 engine.register()
                 engine.settle_all()
             [run] = latest_runs(engine.app.store, "people", ["g1"])[0]
@@ -236,5 +238,5 @@ class TestSyncs:
             for _ in range(3):
                 directory.people.before = Unavailable("connection refused", sent=False)
                 engine.sync("people", "g1")
-                time.sleep(120)
+                time.passes(120)
             assert engine.app.gate("sync:people:acme").state == "closed"

@@ -32,7 +32,7 @@ def since(clock: Clock) -> int:
 def test_retry_after_closes_it_for_everybody(pair: tuple[Spending, Spending], time: Time):
     one, two = pair
     one.acquire(CRM).failed(Throttled(30, "slow down"))
-    time.sleep(1.6)
+    time.passes(1.6)
     for each in pair:
         with pytest.raises(GateClosed, match=r"crm: its gate is closed \(slow down\); wait for 28\.\d s") as raised:
             each.acquire(CRM, patience=5)
@@ -44,7 +44,7 @@ def test_retry_after_closes_it_for_everybody(pair: tuple[Spending, Spending], ti
 def test_one_call_is_let_through_and_opens_it(pair: tuple[Spending, Spending], time: Time, clock: Clock):
     one, two = pair
     one.acquire(CRM).failed(Throttled(10))
-    time.sleep(11)
+    time.passes(11)
     probe = two.acquire(CRM, patience=0.1)
     assert state(clock) == ("probing", 1)
     for _ in range(3):
@@ -52,7 +52,7 @@ def test_one_call_is_let_through_and_opens_it(pair: tuple[Spending, Spending], t
             one.acquire(CRM, patience=0.1)
     probe.done()
     assert state(clock) == ("open", 0)
-    time.sleep(1.6)
+    time.passes(1.6)
     one.acquire(CRM, patience=0.1).done()
 
 
@@ -72,7 +72,7 @@ def test_a_probe_that_fails_closes_it_for_longer_each_time(pair: tuple[Spending,
 def test_a_prober_that_dies_is_followed_by_another(pair: tuple[Spending, Spending], time: Time):
     one, two = pair
     one.acquire(CRM).failed(Throttled(1))
-    time.sleep(1.5)
+    time.passes(1.5)
     one.acquire(CRM)
     with pytest.raises(GateClosed):
         two.acquire(CRM, patience=5)
@@ -83,7 +83,7 @@ def test_a_prober_that_dies_is_followed_by_another(pair: tuple[Spending, Spendin
 def test_a_probe_that_comes_to_no_call_is_for_others(pair: tuple[Spending, Spending], time: Time, clock: Clock):
     one, two = pair
     one.acquire(CRM).failed(Throttled(1))
-    time.sleep(1.5)
+    time.passes(1.5)
     one.acquire(CRM).unused()
     two.acquire(CRM, patience=1).done()
     assert state(clock) == ("open", 0)
@@ -92,7 +92,7 @@ def test_a_probe_that_comes_to_no_call_is_for_others(pair: tuple[Spending, Spend
 def test_of_many_only_one_probes(hosts: Hosts, time: Time):
     several = [hosts.new() for _ in range(8)]
     several[0].acquire(CRM).failed(Throttled(1))
-    time.sleep(1.5)
+    time.passes(1.5)
 
     def probed(spending: Spending) -> bool:
         try:
@@ -121,7 +121,7 @@ def test_a_longer_wait_counts(pair: tuple[Spending, Spending], time: Time):
     second.failed(Throttled(50))
     with pytest.raises(GateClosed) as raised:
         one.acquire(CRM, patience=1)
-    time.sleep(1.6)
+    time.passes(1.6)
     with pytest.raises(GateClosed) as raised:
         one.acquire(CRM, patience=1)
     assert raised.value.seconds > 45
@@ -135,7 +135,7 @@ class TestSinceWhen:
         one.acquire(CRM).failed(Throttled(60))
         began = since(clock)
         for _ in range(3):
-            time.sleep(61)
+            time.passes(61)
             one.acquire(CRM).failed(Throttled(60))
         assert since(clock) == began
 
@@ -143,7 +143,7 @@ class TestSinceWhen:
                                                              clock: Clock):
         one, _ = pair
         one.acquire(CRM).failed(Throttled(60))
-        time.sleep(2 * 86_400)
+        time.passes(2 * 86_400)
         one.acquire(CRM).failed(Throttled(60))
         assert state(clock)[0] == "closed"
         assert clock.now_ms - since(clock) < 1000, "since the call that was let through to see"
@@ -152,7 +152,7 @@ class TestSinceWhen:
                                                                clock: Clock):
         one, _ = pair
         one.acquire(CRM).failed(Throttled(60))
-        time.sleep(2 * 86_400)
+        time.passes(2 * 86_400)
         one.gates.close("crm", 600, "maintenance", by="ann", anyway=True)
         assert since(clock) == clock.now_ms
 
@@ -160,7 +160,7 @@ class TestSinceWhen:
         one, _ = pair
         one.gates.close("crm", math.inf, "maintenance", by="ann", anyway=True)
         began = since(clock)
-        time.sleep(2 * 86_400)
+        time.passes(2 * 86_400)
         one.gates.close("crm", math.inf, "still", by="ann", anyway=True)
         assert since(clock) == began
 
@@ -168,7 +168,7 @@ class TestSinceWhen:
 class TestTheConnection:
     def test_errors_in_a_row_close_it(self, pair: tuple[Spending, Spending], time: Time, clock: Clock):
         for spending in (*pair, pair[0]):
-            time.sleep(1)
+            time.passes(1)
             assert state(clock)[0] == "open" if spending is pair[1] else True
             spending.acquire(CRM).failed(Unavailable("connection refused"))
         assert state(clock)[0] == "closed"
@@ -178,7 +178,7 @@ class TestTheConnection:
         one, _ = pair
         for _ in range(4):
             for _ in range(2):
-                time.sleep(1)
+                time.passes(1)
                 one.acquire(CRM).failed(Unavailable("connection refused"))
             one.acquire(CRM).done()
         assert state(clock) == ("open", 0)
@@ -201,13 +201,13 @@ class TestPeople:
     def test_closed_until_somebody_opens_it(self, pair: tuple[Spending, Spending], time: Time):
         one, two = pair
         one.gates.close("crm", math.inf, "maintenance", by="ann", anyway=True)
-        time.sleep(100_000)
+        time.passes(100_000)
         with pytest.raises(GateClosed, match=r"\(maintenance\); wait until somebody opens it"):
             two.acquire(CRM, patience=5)
         one.acquire([Need(Rate(100, per="second"), "other")]).failed(Throttled(5))
         assert one.gates.open("crm")
         assert not one.gates.open("crm")
-        time.sleep(1.6)
+        time.passes(1.6)
         two.acquire(CRM, patience=1).done()
 
     def test_a_refusal_does_not_shorten_what_a_person_said(self, pair: tuple[Spending, Spending], clock: Clock):

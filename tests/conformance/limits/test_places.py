@@ -38,7 +38,7 @@ def test_what_one_process_gives_back_another_gets(hosts: Hosts, time: Time):
     one, two = hosts.new(), hosts.new()
     for permit in [one.acquire(THREE) for _ in range(3)]:
         permit.done()
-    time.sleep(1)
+    time.passes(1)
     one._holder.tend()
     assert [two.acquire(THREE, patience=0.01) for _ in range(3)]
 

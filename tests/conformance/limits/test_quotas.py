@@ -21,7 +21,7 @@ def test_a_calendar_quota_is_shared_and_begins_anew(hosts: Hosts, time: Time):
     assert given == 40
     assert "the quota of 40 changes a hour is spent" in str(last)
     assert isinstance(last, GateClosed), "its gate closes until then, for everybody"
-    time.sleep(last.seconds)
+    time.passes(last.seconds)
     several[0].acquire([Need(quota, "token")], patience=1).done()
     assert hosts.told == [("token", "closed", "the quota of 40 changes a hour is spent"), ("token", "open", None)]
 
@@ -34,7 +34,7 @@ def test_a_sliding_quota_holds_over_every_stretch(hosts: Hosts, time: Time):
             several[place % 3].acquire([Need(quota, "token", weight)], patience=0.5).done()
             arrivals.append((time.seconds, weight))
         except Limited:
-            time.sleep(3)
+            time.passes(3)
     assert worst(arrivals, MINUTE) <= 30
     spent = sum(weight for _, weight in arrivals)
     assert spent / (time.seconds - 1000) >= 0.6 * 30 / MINUTE

@@ -41,7 +41,7 @@ def test_processes_that_take_turns_share_it(hosts: Hosts, time: Time):
     drawn = random.Random(7)
     for _ in range(150):
         arrivals += spend(drawn.choice(several), time, CRM, 1, drawn.choice([1, 1, 1, 5, 20]))
-        time.sleep(drawn.choice([0, 0, 0.01, 0.3]))
+        time.passes(drawn.choice([0, 0, 0.01, 0.3]))
     assert worst(arrivals, 1.0) <= 50
 
 
@@ -54,7 +54,7 @@ def test_what_a_process_had_leased_counts_as_spent_when_it_dies(hosts: Hosts, ti
 def test_slots_lapse(hosts: Hosts, time: Time):
     spending = hosts.new()
     spend(spending, time, CRM, 20)
-    time.sleep(5)
+    time.passes(5)
     assert worst(spend(spending, time, CRM, 100), 1.0) <= 50
 
 
@@ -73,7 +73,7 @@ def test_who_cannot_wait_is_told_when_to_come_again(hosts: Hosts, time: Time):
     spending.acquire([Need(rate, "crm")]).done()
     with pytest.raises(Limited, match=r"crm: the rate of 6 changes per minute is used up; wait for 1.*s") as raised:
         spending.acquire([Need(rate, "crm")], patience=2)
-    time.sleep(raised.value.seconds)
+    time.passes(raised.value.seconds)
     spending.acquire([Need(rate, "crm")], patience=0.1).done()
 
 
@@ -117,10 +117,10 @@ def test_a_row_goes_on_as_its_next_part(hosts: Hosts, time: Time, clock: Clock, 
 def test_what_has_said_nothing_for_days_is_forgotten(hosts: Hosts, time: Time, clock: Clock):
     spending = hosts.new()
     held = spending.acquire([Need(CRM, "crm"), Need(Quota(5, per="day"), "token"), Need(Concurrency(2), "places")])
-    time.sleep(86_400)
+    time.passes(86_400)
     prune(hosts.store)
     assert len(clock.fetch("select 1 from penstock.limits")) == 3
-    time.sleep(4 * 86_400)
+    time.passes(4 * 86_400)
     prune(hosts.store)
     assert clock.fetch("select key from penstock.limits") == [("places",)], "somebody holds one"
     held.done()
@@ -148,6 +148,6 @@ class TestAdaptive:
         for permit in permits:
             permit.failed(Throttled())
         assert self.pace(clock) == pytest.approx(5)
-        time.sleep(1)
+        time.passes(1)
         several[0].acquire([Need(self.RATE, "crm")]).failed(Throttled())
         assert self.pace(clock) == pytest.approx(2.5)
