@@ -123,7 +123,10 @@ class PostgresStore:
         if self.pooled or behind_pooler(connection):
             self.pooled = True
             connection.prepare_threshold = None  # a prepared statement stays on a server process that others get
-        elif self._steady:
+            return
+        # Without scans, a plan that needs one counts as so dear that the server would compile it, each time anew.
+        connection.execute("set jit = off")
+        if self._steady:
             # What is prepared while a table has one page keeps its plan when it has a thousand, and reads them all.
             connection.execute("set enable_seqscan = off")
 

@@ -46,6 +46,17 @@ def names(admin: "psycopg.Connection[Any]") -> list[str]:
     return [row[0] for row in admin.execute("select name from penstock.workers order by id")]
 
 
+def test_the_server_compiles_no_statement(store: PostgresStore, admin: "psycopg.Connection[Any]"):
+    """Where it does so by itself, each look of a dispatcher took a tenth of a second and more."""
+    row = admin.execute("select current_database()").fetchone()
+    assert row is not None
+    admin.execute(f"alter database {row[0]} set jit = on")
+    cut(admin)
+    for pool in (store, store.control):
+        shown = pool.read(lambda tx: tx.connection.execute("show jit").fetchone())  # type: ignore[attr-defined]
+        assert shown == ("off",)
+
+
 def test_a_connection_that_is_lost_during_a_write(store: PostgresStore, admin: "psycopg.Connection[Any]"):
     def work(tx: Transaction) -> None:
         register("lost")(tx)
