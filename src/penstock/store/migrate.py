@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from functools import cache
 from importlib.resources import files
 
 from penstock.domain.errors import CallerHoldsWriteLock, SchemaMissing, SchemaTooNew
@@ -23,13 +24,14 @@ class Migration:
     sql: str
 
 
-def migrations(dialect: Dialect) -> list[Migration]:
+@cache  # each look whether a store is up to date asks for them
+def migrations(dialect: Dialect) -> tuple[Migration, ...]:
     """Every migration that this version of Penstock has, in order."""
     found = []
     for entry in files("penstock.store").joinpath("migrations", dialect).iterdir():
         if match := _FILE.fullmatch(entry.name):
             found.append(Migration(int(match[1]), match[2], entry.read_text("utf-8")))
-    return sorted(found, key=lambda migration: migration.version)
+    return tuple(sorted(found, key=lambda migration: migration.version))
 
 
 def pending(store: Store) -> list[Migration]:
