@@ -88,10 +88,10 @@ AFTER = {"queue": "q1", "after": 50, "after_id": 50, "count": 10}
 NAMED = {"lines": ["serial:t:5", "k5"]}
 PLACED = {"lines": ["serial:t:5", "serial:t:6"], "ranks": [5, 6], "ids": [2000005, 2000006]}
 STEP: dict[str, dict[str, Any]] = {
-    "dispatch_wanted": {}, "dispatch_barred": {}, "lines_fold": {"count": 2000, "note": True},
+    "dispatch_wanted": {}, "dispatch_view": {}, "lines_fold": {"count": 2000, "note": True},
     "lines_release_awaiting": NAMED, "lines_unawaited": NAMED, "lines_remove_idle": NAMED,
     "lines_release_due": {"count": 10}, "lines_next_until": {}, "lines_release_held": {"held": "gate:g", "count": 10},
-    "lines_gates": {}, "lines_rooms": {}, "lines_turns": {"kind": "job", "room": "q1", "count": 10},
+    "lines_gates": {}, "lines_turns": {"kind": "job", "room": "q1", "count": 10},
     "lines_pieces": {**PLACED, "count": 10}, "lines_running": NAMED,
     "lines_hold": {"lines": PLACED["lines"], "helds": ["also:k5", "gate:g"], "until_ats": [None, 5]},
     "jobs_admit": {**PLACED, "turns": [5, 6], "paced_us": [None, None]},

@@ -187,16 +187,19 @@ class Dispatcher:
         done.now = self._mind_the_clock(tx, locked[1])
         lines = RunLines(tx, self._rooms)
         self._fold(tx, lines, known, note, done, seen)
-        barred = tx.rows("dispatch_barred")
-        shut, soonest = self._gates.step(tx, [row[1:] for row in barred if row[0] == "gate"], done.now,
-                                         held=seen.behind_gates or seen.ticked)
+        view = tx.rows("dispatch_view")
+        shut, soonest, released = self._gates.step(tx, [row[1:4] for row in view if row[0] == "gate"], done.now,
+                                                   held=seen.behind_gates or seen.ticked)
         done.within(soonest)
-        paused = {what for kind, what, *_ in barred if kind == "pause"}
-        for kind, room in tx.rows("lines_rooms"):
+        if released:
+            view = tx.rows("dispatch_view")
+        paused = {name for kind, name, *_ in view if kind == "pause"}
+        for kind, name, _, _, running in view:
             if kind == "job":
-                self._admit_jobs(tx, room, paused, shut, done)
-            elif room in self._rooms:
-                self._admit_runs(tx, room, lines, paused, shut, done)
+                self._admit_jobs(tx, name, paused, shut, done)
+            elif kind == "run" and name in self._rooms:
+                room = runs.room(name, self._rooms[name], running, f"sync:{name}" in paused)
+                self._admit_runs(tx, name, room, lines, shut, done)
         lines.update()
         for name in ("runs_next_due", "lines_next_until") if done.seconds else ():
             row = tx.row(name)
@@ -256,9 +259,8 @@ class Dispatcher:
             tx.rows("lines_unawaited", names)
             tx.execute("lines_remove_idle", names)
 
-    def _admit_runs(self, tx: Transaction, sync: str, lines: RunLines, paused: set[str], shut: Mapping[str, Gate],
+    def _admit_runs(self, tx: Transaction, sync: str, room: Room, lines: RunLines, shut: Mapping[str, Gate],
                     done: _Step) -> None:
-        room = runs.room(tx, self._rooms, sync, f"sync:{sync}" in paused)
         if room.free <= 0:
             return
         rows = tx.rows("lines_turns", {"kind": "run", "room": sync, "count": room.free})

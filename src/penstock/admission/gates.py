@@ -19,9 +19,9 @@ class Gates:
     def __init__(self) -> None:
         self._probed: dict[str, float] = {}
 
-    def step(self, tx: Transaction, rows: Iterable[Row], now: int, *, held: bool) -> tuple[dict[str, Gate],
-                                                                                         float | None]:
-        """Gates that are not open, by key; and in how many seconds one that holds lines may be tried.
+    def step(self, tx: Transaction, rows: Iterable[Row], now: int, *,
+             held: bool) -> tuple[dict[str, Gate], float | None, bool]:
+        """Gates that are not open, by key; when one that holds lines may be tried, in seconds; whether lines came back.
 
         `rows` are those gates as the store has them: key, until when, and why. `held`: whether any line is behind one.
         """
@@ -29,15 +29,16 @@ class Gates:
         waits: dict[str, float] = {}
         for key, until_at, reason in rows:
             shut[key], waits[key] = self._seen(key, until_at, reason, now)
-        soonest = None
+        soonest, released = None, False
         for (name,) in tx.rows("lines_gates") if held else ():
             key = name.removeprefix("gate:")
             gate = shut.get(key)
             if gate is None or gate.probe:
                 tx.execute("lines_release_held", {"held": name, "count": 1 if gate else _RELEASE_BATCH})
+                released = True
             if gate is not None:
                 soonest = waits[key] if soonest is None else min(soonest, waits[key])
-        return shut, soonest
+        return shut, soonest, released
 
     def _seen(self, key: str, until_at: int | None, reason: str | None, now: int) -> tuple[Gate, float]:
         """`until_at` is None where a person is to open it: nothing may try it."""

@@ -75,13 +75,10 @@ class RunLines:
         self._served.clear()
 
 
-def room(tx: Transaction, rooms: Rooms, sync: str, paused: bool) -> Room:
-    """What of a sync may be admitted now."""
-    declared = rooms[sync]
+def room(sync: str, declared: SyncRoom, running: int, paused: bool) -> Room:
+    """What of a sync may be admitted while so many of its runs run."""
     if paused:
         return Room(0, f"sync {sync} is paused")
-    row = tx.row("runs_running", {"sync": sync})
-    running = row[0] if row else 0
     return Room(declared.max_concurrent - running,
                 f"{running} runs of {sync} are under way, and at most {declared.max_concurrent} may be")
 

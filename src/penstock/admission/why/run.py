@@ -99,7 +99,8 @@ def _in_line(tx: Transaction, answer: Answer, run: _Run, sync: str, rooms: Rooms
     line = line_of(sync, run.account)
     paused = {row[0]: row[1] for row in tx.rows("pauses")}
     account = f"account:{line.removeprefix('run:')}"
-    free = room(tx, rooms, sync, f"sync:{sync}" in paused) if sync in rooms else None
+    running = tx.row("runs_running", {"sync": sync})
+    free = room(sync, rooms[sync], running[0] if running else 0, f"sync:{sync}" in paused) if sync in rooms else None
     found = judged(tx, line, free, run.now, {line} if account in paused else set())
     if found is None:
         answer.waits = "turn"

@@ -125,10 +125,12 @@ class PostgresStore:
             connection.prepare_threshold = None  # a prepared statement stays on a server process that others get
             return
         # Without scans, a plan that needs one counts as so dear that the server would compile it, each time anew.
-        connection.execute("set jit = off")
+        settings = "set jit = off;"
         if self._steady:
             # What is prepared while a table has one page keeps its plan when it has a thousand, and reads them all.
-            connection.execute("set enable_seqscan = off")
+            # And a statement with arrays would be planned anew each time, which takes longer than to carry it out.
+            settings += "set enable_seqscan = off; set plan_cache_mode = force_generic_plan"
+        connection.execute(settings.encode())
 
     @property
     def control(self) -> "PostgresStore":

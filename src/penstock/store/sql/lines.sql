@@ -4,9 +4,11 @@
 -- name: lock_dispatch
 -- dialect: postgres
 -- differs: a lock of the transaction, which a pooler cannot strand; the number is 'dispatch' in ASCII. Whoever is cut off
--- within the transaction that holds it loses it after so long
+-- within the transaction that holds it loses it after so long. Its commit waits for no disk: a step that a crash of the
+-- server loses has not been, and whatever follows from one is written behind it in the same log
 select pg_try_advisory_xact_lock(7235441155545719656) as locked, penstock.now() as now,
-       set_config('idle_in_transaction_session_timeout', :idle_ms::text, true) as idle_ms;
+       set_config('idle_in_transaction_session_timeout', :idle_ms::text, true) as idle_ms,
+       set_config('synchronous_commit', 'off', true) as synchronous_commit;
 
 -- name: lock_dispatch
 -- dialect: sqlite
@@ -293,16 +295,10 @@ with recursive gate (held) as (
 )
 select held from gate where held is not null;
 
--- name: dispatch_barred
--- What bars work from its turn, few rows: gates that are not open, and what is paused, as `pauses` has it.
-select 'gate' as kind, key, until_at, reason from penstock.gates where state <> 'open'
-union all
-select 'pause', what, null, null from penstock.pauses
-union all
-select 'pause', 'queue:' || queue, null, null from penstock.queues where paused_at is not null;
-
--- name: lines_rooms
--- The rooms in which any line has a turn: each is found by its name beyond that of the one before, for either kind.
+-- name: dispatch_view
+-- What a step admits by, few rows. What bars work from its turn: gates that are not open, and what is paused, as `pauses`
+-- has it. The rooms in which any line has a turn, each found by its name beyond that of the one before; and how many runs of
+-- a sync run.
 with recursive room (kind, name) as (
     select k.kind, (select min(l.room) from penstock.lines l
                     where l.kind = k.kind and l.turn is not null and l.held is null)
@@ -312,7 +308,16 @@ with recursive room (kind, name) as (
                        where l.kind = room.kind and l.room > room.name and l.turn is not null and l.held is null)
     from room where name is not null
 )
-select kind, name from room where name is not null;
+select 'gate' as kind, key as name, until_at, reason, 0 as running from penstock.gates where state <> 'open'
+union all
+select 'pause', what, null, null, 0 from penstock.pauses
+union all
+select 'pause', 'queue:' || queue, null, null, 0 from penstock.queues where paused_at is not null
+union all
+select kind, name, null, null, case when kind = 'run' then (
+           select count(*) from penstock.sync_runs where status = 'running' and sync = room.name
+       ) else 0 end
+from room where name is not null;
 
 -- name: lines_turns
 select line, account, running, most, served_at, gates, pace_us, paced_us, head_rank, head_id, head_priority, head_also,
