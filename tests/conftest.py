@@ -10,6 +10,7 @@ import contextlib
 import os
 import shutil
 import signal
+import sys
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -47,7 +48,18 @@ def _in_memory() -> None:
             tempfile.tempdir = None  # to be asked for again
 
 
+def _compiled_once() -> None:
+    """Have what is compiled kept, by this process and by those that it starts, also where the environment forbids it.
+
+    Each of the hundreds of programs that tests start would else compile Penstock's three hundred modules anew, which is
+    more than half of what it takes to start one.
+    """
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    sys.dont_write_bytecode = False
+
+
 _in_memory()
+_compiled_once()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
