@@ -2,15 +2,18 @@
 
 from collections.abc import Callable
 from functools import cached_property
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from penstock.alerts.telling import Receiver, Telling
 from penstock.alerts.watch import Watch, firing_alerts
 from penstock.alerts.webhook import IDENTITY, SIGNATURE, body_of, signed
 from penstock.app.limiting import Limiting
-from penstock.connectors import http
 from penstock.domain.alerts import Alert, Alerts, Firing
 from penstock.domain.errors import ConfigurationError, Unavailable
+
+if TYPE_CHECKING:
+    from penstock.connectors.http import Client
 
 _TIMEOUT_SECONDS = 10.0
 
@@ -74,9 +77,15 @@ class Alerting(Limiting):
 def _webhook(url: str, secret: str | None) -> Receiver:
     if secret is not None and (not isinstance(secret, str) or not secret):
         raise ConfigurationError("alert_webhook: expected a secret that is text, or none at all")
-    parts = urlsplit(url)
-    http.connect(f"{parts.scheme}://{parts.netloc}", timeout=_TIMEOUT_SECONDS).close()  # says what is wrong with it
+    _client(url).close()  # says what is wrong with it
     return "webhook", lambda alert: _post(url, secret, alert)
+
+
+def _client(url: str) -> "Client":
+    from penstock.connectors import http  # here, or every app would wait for an HTTP client that few need
+
+    parts = urlsplit(url)
+    return http.connect(f"{parts.scheme}://{parts.netloc}", timeout=_TIMEOUT_SECONDS)
 
 
 def _post(url: str, secret: str | None, alert: Alert) -> None:
@@ -86,7 +95,7 @@ def _post(url: str, secret: str | None, alert: Alert) -> None:
     headers = {"Content-Type": "application/json", IDENTITY: str(alert.id)}
     if secret is not None:
         headers[SIGNATURE] = signed(secret, body)
-    with http.connect(f"{parts.scheme}://{parts.netloc}", timeout=_TIMEOUT_SECONDS) as client:
+    with _client(url) as client:
         try:
             status = client.post(None, route if route.startswith("/") else f"/{route}", content=body, headers=headers
                                  ).status
