@@ -56,7 +56,7 @@ class _Step:
 @dataclass(frozen=True, slots=True)
 class _Seen:
     """What a look found to do: news of lines; lines with a turn, behind a gate, or whose time has passed; runs that are
-    due; requests. At a tick everything is looked at."""
+    due; requests. At a tick, runs that have lost their window and subjects whose time has come are looked for too."""
 
     news: bool
     turns: bool
@@ -189,7 +189,7 @@ class Dispatcher:
         self._fold(tx, lines, known, note, done, seen)
         view = tx.rows("dispatch_view")
         shut, soonest, released = self._gates.step(tx, [row[1:4] for row in view if row[0] == "gate"], done.now,
-                                                   held=seen.behind_gates or seen.ticked)
+                                                   held=seen.behind_gates)
         done.within(soonest)
         if released:
             view = tx.rows("dispatch_view")
@@ -218,9 +218,9 @@ class Dispatcher:
         """Take in what has happened: renamed syncs, lost windows, requests, runs that are due, news of lines."""
         if seen.ticked or seen.requested:
             self._fold_requests(tx, lines, known, done, seen)
-        if seen.ticked or seen.due:
+        if seen.due:
             lines.due()
-        if seen.ticked or seen.passed:
+        if seen.passed:
             tx.execute("lines_release_due", {"count": _DUE_BATCH})
         if seen.ticked or seen.news:
             self._fold_news(tx, lines, note)
@@ -239,6 +239,8 @@ class Dispatcher:
                 lines.touch((sync, account))
             if request_due(tx, self._rooms):
                 done.at_once()
+            elif not seen.requested:
+                return
         requests = waiting(tx, list(self._rooms))
         note_asked(tx, requests, self._rooms)
         told, folded = fold_requests(tx, requests, known, lines)
