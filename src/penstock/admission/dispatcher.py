@@ -200,7 +200,7 @@ class Dispatcher:
             elif kind == "run" and name in self._rooms:
                 room = runs.room(name, self._rooms[name], running, f"sync:{name}" in paused)
                 self._admit_runs(tx, name, room, lines, shut, done)
-        lines.update()
+        done.told += lines.update()
         for name in ("runs_next_due", "lines_next_until") if done.seconds else ():
             row = tx.row(name)
             done.within(None if row is None or row[0] is None else row[0] / 1000)
@@ -268,7 +268,7 @@ class Dispatcher:
         rows = tx.rows("lines_turns", {"kind": "run", "room": sync, "count": room.free})
         heads = runs.lines(tx, rows, self._rooms, sync, room.free)
         decisions = decide(heads, _view(tx, done.now, {sync: room}, shut))
-        done.told += runs.admit(tx, decisions, lines, self._window_call)
+        runs.admit(tx, decisions, lines, self._window_call)
         for each in decisions:
             if not each.admit and each.line.most is not None and each.line.running >= each.line.most:
                 lines.touch(account_of(each.line.name))  # another version of the app had let it have more

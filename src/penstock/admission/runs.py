@@ -44,35 +44,41 @@ class RunLines:
         self._tx = tx
         self._rooms = rooms
         self._touched: dict[Account, int | None] = {}
-        self._served: set[Account] = set()
+        self._admitted: dict[int, int] = {}
 
-    def touch(self, account: Account, rank: int | None = None, *, served: bool = False) -> None:
+    def touch(self, account: Account, rank: int | None = None) -> None:
         """Something happened to a line. `rank`: from where on something may wait that its head does not know of."""
         low = self._touched.get(account)
         self._touched[account] = rank if low is None else low if rank is None else min(low, rank)
-        if served:
-            self._served.add(account)
+
+    def admit(self, decision: Decision, job_id: int) -> None:
+        """A run goes ahead as this job."""
+        assert decision.line.account is not None
+        self._admitted[decision.piece.id] = job_id
+        self.touch((decision.line.room, decision.line.account), decision.line.pieces[0].rank)
 
     def due(self) -> None:
         """Runs whose time has come join their lines."""
         for sync, account, rank in self._tx.rows("runs_due", {"count": _DUE_BATCH}):
             self.touch((sync, account), rank)
 
-    def update(self) -> None:
-        """Look at the touched lines again."""
+    def update(self) -> list[Event]:
+        """Let the admitted runs go ahead, and look at the touched lines again; return what there is to tell."""
         if not self._touched:
-            return
+            return []
         accounts = list(self._touched)
         rooms = [self._rooms.get(sync) for sync, _ in accounts]
-        self._tx.batch("runs_lines", {
+        admitted = self._tx.batch("runs_lines", {
             "lines": [line_of(*each) for each in accounts], "syncs": [sync for sync, _ in accounts],
             "accounts": [account for _, account in accounts],
             "mosts": [room and room.per_account for room in rooms],
             "gates": [room and msgspec.json.encode(list(room.gates(account))).decode()
                       for room, (_, account) in zip(rooms, accounts, strict=True)],
-            "lows": list(self._touched.values()), "served": [each in self._served for each in accounts]})
+            "lows": list(self._touched.values()), "ids": list(self._admitted),
+            "job_ids": list(self._admitted.values())})
         self._touched.clear()
-        self._served.clear()
+        self._admitted.clear()
+        return [RunAdmitted(*row) for row in admitted]
 
 
 def room(sync: str, declared: SyncRoom, running: int, paused: bool) -> Room:
@@ -98,19 +104,13 @@ def lines(tx: Transaction, rows: Sequence[Row], rooms: Rooms, sync: str, count: 
     return found
 
 
-def admit(tx: Transaction, decisions: Sequence[Decision], lines: RunLines,
-          window_call: Callable[[int], Call]) -> list[Event]:
-    """Let runs go ahead, each as a job that serves it."""
+def admit(tx: Transaction, decisions: Sequence[Decision], lines: RunLines, window_call: Callable[[int], Call]) -> None:
+    """Let runs go ahead with the lines' next update, each as a job that serves it."""
     chosen = [each for each in decisions if each.admit]
-    if not chosen:
-        return []
-    jobs = sorted(row[0] for row in tx.rows(*plan([window_call(each.piece.id) for each in chosen])))
-    rows = tx.batch("runs_admit", {"ids": [each.piece.id for each in chosen], "job_ids": jobs})
-    admitted = {row[0]: row for row in rows}
-    for each in chosen:
-        assert each.line.account is not None
-        lines.touch((each.line.room, each.line.account), each.line.pieces[0].rank, served=each.piece.id in admitted)
-    return [RunAdmitted(*admitted[each.piece.id]) for each in chosen if each.piece.id in admitted]
+    if chosen:
+        jobs = sorted(row[0] for row in tx.rows(*plan([window_call(each.piece.id) for each in chosen])))
+        for each, job in zip(chosen, jobs, strict=True):
+            lines.admit(each, job)
 
 
 __all__ = ["Account", "RunLines", "SyncRoom", "View", "account_of", "admit", "line_of", "lines", "room"]

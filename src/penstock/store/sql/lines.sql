@@ -7,13 +7,13 @@
 -- within the transaction that holds it loses it after so long. Its commit waits for no disk: a step that a crash of the
 -- server loses has not been, and whatever follows from one is written behind it in the same log
 select pg_try_advisory_xact_lock(7235441155545719656) as locked, penstock.now() as now,
-       set_config('idle_in_transaction_session_timeout', :idle_ms::text, true) as idle_ms,
-       set_config('synchronous_commit', 'off', true) as synchronous_commit;
+       set_config('idle_in_transaction_session_timeout', :idle_ms::text, true)
+       || set_config('synchronous_commit', 'off', true) as settings;
 
 -- name: lock_dispatch
 -- dialect: sqlite
 -- differs: BEGIN IMMEDIATE has locked the file already, and a writer that is cut off has ended with its machine
-select true as locked, penstock.now() as now, :idle_ms as idle_ms;
+select true as locked, penstock.now() as now, :idle_ms as settings;
 
 -- name: dispatch_wanted
 -- dialect: postgres

@@ -103,37 +103,28 @@ where sync = :sync and account = :account and status = 'pending' and not delayed
 order by requested_at - priority * cast(60000 as bigint), id
 limit (select :count);
 
--- name: runs_admit
--- dialect: postgres
--- differs: each dialect takes rows in its own way
-update penstock.sync_runs u set status = 'running', job_id = e.job_id
-from unnest(:ids::bigint[], :job_ids::bigint[]) as e (id, job_id)
-where u.id = any (:ids::bigint[]) and u.id = e.id and u.status || '' = 'pending'
-returning u.id, u.sync, u.subject;
-
--- name: runs_admit
--- dialect: sqlite
--- columns: ids job_ids
--- differs: each dialect takes rows in its own way
-update penstock.sync_runs as u set status = 'running', job_id = e.value ->> 1
-from json_each(:rows) e
-where u.id = e.value ->> 0 and u.status = 'pending'
-returning id, sync, subject;
-
 -- name: runs_lines
 -- dialect: postgres
 -- differs: one statement with several writes
--- The lines of accounts as they stand: what runs is counted, and the head looked for from the lowest rank that may have come
--- (null: none came). A line goes once nothing waits in it and nothing runs.
+-- Admits runs, each as the job that serves it, and brings the lines of accounts up to date: what runs is counted, and the
+-- head looked for from the lowest rank that may have come (null: none came). A line goes once nothing waits in it and nothing
+-- runs. Gives the runs that are admitted.
 with e as materialized (
     select * from unnest(:lines::text[], :syncs::text[], :accounts::text[], :mosts::integer[], :gates::text[],
-                         :lows::bigint[], :served::boolean[])
-        as e (line, sync, account, most, gates, low, served)
+                         :lows::bigint[])
+        as e (line, sync, account, most, gates, low)
+), admitted as (
+    update penstock.sync_runs u set status = 'running', job_id = a.job_id
+    from unnest(:ids::bigint[], :job_ids::bigint[]) as a (id, job_id)
+    where u.id = any (:ids::bigint[]) and u.id = a.id and u.status || '' = 'pending'
+    returning u.id, u.sync, u.subject, u.account
+), begun as materialized (
+    select sync, account, count(*)::integer as runs from admitted group by sync, account
 ), known as materialized (
     select e.line, e.sync, e.account, coalesce(e.most, l.most) as most, coalesce(e.gates, l.gates) as gates, e.low,
            l.line is not null as is_there, l.held,
-           case when e.served then (select penstock.now()) else l.served_at end as served_at,
-           l.head_rank, l.head_id, l.head_priority, (
+           case when b.runs > 0 then (select penstock.now()) else l.served_at end as served_at,
+           l.head_rank, l.head_id, l.head_priority, coalesce(b.runs, 0) + (
                select count(*) from penstock.sync_runs
                where status = 'running' and sync = e.sync and account = e.account
            )::integer as running,
@@ -142,6 +133,7 @@ with e as materialized (
                       where id = l.head_id and status || '' = 'pending' and not delayed limit (select 1)) is null
                 then l.head_rank end as look
     from e left join lateral (select * from penstock.lines where line = e.line limit (select 1)) l on true
+    left join begun b on b.sync = e.sync and b.account = e.account
 ), headed as materialized (
     select k.line, k.sync, k.account, k.most, k.gates, k.is_there, k.held, k.served_at, k.running,
            case when k.look is null then k.head_rank else h.rank end as head_rank,
@@ -150,41 +142,48 @@ with e as materialized (
     from known k left join lateral (
         select id, priority, requested_at - priority * cast(60000 as bigint) as rank from penstock.sync_runs
         where k.look is not null and sync = k.sync and account = k.account and status = 'pending' and not delayed
-          and requested_at - priority * cast(60000 as bigint) >= k.look
+          and requested_at - priority * cast(60000 as bigint) >= k.look and id <> all (:ids::bigint[])
         order by requested_at - priority * cast(60000 as bigint), id
         limit (select 1)
     ) h on true
 ), went as (
     delete from penstock.lines
     where line = any (array (select line from headed where is_there and head_id is null and running = 0))
+), written as (
+    insert into penstock.lines (line, kind, room, account, most, gates, running, served_at, turn, held, head_rank, head_id,
+                                head_priority)
+    select line, 'run', sync, account, most, gates, running, served_at,
+           case when head_id is not null and (most is null or running < most)
+                then greatest(head_rank, least(coalesce(served_at, 0), (select penstock.now()))
+                                         - head_priority * cast(60000 as bigint)) end,
+           case when exists (select 1 from penstock.pauses where what = 'account:' || substr(line, 5)) then 'pause'
+                when held like 'gate:%' then held end,
+           head_rank, head_id, head_priority
+    from headed where head_id is not null or running > 0
+    on conflict (line) do update
+    set most = excluded.most, gates = excluded.gates, running = excluded.running, served_at = excluded.served_at,
+        turn = excluded.turn, held = excluded.held, until_at = null, head_rank = excluded.head_rank,
+        head_id = excluded.head_id, head_priority = excluded.head_priority
 )
-insert into penstock.lines (line, kind, room, account, most, gates, running, served_at, turn, held, head_rank, head_id,
-                            head_priority)
-select line, 'run', sync, account, most, gates, running, served_at,
-       case when head_id is not null and (most is null or running < most)
-            then greatest(head_rank, least(coalesce(served_at, 0), (select penstock.now()))
-                                     - head_priority * cast(60000 as bigint)) end,
-       case when exists (select 1 from penstock.pauses where what = 'account:' || substr(line, 5)) then 'pause'
-            when held like 'gate:%' then held end,
-       head_rank, head_id, head_priority
-from headed where head_id is not null or running > 0
-on conflict (line) do update
-set most = excluded.most, gates = excluded.gates, running = excluded.running, served_at = excluded.served_at,
-    turn = excluded.turn, held = excluded.held, until_at = null, head_rank = excluded.head_rank,
-    head_id = excluded.head_id, head_priority = excluded.head_priority
-returning line;
+select id, sync, subject from admitted;
 
 -- name: runs_lines
 -- dialect: sqlite
--- columns: lines syncs accounts mosts gates lows served
+-- columns: lines syncs accounts mosts gates lows
 -- differs: several statements in one transaction
+update penstock.sync_runs as u set status = 'running', job_id = j.value
+from json_each(:ids) i join json_each(:job_ids) j on j.key = i.key
+where u.id = i.value and u.status = 'pending';
 with e as materialized (
     select value ->> 0 as line, value ->> 1 as sync, value ->> 2 as account, value ->> 3 as most, value ->> 4 as gates,
-           value ->> 5 as low, value ->> 6 as served
+           value ->> 5 as low
     from json_each(:rows)
 ), known as materialized (
     select e.line, e.sync, e.account, coalesce(e.most, l.most) as most, coalesce(e.gates, l.gates) as gates, l.held,
-           iif(e.served, penstock.now(), l.served_at) as served_at, (
+           iif(exists (
+               select 1 from json_each(:ids) i cross join penstock.sync_runs u on u.id = i.value
+               where u.status = 'running' and u.sync = e.sync and u.account = e.account
+           ), penstock.now(), l.served_at) as served_at, (
                select count(*) from penstock.sync_runs u
                where u.status = 'running' and u.sync = e.sync and u.account = e.account
            ) as running,
@@ -219,5 +218,7 @@ set most = excluded.most, gates = excluded.gates, running = excluded.running, se
     turn = excluded.turn, held = excluded.held, until_at = null, head_rank = excluded.head_rank,
     head_id = excluded.head_id, head_priority = excluded.head_priority;
 delete from penstock.lines
-where line in (select value ->> 0 from json_each(:rows)) and head_id is null and running = 0
-returning line;
+where line in (select value ->> 0 from json_each(:rows)) and head_id is null and running = 0;
+select u.id, u.sync, u.subject
+from json_each(:ids) i join json_each(:job_ids) j on j.key = i.key
+cross join penstock.sync_runs u on u.id = i.value and u.job_id = j.value;
