@@ -1,7 +1,8 @@
 """What the kit checks of a connector, each check a function of its case that raises `ConnectorFault`.
 
 A check of a fault tries it at every boundary in turn, each time in a new world: at the first place where it can strike,
-at the second, and so on until a run has ended unharmed.
+at the second, and so on until a run has ended unharmed. The worlds of a check have one store, which each empties: to
+make its tables takes as long as a run.
 """
 
 import os
@@ -187,13 +188,15 @@ def seeded_faults(case: ConnectorCase, seeds: Sequence[int] = range(3)) -> None:
 
     At the end all is as it should be.
     """
-    for seed in seeds:
-        _survive(case, seed)
+    with _store(case) as url:
+        for seed in seeds:
+            _survive(case, url, seed)
 
 
-def _survive(case: ConnectorCase, seed: int) -> None:
+def _survive(case: ConnectorCase, url: str, seed: int) -> None:
     chance = random.Random(seed)
-    with _world(case, f"seed {seed}") as world:
+    with World(case, url) as world:
+        world.where = f"seed {seed}"
         for number in range(_ROUNDS):
             faults = [_drawn(chance), _drawn(chance)]
             world.put(case.then if number % 2 else case.first)
@@ -212,21 +215,31 @@ def _drawn(chance: random.Random) -> Fault:
 def _each_place(case: ConnectorCase, kind: FaultKind, *, unharmed: bool = False) -> None:
     """Strike at each place of a first sync, and of a sync with changes. `unharmed` asks that nothing be deleted that
     the source has, before anything else is done."""
-    for begins, phase in ((False, "a first sync"), (True, "a sync with changes")):
-        for number in range(1, _MOST_PLACES):
-            fault = kind.at(number)
-            with _world(case, f"{phase}: {kind.name}") as world:
-                if begins:
-                    _begun(case, world)
-                world.put(case.then if begins else case.first)
-                run = world.sync(fault)
-                world.where = f"{phase}: {fault}"
-                if fault.struck is None:
-                    break
-                if unharmed and begins:
-                    world.nothing_lost(_in_both(case, world))
-                # What a read did not give is for the next one.
-                world.settled(world.sync() if unharmed else run)
+    with _store(case) as url:
+        for begins, phase in ((False, "a first sync"), (True, "a sync with changes")):
+            for number in range(1, _MOST_PLACES):
+                fault = kind.at(number)
+                with World(case, url) as world:
+                    world.where = f"{phase}: {kind.name}"
+                    if not _survives(case, world, fault, phase, begins=begins, unharmed=unharmed):
+                        break
+
+
+def _survives(case: ConnectorCase, world: World, fault: Fault, phase: str, *, begins: bool, unharmed: bool) -> bool:
+    """Whether the fault has struck. Raises `ConnectorFault` where the connector did not come back from it."""
+    if begins:
+        world.put(case.first)
+        world.begun()
+    world.put(case.then if begins else case.first)
+    run = world.sync(fault)
+    world.where = f"{phase}: {fault}"
+    if fault.struck is None:
+        return False
+    if unharmed and begins:
+        world.nothing_lost(_in_both(case, world))
+    # What a read did not give is for the next one.
+    world.settled(world.sync() if unharmed else run)
+    return True
 
 
 def _in_both(case: ConnectorCase, world: World) -> dict[str, list[Any]]:

@@ -140,13 +140,17 @@ class World:
         raise ConnectorFault(f"{self.where}: expected the run to end within {_MOST_TRIES} tries, got a run that is"
                              f" {run.status if run else 'not there'}: {run.error if run else None}")
 
-    def flawless(self) -> None:
-        """Sync without any fault: one run, in which nothing fails, and all is as it should be."""
+    def begun(self) -> RunRow:
+        """Sync without any fault: one run, in which nothing fails."""
         run = self.sync()
         if not _ended_well(run):
             raise ConnectorFault(f"{self.where}: expected a run without any fault to succeed with every record, got"
                                  f" {self._came_to(run)}{self._last_calls()}")
-        self.settled(run)
+        return run
+
+    def flawless(self) -> None:
+        """Sync without any fault, after which all is as it should be."""
+        self.settled(self.begun())
 
     def settled(self, after: RunRow) -> None:
         """Raise `ConnectorFault` unless the destination becomes what the source says, and the next run is quiet.
