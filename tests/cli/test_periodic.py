@@ -63,12 +63,13 @@ def test_a_pause_is_seen_and_holds_until_it_is_resumed(penstock) -> None:
 def test_what_no_app_declares_is_shown_as_such(penstock, tmp_path: Path) -> None:
     penstock("periodic", "pause", "refresh")
     app = (tmp_path / "reports.py").read_text()
-    (tmp_path / "reports.py").write_text(app.replace('"refresh", refresh.call()', '"renamed", refresh.call()'))
+    # Of another length, for Python tells by that whether what it compiled within this second is out of date.
+    (tmp_path / "reports.py").write_text(app.replace('"refresh", refresh.call()', '"fresh-again", refresh.call()'))
     sys.modules.pop("reports", None)
     _, out, _ = penstock("periodic")
     assert re.search(r"(?m)^refresh +every 300 s +- +- +paused, not declared by this app$", out)
     found = {each["name"]: each for each in json.loads(penstock("periodic", "--json")[1])["periodic"]}
-    assert (found["refresh"]["declared"], found["renamed"]["declared"]) == (False, True)
+    assert (found["refresh"]["declared"], found["fresh-again"]["declared"]) == (False, True)
     assert penstock("periodic", "resume", "refresh")[1] == "refresh goes on\n"
 
 
