@@ -95,7 +95,7 @@ def starting(store_url: str, ledgers: Api, tmp_path: Path) -> Any:
                                [(invoice,) for invoices in (*CUSTOMERS.values(), MANY) for invoice in invoices])
     code = "from penstock.cli import main; import sys; sys.argv = ['penstock', 'migrate']; main()"
     environment = {"PENSTOCK_URL": store_url, "OFFICE": f"sqlite:///{tmp_path}/office.db", "LEDGERS_URL": ledgers.url,
-                   "SCHEDULER_ROLE": "arn:aws:iam::1:role/scheduler", "PYTHONDONTWRITEBYTECODE": "1"}
+                   "SCHEDULER_ROLE": "arn:aws:iam::1:role/scheduler"}
     with python(code, folder=EXAMPLE, PENSTOCK_APP="invoices:app", **environment) as child:
         assert child.wait() == 0, child.rest()
 

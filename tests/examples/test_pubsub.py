@@ -72,8 +72,7 @@ def starting(store_url: str, tills: Api, shops: Path) -> Any:
     def start(deadline: str = "60", lease: str = "30") -> Iterator[Service]:
         code = "import runpy, sys; sys.path.insert(0, '.'); runpy.run_path('push.py', run_name='__main__')"
         with python(code, "0", folder=EXAMPLE, PENSTOCK_URL=store_url, SHOPS=f"sqlite:///{shops}", TILLS_URL=tills.url,
-                    PUSH_TOKEN="t0ken", PUSH_DEADLINE=deadline, PENSTOCK_LEASE_SECONDS=lease,
-                    PYTHONDONTWRITEBYTECODE="1") as child:
+                    PUSH_TOKEN="t0ken", PUSH_DEADLINE=deadline, PENSTOCK_LEASE_SECONDS=lease) as child:
             yield Service(child)
 
     return start
