@@ -14,8 +14,8 @@ from penstock.sync.state.runs import RunRow
 from tests.clock import Clock
 from tests.engine import Engine
 from tests.examples.ads.shop import CUSTOMER, PRODUCT, Shop, Size, advertised
+from tests.examples.commands import Commands
 from tests.examples.imported import imported
-from tests.processes import penstock as command
 from tests.servers.ads import KINDS, Ads, ads_server
 
 HERE = Path(__file__).parent
@@ -132,14 +132,8 @@ PenstockSays = Callable[..., str]
 @pytest.fixture
 def penstock_says(folder: Path, environment: dict[str, str]) -> PenstockSays:
     """Runs a command in the application's folder and gives what it printed."""
-
-    def run(*arguments: str) -> str:
-        with command(*arguments, folder=folder, **environment) as child:
-            lines = child.rest()
-            assert child.wait() == 0, lines
-        return "\n".join(lines)
-
-    return run
+    command = Commands(folder, environment)
+    return lambda *arguments: "\n".join(command(*arguments))
 
 
 def test_its_commands_do_what_its_docstring_says(penstock_says: PenstockSays, shop: Shop, ads: Ads, size: Size):

@@ -1,11 +1,11 @@
-"""The example of audits as its README has it: by its commands, in processes of its own, on both stores."""
+"""The example of audits as its README has it: by its commands, on both stores."""
 
 import json
 import re
 import subprocess
 from pathlib import Path
 
-from tests.processes import penstock as command
+from tests.examples.commands import Commands
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "audit"
 PAGE = (EXAMPLE / "README.md").read_text("utf-8")
@@ -13,10 +13,11 @@ BLOCKS = re.findall(r"^```(sh|text)\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
 
 
 def test_it_does_what_its_readme_says(store_url: str, tmp_path: Path):
-    def says(text: str) -> tuple[int, list[str]]:
-        environment = {"PENSTOCK_APP": "shop:app", "PENSTOCK_URL": store_url, "SHOP": str(tmp_path)}
-        with command(*text.split(), folder=EXAMPLE, **environment) as child:
-            return child.wait(), child.rest()
+    command = Commands(EXAMPLE, {"PENSTOCK_APP": "shop:app", "PENSTOCK_URL": store_url, "SHOP": str(tmp_path)})
+
+    def says(text: str) -> tuple[int | None, list[str]]:
+        lines = command(*text.split(), code=None)
+        return command.code, lines
 
     says("migrate")
     codes = []

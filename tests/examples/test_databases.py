@@ -8,7 +8,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from tests.processes import penstock as command
+from tests.examples.commands import Commands
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "databases"
 OFFERS = "select product_number, code, cents, is_live, version, clicks from offer order by code"
@@ -33,14 +33,7 @@ def says(store_url: str, postgres_url: str, catalogue: sqlite3.Connection, tmp_p
     """Runs a command in the example's folder and gives the lines that it printed."""
     environment = {"PENSTOCK_APP": "catalogue:app", "PENSTOCK_URL": store_url, "SHOP": postgres_url,
                    "CATALOGUE": f"sqlite:///{tmp_path}/catalogue.db"}
-
-    def run(*arguments: str, code: int = 0) -> list[str]:
-        with command(*arguments, folder=EXAMPLE, **environment) as child:
-            lines = child.rest()
-            assert child.wait() == code, lines
-        return lines
-
-    return run
+    return Commands(EXAMPLE, environment)
 
 
 def test_it_does_what_its_page_says(

@@ -2,31 +2,21 @@
 
 import json
 import re
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.processes import penstock as command
+from tests.examples.commands import Commands
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "deleting"
-Said = Callable[..., list[str]]
-
 
 @pytest.fixture
-def penstock_says(store_url: str, tmp_path: Path) -> Said:
-    def run(*arguments: str, code: int = 0) -> list[str]:
-        with command(*arguments, folder=EXAMPLE, PENSTOCK_APP="contacts:app", PENSTOCK_URL=store_url,
-                     CONTACTS=str(tmp_path), PYTHONDONTWRITEBYTECODE="1") as child:
-            lines = child.rest()
-            assert child.wait() == code, lines
-        return lines
-
-    return run
+def penstock_says(store_url: str, tmp_path: Path) -> Commands:
+    return Commands(EXAMPLE, {"PENSTOCK_APP": "contacts:app", "PENSTOCK_URL": store_url, "CONTACTS": str(tmp_path)})
 
 
-def test_it_does_what_its_page_says(penstock_says: Said, tmp_path: Path) -> None:
+def test_it_does_what_its_page_says(penstock_says: Commands, tmp_path: Path) -> None:
     book, crm = tmp_path / "book.json", tmp_path / "crm.json"
     contacts = {f"{number:02}": f"contact {number}" for number in range(20)}
     book.write_text(json.dumps(contacts))
@@ -66,7 +56,7 @@ def test_it_does_what_its_page_says(penstock_says: Said, tmp_path: Path) -> None
     assert penstock_says("approve", "contacts") == ["nothing is withheld of contacts"]
 
 
-def test_what_is_refused_is_kept(penstock_says: Said, tmp_path: Path) -> None:
+def test_what_is_refused_is_kept(penstock_says: Commands, tmp_path: Path) -> None:
     book, crm = tmp_path / "book.json", tmp_path / "crm.json"
     book.write_text(json.dumps({str(number): "x" for number in range(20)}))
     penstock_says("migrate")

@@ -13,6 +13,7 @@ import pytest
 
 from tests.clock import Clock
 from tests.engine import Engine
+from tests.examples.commands import Commands
 from tests.examples.imported import imported
 from tests.processes import penstock as command
 from tests.waiting import until
@@ -43,22 +44,17 @@ def test_it_does_what_its_readme_says(store_url: str, folder: Path):
     environment = {"PENSTOCK_APP": "stock:app", "PENSTOCK_URL": store_url, "STOCK": str(folder),
                    "PYTHONPATH": f"{EXAMPLE}:{EXAMPLE.parents[1] / 'src'}"}
 
-    def says(text: str, **more: str) -> list[str]:
-        with command(*text.split(), folder=folder, **environment, **more) as child:
-            lines = child.rest()
-            assert child.wait() == 0, lines
-        return lines
-
+    says = Commands(folder, environment)
     says("migrate")
     with command("sync", "stock", folder=folder, **environment, LATENCY="0.2") as child:
         until("three calls", lambda: len(sent(folder)) >= 60)
         child.process.send_signal(signal.SIGINT)
         child.wait()
     assert len(sent(folder)) < 300
-    assert says("sync stock")[-1:] == WHOLE
+    assert says("sync", "stock")[-1:] == WHOLE
     assert sorted(sent(folder)) == [f"create sku-{number:03}" for number in range(1, 301)]
     shell(folder, CHANGE)
-    assert says("sync stock") == PART
+    assert says("sync", "stock") == PART
     assert sent(folder)[300:] == ["update sku-007", "update sku-200"]
 
 

@@ -1,4 +1,4 @@
-"""The example of outcomes as its README has it: by its commands, in processes of its own, on both stores."""
+"""The example of outcomes as its README has it: by its commands, on both stores."""
 
 import sqlite3
 from collections.abc import Callable
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.processes import penstock as command
+from tests.examples.commands import Commands
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "outcomes"
 ORDERS = [(1, "R1", "AB1", 12), (2, "R2", "XX0", 3), (3, "R3", "CD2", 9), (4, "R4", "XX1", 1), (5, "R5", "EF3", 44)]
@@ -30,13 +30,12 @@ def says(tmp_path: Path, store_url: str) -> Says:
             "create table orders (number integer primary key, reference text, postcode text, kg integer)")
     execute(tmp_path / "shop.db", "insert into orders values (?, ?, ?, ?)", *ORDERS)
     environment = {"PENSTOCK_APP": "orders:app", "PENSTOCK_URL": store_url, "SHOP": f"sqlite:///{tmp_path}/shop.db",
-                   "COURIER": str(tmp_path / "courier.db"), "COURIER_HANGS_UP": str(tmp_path / "hangs-up"),
-                   "PYTHONDONTWRITEBYTECODE": "1"}
+                   "COURIER": str(tmp_path / "courier.db"), "COURIER_HANGS_UP": str(tmp_path / "hangs-up")}
+
+    command = Commands(EXAMPLE, environment)
 
     def run(*arguments: str) -> list[str]:
-        with command(*arguments, folder=EXAMPLE, **environment) as child:
-            lines = child.rest()
-            child.wait()
+        lines = command(*arguments, code=None)
         return [line for line in lines if line.startswith(("shop: ", "unknown_", "too_", "    ", "2 records"))]
 
     run("migrate")

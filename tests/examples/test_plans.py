@@ -1,11 +1,11 @@
-"""The example of plans as its README has it: by its commands, in processes of its own, on both stores."""
+"""The example of plans as its README has it: by its commands, on both stores."""
 
 import json
 import re
 import subprocess
 from pathlib import Path
 
-from tests.processes import penstock as command
+from tests.examples.commands import Commands
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "plans"
 PAGE = (EXAMPLE / "README.md").read_text("utf-8")
@@ -14,17 +14,16 @@ PLANNED, APPLIED = (text.splitlines() for text in re.findall(r"^```text\n(.*?)^`
 
 
 def test_it_does_what_its_readme_says(store_url: str, tmp_path: Path):
+    command = Commands(tmp_path, {
+        "PENSTOCK_APP": "prices:app", "PENSTOCK_URL": store_url, "PRICES": str(tmp_path),
+        "PYTHONPATH": f"{EXAMPLE}:{EXAMPLE.parents[1] / 'src'}"})
+
     def shell(script: str) -> None:
         subprocess.run(["sh", "-euc", script], cwd=tmp_path, check=True)
 
     def says(text: str, code: int = 0) -> list[str]:
         assert f"penstock {text}" in PAGE or text == "migrate", text
-        environment = {"PENSTOCK_APP": "prices:app", "PENSTOCK_URL": store_url, "PRICES": str(tmp_path),
-                       "PYTHONPATH": f"{EXAMPLE}:{EXAMPLE.parents[1] / 'src'}"}
-        with command(*text.split(), folder=tmp_path, **environment) as child:
-            lines = child.rest()
-            assert child.wait() == code, lines
-        return lines
+        return command(*text.split(), code=code)
 
     says("migrate")
     shell(LIST)

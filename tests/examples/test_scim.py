@@ -10,7 +10,7 @@ import pytest
 from penstock.connectors import scim
 from penstock.connectors.scim.messages import GROUP_SCHEMA, USER_SCHEMA, patch
 from penstock.domain.records import Calls
-from tests.processes import penstock as command
+from tests.examples.commands import Commands
 from tests.servers.scim import ScimServer, scim_server
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "scim"
@@ -50,12 +50,7 @@ def test_it_does_what_its_readme_says(store_url: str, server: ScimServer, tmp_pa
     urls = [server.tenant(f"{tmp_path.name}-{name}") for name in ("provider", "badges")]
     environment = {"PENSTOCK_APP": "badges:app", "PENSTOCK_URL": store_url, "PROVIDER_URL": urls[0],
                    "PROVIDER_TOKEN": server.token, "BADGES_URL": urls[1], "BADGES_TOKEN": server.token}
-
-    def says(*arguments: str) -> str:
-        with command(*arguments, folder=EXAMPLE, **environment) as child:
-            lines = child.rest()
-            assert child.wait() == 0, lines
-        return "\n".join(lines)
+    says = Commands(EXAMPLE, environment)
 
     with (scim.connect(urls[0], token=server.token) as one, scim.connect(urls[1], token=server.token) as other):
         provider, badges = Service(one), Service(other)

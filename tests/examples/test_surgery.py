@@ -1,4 +1,4 @@
-"""The example of state surgery as its README has it: by its commands, in processes of its own, on both stores."""
+"""The example of state surgery as its README has it: by its commands, on both stores."""
 
 import json
 import re
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.processes import penstock as command
+from tests.examples.commands import Commands
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "surgery"
 PAGE = (EXAMPLE / "README.md").read_text("utf-8")
@@ -25,15 +25,11 @@ def shell(script: str, folder: Path) -> None:
 def says(store_url: str, tmp_path: Path) -> Says:
     """Runs a command in the example's folder and gives the lines that it printed."""
     shell(SETUP, tmp_path)
+    command = Commands(EXAMPLE, {"PENSTOCK_APP": "contacts:app", "PENSTOCK_URL": store_url, "CONTACTS": str(tmp_path)})
 
     def run(text: str, code: int = 0) -> list[str]:
         assert f"penstock {text}" in PAGE or text in ("migrate", "state show contacts --json"), text
-        environment = {"PENSTOCK_APP": "contacts:app", "PENSTOCK_URL": store_url, "CONTACTS": str(tmp_path)}
-        added = ["--yes"] if "forget" in text else []
-        with command(*text.split(), *added, folder=EXAMPLE, **environment) as child:
-            lines = child.rest()
-            assert child.wait() == code, lines
-        return lines
+        return command(*text.split(), *(["--yes"] if "forget" in text else []), code=code)
 
     return run
 
