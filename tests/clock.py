@@ -13,7 +13,8 @@ START_MS = 1_800_000_000_000
 class Clock:
     """Time as a row. Every connection that compiles its SQL with `expression` sees the same, in every process."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, joined: bool = False) -> None:
+        """`joined`: it is there already, made by another process, and goes on from where it is."""
         self._postgres = not url.startswith("sqlite:")
         self._connection: Any
         if self._postgres:
@@ -24,6 +25,8 @@ class Clock:
             self._connection.execute("pragma wal_autocheckpoint = 0")  # ADR 003
             self.expression = "(select now_ms from test_clock)"
         self.passed = 0.0  # seconds since, as a monotonic clock beside it would tell them on any thread
+        if joined:
+            return
         self._connection.execute("create table if not exists test_clock (now_ms bigint)")
         self._connection.execute("delete from test_clock")
         self._connection.execute(f"insert into test_clock values ({START_MS})")

@@ -52,13 +52,14 @@ class People(Layer[dict]):
         held = json.loads(there.read_text())
         return {remote_id: held.get(remote_id) for remote_id in remote_ids}
 
-@app.sync("people", limits=[Rate(1, per="second"), Quota(100, per="day", by="token", unit="call")])
+@app.sync("people", limits=[Rate(1000, per="second"), Quota(100, per="day", by="token", unit="call")])
 class PeopleSync(Sync):
     layers = [People]
 
     def subjects(self):
         yield Subject("all", account="acme")
 '''
+SLOWLY = APP.replace("Rate(1000, ", "Rate(1, ")
 Command = Callable[..., tuple[int, str, str]]
 
 
@@ -98,6 +99,12 @@ def put(folder: Path, *people: dict[str, str]) -> None:
     (folder / "people.json").write_text(json.dumps(people))
 
 
+def limited(folder: Path) -> None:
+    """Have the app that the next command finds be one that changes one record a second."""
+    (folder / "people_app.py").write_text(SLOWLY)
+    sys.modules.pop("people_app", None)
+
+
 def change(folder: Path) -> None:
     """A create, three updates and a delete."""
     put(folder, {"id": "0", "name": "another"}, {"id": "1", "name": "name 1", "phone": "1"},
@@ -109,13 +116,18 @@ def there(folder: Path) -> dict[str, dict[str, str]]:
     return dict(json.loads((folder / "there.json").read_text()))
 
 
-def test_it_names_fields_and_costs_and_hides_values(folder: Path, said: Any):
+def test_it_says_what_it_costs_before_anything_ever_ran(folder: Path, said: Any):
+    limited(folder)
     lines = said("plan", "people")
     assert lines[-3:] == ["5 changes in at least 3 calls; no earlier run tells how long it takes",
                           "  Rate(1 changes per second): 5 permits, given in 4 s at the earliest",
                           "  Quota(100 calls per day, by token): 3 permits"]
+
+
+def test_it_names_fields_and_costs_and_hides_values(folder: Path, said: Any):
     said("sync", "people")
     change(folder)
+    limited(folder)
     lines = said("plan", "people")
     assert lines[:11] == [
         "all:", "  People: 1 to create, 3 to update, 1 to delete, 1 unchanged",
@@ -129,6 +141,7 @@ def test_it_names_fields_and_costs_and_hides_values(folder: Path, said: Any):
 
 
 def test_as_json_it_names_every_change(folder: Path, said: Any):
+    limited(folder)
     put(folder, *({"id": str(number), "name": f"name {number}"} for number in range(7)))
     lines = said("plan", "people", "--json")
     found = json.loads("\n".join(lines))

@@ -28,6 +28,7 @@ from penstock.testing.connectors.faults import Faults
 from penstock.testing.connectors.reading import ReadThrough
 from penstock.testing.draining import drain
 from penstock.testing.place import settings_of
+from tests.clock import Clock
 
 PAGES = {kind.name: kind for kind in (kit.SOURCE_FAILED, kit.PAGE_TWICE, kit.PAGE_LAST, kit.PAGE_HALVED)}
 PAGE_SIZE = 3
@@ -179,6 +180,8 @@ def _child(module: Any, client: type, method: str, order: Order, tell: int) -> N
         if not order.subjects:
             app.migrate()
             return
+        clock = Clock(order.url, joined=True)
+        app.monotonic, app.sleep = (lambda: clock.passed), clock.sleep  # who waits for a permit moves the time
         app._store = Watched(app.store, doom)  # type: ignore[assignment]
         app.request([{"sync": order.sync, "subject": subject, "account": account, "priority": 0, "reason": "test"}
                      for subject, account in order.subjects])
