@@ -1,6 +1,6 @@
 """`kill -9` of the worker in the middle of a run: the next worker finishes it, and nothing exists twice."""
 
-import os
+import functools
 import signal
 from collections import Counter
 from pathlib import Path
@@ -11,14 +11,15 @@ from penstock.cli.demo import source
 from penstock.cli.demo.compare import differences
 from penstock.cli.demo.runs import SYNC
 from penstock.cli.demo.server import scim_server
-from penstock.cli.demo.worker import WorkerProcess
 from penstock.connectors import scim
 from penstock.domain.names import layer_table
 from penstock.sync.state.runs import RunRow, latest_runs
 from tests.clock import Clock
+from tests.processes import penstock
 from tests.waiting import until
 
-PEOPLE, GROUPS = 300, 8
+APP = "tests.crash.directory_app"
+PEOPLE, GROUPS = 150, 5
 MOMENTS = ((0.02, 0.3), (0.35, 0.6), (0.65, 0.95))
 """Which share of all records has been synchronised when the worker is killed, from and to."""
 
@@ -55,18 +56,21 @@ def test_a_sync_whose_worker_is_killed_three_times_converges(store_url: str, clo
     with source.opened(hr) as connection:
         total = PEOPLE + GROUPS + connection.execute("select count(*) from member").fetchone()[0]
     with scim_server(tmp_path / "scim.log", print) as destination, Penstock(store_url) as app:
-        environment = {"HR_DATABASE": f"sqlite:///{hr}", "PENSTOCK_URL": store_url, "SCIM_URL": destination.url,
-                       "SCIM_TOKEN": destination.token, "PENSTOCK_LEASE_SECONDS": "3"}  # no call may outlast it
-        WorkerProcess(tmp_path, environment).migrate()
+        command = functools.partial(
+            penstock, "--app", APP, folder=tmp_path, HR_DATABASE=f"sqlite:///{hr}", PENSTOCK_URL=store_url,
+            SCIM_URL=destination.url, SCIM_TOKEN=destination.token,
+            PENSTOCK_LEASE_SECONDS="3")  # no call may outlast it
+        with command("migrate") as migrating:
+            assert migrating.wait() == 0, migrating.rest()
         sync = Sync(app, clock, hr)
         for earliest, latest in MOMENTS:
             moment = round(total * random.uniform(earliest, latest))
             sync.request()
-            with WorkerProcess(tmp_path, environment) as worker:
+            with command("worker", "--quiet") as worker:
                 until(f"{moment} of {total} records", lambda moment=moment: sync.synchronised() >= moment)
-                os.kill(worker.pid, signal.SIGKILL)
+                worker.signal(signal.SIGKILL)
             assert 0 < sync.synchronised() < total
-        with WorkerProcess(tmp_path, environment):
+        with command("worker", "--quiet"):
             sync.request()
             runs = until("the end of all runs", sync.ended, seconds=60)
             assert {run.status for run in runs} == {"succeeded"}, runs
