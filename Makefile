@@ -7,9 +7,6 @@ SHELL := /bin/sh
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
 
-# Where it is set, every process compiles all that it imports, and the tests start hundreds.
-unexport PYTHONDONTWRITEBYTECODE
-
 VENV := .venv
 PY := $(VENV)/bin/python
 STAMPS := $(VENV)/.stamps

@@ -89,8 +89,8 @@ class Members(Layer[Member]):
 
 
 class ScimPeople(ScimCase):
-    first: Records = {"People": people(1, 2, 3, 4)}
-    then: Records = {"People": [*people(1, 3), *people(4, name="Bo"), *people(5)]}
+    first: Records = {"People": people(1, 2, 3)}
+    then: Records = {"People": [*people(1), *people(3, name="Bo"), *people(4)]}
 
     def layers(self) -> list[type[Layer[Any]]]:
         return [People]
