@@ -11,6 +11,20 @@ import pytest
 from tests.connectors.sql.database import Database
 
 
+_WHICH = ("database", "target", "store_url")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Of the databases that an engine stands between, each is tried with each other; all three at once are not."""
+    for item in items:
+        if item.path == Path(__file__).parent / "test_into_engine.py":
+            params = item.callspec.params  # type: ignore[attr-defined]
+            which = [params[name] for name in _WHICH if name in params]
+            if which.count("postgres") % 2:
+                item.add_marker(pytest.mark.thorough)
+
+
 @pytest.fixture
 def sqlite_database(tmp_path: Path) -> Database:
     database = Database(f"sqlite:///{tmp_path}/hr.db")

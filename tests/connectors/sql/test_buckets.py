@@ -89,6 +89,7 @@ def world(postgres_database: Database, store_url: str, clock: Clock) -> World:
     return found
 
 
+@one_store
 def test_a_run_without_changes_reads_nothing(world: World):
     run = world.sync()
     assert (run.read, run.skipped, run.write_calls) == (0, 57, 0)
@@ -173,6 +174,7 @@ def test_what_a_lesser_mode_left_out_is_made_up_for(world: World):
     assert world.in_step()
 
 
+@one_store
 def test_children_of_a_parent_that_was_made_anew_are_sent(world: World):
     old = set(world.teams.records)
     world.teams.refused["1"] = Rejected(GONE, "who?")
@@ -234,7 +236,7 @@ def test_keys_of_every_kind(postgres_database: Database, store_url: str, clock: 
 
 
 @one_store
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", [0, 1, *(pytest.param(seed, marks=pytest.mark.thorough) for seed in range(2, 8))])
 def test_whatever_changes_the_destination_follows(world: World, seed: int):
     chance = random.Random(seed)
     for _ in range(8):
