@@ -153,6 +153,15 @@ class TestPruning:
         app.upkeep().prune()
         assert kept(clock) == []
 
+    def test_slots_that_hold_nothing_are_not_asked_one_by_one(
+            self, app: Penstock, monkeypatch: pytest.MonkeyPatch):
+        upkeep, store = app.upkeep(), app.store.control
+        reads: list[Any] = []
+        read = store.read
+        monkeypatch.setattr(store, "read", lambda work: reads.append(work) or read(work))
+        upkeep.prune()
+        assert len(reads) <= 2
+
     def test_slots_are_emptied_at_once_however_many_rows_they_hold(
             self, app: Penstock, engine: Engine, clock: Clock, store_url: str):
         if app.store.dialect == "sqlite":

@@ -123,8 +123,9 @@ class Upkeep:
 
     def prune(self) -> None:
         """Remove what is past its time: finished jobs, marks, keys, progress, plans that no run wants."""
-        for slot in self._store.slots:
-            self._empty(slot)
+        if self._store.slots:
+            for slot in self._store.read(self._expired):
+                self._empty(slot)
         for name in ("finished_prune", "marks_prune", "keys_prune"):
             while self._pruned(name) == _PRUNE_BATCH:
                 pass
@@ -137,19 +138,24 @@ class Upkeep:
             return len(self._store.run(name, {"count": _PRUNE_BATCH}))
         return self._store.write(lambda tx: tx.execute(name, {"count": _PRUNE_BATCH}))
 
-    def _empty(self, slot: str) -> None:
-        """Empty a part of the finished jobs in which everything is past its time."""
-        def expired(tx: Transaction) -> bool:
-            row = tx.row("slot_expired", layer=slot)
-            return bool(row and row[0])
+    def _expired(self, tx: Transaction) -> list[str]:
+        """The parts of the finished jobs in which everything is past its time."""
+        used = tx.rows("slots_used", {"slots": list(self._store.slots)})
+        return [slot for (slot,) in used if _is_expired(tx, slot)]
 
+    def _empty(self, slot: str) -> None:
+        """Empty such a part, unless something has come into it since."""
         def empty(tx: Transaction) -> None:
             tx.row("impatient")
-            if expired(tx):
+            if _is_expired(tx, slot):
                 tx.execute("slot_empty", layer=slot)
                 for name in ("slot_unfold", "slot_uncount"):
                     tx.execute(name, {"slot": int(slot.rpartition("_")[2])})
 
-        if self._store.read(expired):
-            with contextlib.suppress(StoreBusy):  # somebody reads it: the next pass tries again
-                self._store.write(empty)
+        with contextlib.suppress(StoreBusy):  # somebody reads it: the next pass tries again
+            self._store.write(empty)
+
+
+def _is_expired(tx: Transaction, slot: str) -> bool:
+    row = tx.row("slot_expired", layer=slot)
+    return bool(row and row[0])

@@ -182,6 +182,19 @@ select set_config('lock_timeout', '100ms', true);
 -- differs: SQLite has one writer, who waits for nobody
 select true;
 
+-- name: slots_used
+-- dialect: postgres
+-- differs: see slot_expired
+-- The catalogue tells which of these tables have any rows: none of those that have not is asked by itself.
+select relname::text as slot from pg_catalog.pg_class
+where relnamespace = 'penstock'::regnamespace and relname = any (:slots::text[]) and pg_catalog.pg_relation_size(oid) > 0
+order by relname;
+
+-- name: slots_used
+-- dialect: sqlite
+-- differs: see slot_expired
+select value as slot from json_each(:slots) where false;
+
 -- name: slot_expired
 -- dialect: postgres
 -- differs: SQLite has no partitions: there rows go in small batches
