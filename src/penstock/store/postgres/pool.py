@@ -3,7 +3,10 @@ bookkeeping twice."""
 
 import contextlib
 from collections import deque
+from collections.abc import Iterable
+from typing import Any
 
+import psycopg
 from psycopg.pq import TransactionStatus
 from psycopg_pool import ConnectionPool
 
@@ -17,10 +20,12 @@ class KeepingPool(ConnectionPool[Connection]):
     put there: so one of the two sees the other.
     """
 
-    def __init__(self, *args: object, **kwargs: object) -> None:
+    def __init__(self, *args: object, ready: Iterable[Connection] = (), **kwargs: object) -> None:
+        """`ready` are connections that there are already: the first of the pool."""
         self._at_hand: deque[Connection] = deque()
         self._wanting: deque[None] = deque()
-        super().__init__(*args, **kwargs)  # type: ignore[arg-type]
+        self._ready = deque(ready)
+        super().__init__(*args, connection_class=_opening(self._ready), **kwargs)  # type: ignore[arg-type]
 
     def getconn(self, timeout: float | None = None) -> Connection:
         with contextlib.suppress(IndexError):
@@ -49,3 +54,17 @@ class KeepingPool(ConnectionPool[Connection]):
         while self._at_hand:
             self._return()
         super().close(timeout)
+        while self._ready:
+            self._ready.pop().close()
+
+
+def _opening(ready: deque[Connection]) -> type[Connection]:
+    """A way to connect that first gives what is ready."""
+    class Opening(psycopg.Connection[tuple[Any, ...]]):
+        @classmethod
+        def connect(cls, conninfo: str = "", **kwargs: Any) -> Connection:  # type: ignore[override]
+            with contextlib.suppress(IndexError):
+                return ready.popleft()
+            return psycopg.Connection.connect(conninfo, **kwargs)
+
+    return Opening

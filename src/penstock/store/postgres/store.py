@@ -90,34 +90,49 @@ class PostgresStore:
     slots: Sequence[str] = tuple(f"finished_jobs_{slot:02}" for slot in range(20))
 
     def __init__(self, url: str, *, now: str | None = None, pool_size: int = 10, timeout_seconds: float = 10.0,
-                 listeners: set[Listener] | None = None, steady: bool = False) -> None:
+                 beside: "PostgresStore | None" = None, steady: bool = False) -> None:
+        """`beside` is a store in the same database, with which this one shares all but its connections."""
         self.url = url
         self.now = now
-        self.pooled = False
+        self.pooled: bool = beside is not None and beside.pooled
         self._steady = steady
         self._pid = os.getpid()
         self._conninfo = conninfo(url)
         self._closed = False
         self._thread = threading.local()
-        self._listeners = set() if listeners is None else listeners
+        self._listeners: set[Listener] = set() if beside is None else beside._listeners
         self._lock = threading.Lock()
         self._control: PostgresStore | None = None
+        self._identity: Identity
+        ready = []
+        if beside is None:
+            ready.append(self._first())
+            self._notifier = Notifier(self._conninfo, self.compile("wake").sql)
+        else:
+            self._identity, self._notifier = beside._identity, beside._notifier
         self._pool = KeepingPool(
-            self._conninfo, min_size=1, max_size=pool_size, timeout=timeout_seconds, open=False, num_workers=1,
-            kwargs={"autocommit": True}, configure=self._configure, name="penstock",
+            self._conninfo, min_size=0, max_size=pool_size, timeout=timeout_seconds, open=False, num_workers=1,
+            kwargs={"autocommit": True}, configure=self._configure, name="penstock", ready=ready,
         )
-        try:
-            # The pool would try for its whole timeout and then say only that it waited: ask the server once first.
-            with psycopg.connect(self._conninfo, autocommit=True) as probe:
-                self.pooled = behind_pooler(probe)
-                self._identity = Identity(probe.execute(self.compile("whereabouts").sql.encode()).fetchone(),
-                                          lambda: self.read(lambda tx: tx.row("whereabouts")))
-        except psycopg.Error as error:
-            raise translated(error, url) from None
         self._pool.open()
-        self._notifier = Notifier(self._conninfo, self.compile("wake").sql)
         # A program that never closes its app must not wait for the pool's threads at its exit.
         self._at_exit = weakref.finalize(self, _close, self._pool, self._notifier, self._pid)
+
+    def _first(self) -> Connection:
+        """A connection, and what it tells of the server. The pool would try for its whole timeout to make its first,
+        and then say only that it waited."""
+        try:
+            connection = psycopg.connect(self._conninfo, autocommit=True)
+            try:
+                self.pooled = behind_pooler(connection)
+                self._identity = Identity(connection.execute(self.compile("whereabouts").sql.encode()).fetchone(),
+                                          lambda: self.read(lambda tx: tx.row("whereabouts")))
+            except BaseException:
+                connection.close()
+                raise
+            return connection
+        except psycopg.Error as error:
+            raise translated(error, self.url) from None
 
     def _configure(self, connection: Connection) -> None:
         if self.pooled or behind_pooler(connection):
@@ -139,7 +154,7 @@ class PostgresStore:
         with self._lock:
             if self._control is None:
                 self._control = PostgresStore(self.url, now=self.now, pool_size=_CONTROL_CONNECTIONS,
-                                              listeners=self._listeners, steady=True)
+                                              beside=self, steady=True)
             return self._control
 
     def compile(self, name: str) -> Compiled:

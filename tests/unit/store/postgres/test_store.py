@@ -15,6 +15,7 @@ from penstock.store.open import open_store
 from penstock.store.port import Transaction
 from penstock.store.postgres import PostgresStore
 from penstock.store.postgres.connection import conninfo, safe, translated
+from tests.waiting import until
 
 
 @pytest.fixture
@@ -44,6 +45,31 @@ def cut(admin: "psycopg.Connection[Any]") -> int:
 
 def names(admin: "psycopg.Connection[Any]") -> list[str]:
     return [row[0] for row in admin.execute("select name from penstock.workers order by id")]
+
+
+def test_each_pool_opens_one_connection(postgres_url: str, admin: "psycopg.Connection[Any]"):
+    """What asks the server for the first time stays, and the control plane has nothing to ask again."""
+    def sessions() -> int:
+        admin.execute("select pg_stat_force_next_flush()")  # this connection counts as well
+        row = admin.execute("select pg_stat_clear_snapshot(), sessions from pg_stat_database"
+                            " where datname = current_database()").fetchone()
+        assert row is not None
+        return int(row[1])
+
+    before = sessions()
+    store = PostgresStore(postgres_url)
+    for pool in (store, store.control):
+        pool.read(lambda tx: tx.row("whereabouts"))
+    store.close()
+    until("the server has counted both", lambda: sessions() >= before + 2)
+    until("they are gone", lambda: not cut(admin))
+    assert sessions() == before + 2
+
+
+def test_a_store_that_is_closed_at_once_leaves_no_connection(postgres_url: str, admin: "psycopg.Connection[Any]"):
+    for _ in range(5):
+        PostgresStore(postgres_url).close()
+    until("they are gone", lambda: not cut(admin))
 
 
 def test_the_server_compiles_no_statement(store: PostgresStore, admin: "psycopg.Connection[Any]"):
