@@ -10,7 +10,6 @@ import pytest
 
 from tests.connectors.sql.database import Database
 
-
 _WHICH = ("database", "target", "store_url")
 
 
