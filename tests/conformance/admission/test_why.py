@@ -181,6 +181,21 @@ def test_a_keyed_job_waits_behind_its_line_in_the_policy_s_own_words(desk: Desk,
     assert facts(answer, "line") == ["serial:serial:7: 1 under way, of 1 at most"]
 
 
+def test_who_holds_a_serial_key_is_named_with_what_it_does_or_waits_for(desk: Desk, serial: Any) -> None:
+    first, second, third = (serial.enqueue(7).id for _ in range(3))
+    desk.dispatch()
+    assert facts(why(desk, third), "under way") == [
+        f"job {first}, available: it is next in queue default: a worker claims it as soon as a slot is free"]
+    (claimed,) = desk.claim()
+    assert facts(why(desk, third), "under way")[0].startswith(f"job {first}, executing: worker test has been")
+    desk.settle(claimed, state="retryable", delay_ms=60_000)
+    desk.dispatch()
+    assert facts(why(desk, third), "under way")[0].startswith(f"job {first}, retryable: attempt 1 of ")
+    desk.app.cancel(first)
+    desk.dispatch()
+    assert facts(why(desk, third), "under way")[0].startswith(f"job {second}, available: ")
+
+
 def test_a_place_in_a_line_is_counted_to_a_bound(desk: Desk, serial: Any) -> None:
     desk.app.enqueue_many([serial.call(7) for _ in range(1200)])
     last = serial.enqueue(7)

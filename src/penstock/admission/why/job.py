@@ -89,7 +89,7 @@ def _waiting(tx: Transaction, answer: Answer, job: _Job, tasks: Collection[str])
     if job.state in ("scheduled", "retryable"):
         _not_due(answer, job)
     elif job.state == "pending":
-        _in_line(tx, answer, job, serving)
+        _in_line(tx, answer, job, serving, tasks)
     else:
         _ready(tx, answer, job)
     if job.attempt and job.state != "retryable" and (job.error or job.error_class):
@@ -119,7 +119,7 @@ def _not_due(answer: Answer, job: _Job) -> None:
             answer.also("line", f"{job.line}: it keeps its place, since its line goes in order")
 
 
-def _in_line(tx: Transaction, answer: Answer, job: _Job, serving: Serving) -> None:
+def _in_line(tx: Transaction, answer: Answer, job: _Job, serving: Serving, tasks: Collection[str]) -> None:
     assert job.line is not None
     paused = {what.removeprefix("key:"): at for what, at in tx.rows("pauses")}
     found = judged(tx, job.line, None, job.now, paused.keys() & {job.line, job.also})
@@ -131,6 +131,10 @@ def _in_line(tx: Transaction, answer: Answer, job: _Job, serving: Serving) -> No
             answer.because("no worker", serving.dispatcher)
         return
     tell(tx, answer, found, int(before[0]) if before else 0, "job")
+    if found.served_id is not None:
+        holder = answered(tx, found.served_id, tasks)
+        if holder.state not in (*FINAL_STATES, "unknown"):
+            answer.also("under way", f"job {found.served_id}, {holder.state}: {holder.reason}")
     for each in (job.line, job.also):
         if each in paused:
             answer.also("paused", f"{each} since {moment(paused[each])}")

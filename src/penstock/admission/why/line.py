@@ -12,10 +12,12 @@ from penstock.store.port import Transaction
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """A line with what the policy says of its head. `gates` are those that are not open."""
+    """A line with what the policy says of its head. `gates` are those that are not open. `served_id` is the job that was
+    admitted last: the holder of a serial key, while anything of its line is under way."""
 
     decision: Decision
     head_id: int
+    served_id: int | None
     turn: int | None
     kind: str
     gates: Mapping[str, Gate]
@@ -42,13 +44,13 @@ def judged(tx: Transaction, name: str, room: Room | None, now: int, paused: set[
     if row is None or row[10] is None:
         return None
     kind, space, account, running, most, served_at, gates, pace_us, paced_us, rank, id, *rest = row
-    priority, also, also_most, at = rest
+    priority, also, also_most, at, served_id = rest
     line = Line(name, space, (Piece(id, rank, priority or 0, also, also_most),), running, most, account, served_at,
                 tuple(msgspec.json.decode(gates, type=list[str])) if gates else (), pace_us, paced_us)
     shut = {key: Gate(row[1], row[2]) for key in line.gates if (row := tx.row("why_gate", {"key": key}))}
     second = {row[0]: row[1] for row in tx.rows("lines_running", {"lines": [also]})} if also is not None else {}
     view = View(now, {space: room or Room(1, "")}, second, shut, paused)
-    return Judged(judge(line, view), id, at, kind, shut)
+    return Judged(judge(line, view), id, served_id if running else None, at, kind, shut)
 
 
 def tell(tx: Transaction, answer: Answer, found: Judged, before: int, whats: str) -> None:

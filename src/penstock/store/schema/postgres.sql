@@ -100,7 +100,8 @@ create table penstock.lines (
     head_also_most  integer,
     paced_us        bigint,
     until_at        bigint,
-    awaited         boolean not null default false
+    awaited         boolean not null default false,
+    served_id       bigint
 );
 create index lines_turn on penstock.lines (kind, room, turn) where turn is not null and held is null;
 create index lines_held on penstock.lines (held, turn) where held is not null;

@@ -93,7 +93,8 @@ create table penstock_lines (
     head_also_most  integer,
     paced_us        integer,
     until_at        integer,
-    awaited         integer not null default 0
+    awaited         integer not null default 0,
+    served_id       integer
 ) without rowid;
 create index penstock_lines_turn on penstock_lines (kind, room, turn) where turn is not null and held is null;
 create index penstock_lines_held on penstock_lines (held, turn) where held is not null;

@@ -56,11 +56,11 @@ with chosen as materialized (
     select distinct on (line) line, rank, id from waiting where id not in (select id from free) order by line, rank, id
 ), passed as materialized (
     select c.line, max(array[c.rank, c.id]) as last, max(c.paced_us) as paced_us,
-           count(m.id) as jobs
+           count(m.id) as jobs, max(m.id) as served_id
     from chosen c left join moved m on m.id = c.id
     group by c.line
 ), next as materialized (
-    select p.line, p.jobs, p.paced_us, s.id is not null as busy, coalesce(s.rank, h.rank) as rank,
+    select p.line, p.jobs, p.served_id, p.paced_us, s.id is not null as busy, coalesce(s.rank, h.rank) as rank,
            coalesce(s.id, h.id) as id, h.queue
     from passed p left join stuck s on s.line = p.line
     left join lateral (
@@ -77,7 +77,7 @@ with chosen as materialized (
 ), moved_on as (
     update penstock.lines l
     set running = l.running + h.jobs, served_at = case when h.jobs > 0 then penstock.now() else l.served_at end,
-        paced_us = coalesce(h.paced_us, l.paced_us), room = coalesce(h.queue, l.room),
+        served_id = coalesce(h.served_id, l.served_id), paced_us = coalesce(h.paced_us, l.paced_us), room = coalesce(h.queue, l.room),
         head_rank = h.rank, head_id = h.id, head_priority = h.priority, head_also = h.also,
         head_also_most = h.also_most, held = case when h.busy then 'busy' end,
         until_at = case when h.busy then penstock.now() + 500 end,
@@ -129,9 +129,9 @@ where j.id = c.value ->> 2 and exists (
 );
 update penstock.lines as l
 set running = l.running + n.jobs, served_at = case when n.jobs > 0 then penstock.now() else l.served_at end,
-    paced_us = coalesce(n.paced_us, l.paced_us), held = null, until_at = null
+    served_id = coalesce(n.served_id, l.served_id), paced_us = coalesce(n.paced_us, l.paced_us), held = null, until_at = null
 from (
-    select c.value ->> 0 as line, count(p.id) as jobs, max(c.value ->> 4) as paced_us
+    select c.value ->> 0 as line, count(p.id) as jobs, max(p.id) as served_id, max(c.value ->> 4) as paced_us
     from json_each(:rows) c
     left join penstock.pending_jobs p on p.line = c.value ->> 0 and p.rank = c.value ->> 1 and p.id = c.value ->> 2
     group by c.value ->> 0

@@ -62,7 +62,7 @@ select count(*) from (
 
 -- name: why_line
 select kind, room, account, running, most, served_at, gates, pace_us, paced_us, head_rank, head_id, head_priority,
-       head_also, head_also_most, turn
+       head_also, head_also_most, turn, served_id
 from penstock.lines where line = :line;
 
 -- name: why_gate

@@ -1,0 +1,3 @@
+-- The job of a line that was admitted last: of a serial key, the one that holds it.
+
+alter table penstock.lines add column served_id bigint;
