@@ -12,7 +12,7 @@ from penstock.store.port import Transaction
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """A line with what the policy says of its head. `gates` are those that are not open. `served_id` is the job that was
+    """A line with what the policy says of its head. `gates` are those that are not open; `served_id` the job that was
     admitted last: the holder of a serial key, while anything of its line is under way."""
 
     decision: Decision
