@@ -130,6 +130,12 @@ def test_what_is_wrong_is_said_with_what_to_do(penstock, arguments: list[str], c
     assert message in err
 
 
+def test_a_command_that_is_misspelt_is_guessed(penstock) -> None:
+    code, _, err = penstock("wroker")
+    assert code == 2
+    assert "Did you mean 'worker'?" in err
+
+
 def test_the_app_is_found_in_pyproject(penstock, folder: Path) -> None:
     (folder / "pyproject.toml").write_text('[tool.penstock]\napp = "theapp:app"\n')
     assert penstock("migrate")[0] == 0

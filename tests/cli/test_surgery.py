@@ -180,7 +180,7 @@ def test_what_is_wrong_is_said_with_what_to_do(penstock: Any, arguments: list[st
 def test_a_change_waits_for_a_window_as_long_as_it_is_told(monkeypatch: pytest.MonkeyPatch):
     time = [0.0]
     clock = SimpleNamespace(monotonic=lambda: time[0], sleep=lambda seconds: time.__setitem__(0, time[0] + seconds))
-    monkeypatch.setattr(sys.modules["penstock.cli.state"], "time", clock)
+    monkeypatch.setattr("penstock.cli.state.time", clock)
     tried: list[float] = []
 
     def change() -> None:

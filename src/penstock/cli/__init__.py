@@ -5,41 +5,42 @@ Exit codes: 0 all is well; 1 something failed and the message says what; 2 the c
 """
 
 import sys
-from importlib.metadata import version
+from importlib import import_module
 
 import click
 
-from penstock.cli.approve import approve
-from penstock.cli.audit import audit
-from penstock.cli.demo import demo
-from penstock.cli.doctor import doctor
-from penstock.cli.failed import failed, retry
-from penstock.cli.init import init
-from penstock.cli.limits import limits
-from penstock.cli.migrate import migrate
-from penstock.cli.periodic import periodic
-from penstock.cli.plan import plan
-from penstock.cli.queues import queues
-from penstock.cli.runs import runs
-from penstock.cli.state import state
-from penstock.cli.sync import sync
-from penstock.cli.why import why
-from penstock.cli.worker import worker
 from penstock.domain.errors import ConfigurationError, PenstockError
 
+_MODULES = {name: name for name in ("approve", "audit", "demo", "doctor", "failed", "init", "limits", "migrate",
+                                    "periodic", "plan", "queues", "runs", "state", "sync", "why", "worker")
+            } | {"retry": "failed"}
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+
+class Commands(click.Group):
+    """Imports a command when it is asked for, so that none waits for what only others need."""
+
+    def list_commands(self, context: click.Context) -> list[str]:
+        return sorted(_MODULES)
+
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        if name in _MODULES:
+            return _imported(name)
+        self.commands.update({each: _imported(each) for each in _MODULES})  # for what is said of a name that is wrong
+        return None
+
+
+def _imported(name: str) -> click.Command:
+    command: click.Command = getattr(import_module(f"penstock.cli.{_MODULES[name]}"), name)
+    return command
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--app", "app", metavar="MODULE:APP", help="The app; else PENSTOCK_APP, else [tool.penstock] app.")
-@click.version_option(version("penstock"), prog_name="penstock")
+@click.version_option(package_name="penstock", prog_name="penstock")
 @click.pass_context
 def cli(context: click.Context, app: str | None) -> None:
     """Keep other people's APIs in step with your database, and run background jobs on the same engine."""
     context.obj = app
-
-
-for command in (approve, audit, demo, doctor, failed, init, limits, migrate, periodic, plan, queues, retry, runs, state,
-                sync, why, worker):
-    cli.add_command(command)
 
 
 def main() -> None:
