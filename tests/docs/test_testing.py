@@ -23,6 +23,7 @@ def test_it(penstock_app):
 
 def write(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, conftest: str) -> None:
     monkeypatch.delenv("PENSTOCK_APP", raising=False)
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")  # the plugins of others take half of the time
     pytester.makepyfile(shop=SHOP)
     pytester.makeconftest(conftest)
     for number, test in enumerate(TESTS):
@@ -30,7 +31,7 @@ def write(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, conftest: 
 
 
 def run(pytester: pytest.Pytester) -> pytest.RunResult:
-    return pytester.runpytest_subprocess("-p", "no:penstock", "-p", "penstock.testing.plugin", "-W", "error")
+    return pytester.runpytest_subprocess("-p", "penstock.testing.plugin", "-W", "error")
 
 
 def test_what_it_says_is_so_on_sqlite(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch):

@@ -61,13 +61,14 @@ GIVEN = "def test_it(penstock_app):\n    assert 'remind' in str(penstock_app.tas
 @pytest.fixture
 def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
     monkeypatch.delenv("PENSTOCK_APP", raising=False)
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")  # the plugins of others take half of the time
     pytester.makepyfile(shop=SHOP)
     return pytester
 
 
 def run(project: pytest.Pytester) -> Any:
     """In a process of its own, or what is imported meanwhile would be there twice in this one."""
-    return project.runpytest_subprocess("-p", "no:penstock", "-p", "penstock.testing.plugin", "-W", "error")
+    return project.runpytest_subprocess("-p", "penstock.testing.plugin", "-W", "error")
 
 
 def test_a_project_tests_its_app(project: pytest.Pytester):
@@ -134,6 +135,7 @@ def test_an_app_that_is_not_there_is_an_error(project: pytest.Pytester):
 
 
 def test_it_loads_by_itself(project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.delenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD")
     points = tomllib.loads(PYPROJECT.read_text("utf-8"))["project"]["entry-points"]["pytest11"]
     metadata = project.mkdir("installed") / "shopping-1.0.dist-info"
     metadata.mkdir()

@@ -282,4 +282,4 @@ def test_memory_does_not_grow_with_the_file(path: Path, kind: str, make: Make):
         finally:
             tracemalloc.stop()
 
-    assert peak(20_000) < peak(2_000) + 100_000
+    assert peak(10_000) < peak(2_000) + 50_000

@@ -28,10 +28,8 @@ def pools(code: str, folder: Path, *needed: str) -> list[tuple[str, int | None]]
 
 
 def test_nothing_is_found_and_nothing_imported_where_there_is_nothing(tmp_path: Path):
-    code = "import atexit, sys\natexit.register(lambda: print('imported', 'sqlalchemy' in sys.modules))\n"
-    assert pools(code, tmp_path) == []
-    with python(code + ASK, folder=tmp_path) as child:
-        assert child.line("imported") == "imported False"
+    with python(ASK + "\nimport sys\nprint('imported', 'sqlalchemy' in sys.modules)", folder=tmp_path) as child:
+        assert child.rest() == ["found []", "imported False"]
 
 
 def test_sqlalchemy(tmp_path: Path):

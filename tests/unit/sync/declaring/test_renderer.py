@@ -38,7 +38,7 @@ def test_the_same_code_has_the_same_fingerprint_in_every_process():
     code = "from tests.unit.sync.declaring import test_renderer as t; print(t.fingerprint(t.one))"
     said = {subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True,
                            env={"PYTHONHASHSEED": seed, "PYTHONPATH": ":".join(sys.path)}).stdout.strip()
-            for seed in ("1", "2", "3")}
+            for seed in ("1", "2")}
     assert said == {fingerprint(one)}
 
 
