@@ -37,7 +37,7 @@ def said(code: str, folder: Path, kept_seconds: object = 0, database: dict[str, 
 
 
 def test_which_connections_are_closed(tmp_path: Path):
-    """Those of the thread that are past their age, and in no transaction. (One process, for Django is slow to import.)"""
+    """Those of the thread that are past their age, and in no transaction. One process: Django is slow to import."""
     assert said("""
 import threading
 
