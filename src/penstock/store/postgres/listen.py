@@ -2,13 +2,14 @@
 
 import contextlib
 import random
+import selectors
+import socket
 import threading
 from collections.abc import Callable
 
 import psycopg
 
 _POLL_SECONDS = 0.2
-_WAIT_SECONDS = 0.5
 _PROOF_SECONDS = 15.0
 _RECONNECT_SECONDS = 1.0
 
@@ -20,6 +21,7 @@ class Listener:
         self._conninfo = conninfo
         self._notice = notice
         self._stop = threading.Event()
+        self._bell, self._rung = socket.socketpair()  # whoever waits for a socket does not see an event that is set
         self._thread = threading.Thread(target=self._listen if listen else self._poll, name="penstock-watch",
                                         daemon=True)
         self._thread.start()
@@ -42,19 +44,14 @@ class Listener:
 
     def _hear(self, connection: "psycopg.Connection[tuple[object, ...]]") -> None:
         """Listen until asked to stop; a question now and then proves that the socket is not half open."""
-        silent_seconds = 0.0
-        while self.running:
-            heard = False
-            for _ in connection.notifies(timeout=_WAIT_SECONDS, stop_after=1):
-                heard = True
-            if heard:
-                self._notice()
-                silent_seconds = 0.0
-            else:
-                silent_seconds += _WAIT_SECONDS
-                if silent_seconds >= _PROOF_SECONDS:
+        with selectors.DefaultSelector() as sockets:
+            for each in (connection, self._rung):
+                sockets.register(each, selectors.EVENT_READ)
+            while self.running:
+                if not sockets.select(_PROOF_SECONDS):
                     connection.execute("select 1")
-                    silent_seconds = 0.0
+                if [*connection.notifies(timeout=0)]:
+                    self._notice()
 
     def wake(self) -> None:
         """Notice something that this very process did."""
@@ -63,5 +60,9 @@ class Listener:
 
     def close(self) -> None:
         self._stop.set()
+        with contextlib.suppress(OSError):  # it was closed before
+            self._bell.send(b".")  # to close it would not do: a fork of this process has it open too
         if threading.current_thread() is not self._thread:
             self._thread.join()
+            self._bell.close()
+            self._rung.close()

@@ -1,6 +1,7 @@
 """What is PostgreSQL's own: lost connections, deadlocks, notifications, and which errors mean what."""
 
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -237,6 +238,31 @@ def test_a_watch_whose_connection_is_cut_listens_again(
     noticed.clear()
     assert cut(admin)
     assert noticed.wait(10)  # what may have been missed meanwhile
+    watch.close()
+
+
+def test_a_watch_is_closed_without_a_wait(store: PostgresStore):
+    """A worker that stops closes it first, and claims nothing from then on."""
+    took = []
+    for _ in range(8):
+        noticed = threading.Event()
+        watch = store.watch(noticed.set)
+        assert noticed.wait(10)
+        began = time.monotonic()
+        watch.close()
+        watch.close()
+        took.append(time.monotonic() - began)
+    assert min(took) < 0.1
+
+
+def test_a_watch_hears_one_wake_up_after_another(store: PostgresStore, admin: "psycopg.Connection[Any]"):
+    noticed = threading.Event()
+    watch = store.watch(noticed.set)
+    for _ in range(20):
+        assert noticed.wait(10)
+        noticed.clear()
+        admin.execute("notify penstock")
+    assert noticed.wait(10)
     watch.close()
 
 
