@@ -14,8 +14,8 @@ import msgspec
 
 from penstock.domain.lines import Terms
 from penstock.store.port import Params, Row
+from penstock.store.postgres.arrays import array
 from penstock.store.postgres.connection import Connection
-from penstock.store.postgres.direct import array
 from penstock.store.statements import statement
 
 LEAST = 1000

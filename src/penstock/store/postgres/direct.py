@@ -11,6 +11,7 @@ from typing import Any
 from psycopg import errors, generators, pq
 
 from penstock.store.port import Params, Row
+from penstock.store.postgres.arrays import array
 from penstock.store.postgres.connection import Connection
 from penstock.store.statements import Compiled, numbered
 
@@ -68,8 +69,3 @@ def _written(value: Any) -> bytes | None:
     if isinstance(value, int):
         return b"%d" % value
     return array(value).encode()
-
-
-def array(texts: list[str]) -> str:
-    """A text array in PostgreSQL's text format (https://www.postgresql.org/docs/current/arrays.html#ARRAYS-IO)."""
-    return "{" + ",".join('"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"' for text in texts) + "}"

@@ -17,6 +17,7 @@ from psycopg_pool import PoolTimeout
 from penstock.domain.errors import StoreError, StoreForked, StoreUnavailable
 from penstock.store.port import Params, Question, Row, Transaction, Work
 from penstock.store.postgres import bulk, direct
+from penstock.store.postgres.arrays import with_arrays
 from penstock.store.postgres.connection import LOST, RETRYABLE, Connection, behind_pooler, conninfo, safe, translated
 from penstock.store.postgres.identity import Identity
 from penstock.store.postgres.listen import Listener
@@ -43,7 +44,7 @@ class PostgresTransaction:
 
     def _run(self, name: str, params: Mapping[str, Any], layer: str | None) -> "psycopg.Cursor[Row]":
         compiled = statement(name, "postgres", now=self.now, layer=layer)
-        return self.connection.execute(compiled.sql.encode(), params)
+        return self.connection.execute(compiled.sql.encode(), with_arrays(params))
 
     def rows(self, name: str, params: Params = _NONE, *, layer: str | None = None) -> list[Row]:
         return self._run(name, params, layer).fetchall()
