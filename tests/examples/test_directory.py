@@ -1,4 +1,4 @@
-"""The example of case study K as a user runs it: by its commands, in processes of its own, on both stores."""
+"""The example of case study K as a user runs it: by its commands, on both stores."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -11,6 +11,7 @@ from penstock.cli.demo import source
 from penstock.cli.demo.compare import differences, in_destination
 from penstock.cli.demo.server import Destination, scim_server
 from tests.caller import transaction
+from tests.examples.commands import Commands
 from tests.examples.imported import imported
 from tests.processes import penstock as command
 from tests.waiting import until
@@ -30,7 +31,7 @@ def destination(tmp_path: Path) -> Iterator[Destination]:
 def hr(tmp_path: Path) -> Path:
     """The HR department's database, which is not the store."""
     path = tmp_path / "hr.db"
-    source.generate(path, people=40, groups=GROUPS, seed=11)
+    source.generate(path, people=12, groups=GROUPS, seed=11)  # three seconds at ten changes a second
     return path
 
 
@@ -46,14 +47,7 @@ Penstock = Callable[..., list[str]]
 @pytest.fixture
 def penstock_says(environment: dict[str, str]) -> Penstock:
     """Runs a command in the example's folder and gives the lines that it printed."""
-
-    def run(*arguments: str) -> list[str]:
-        with command(*arguments, folder=EXAMPLE, **environment) as child:
-            lines = child.rest()
-            assert child.wait() == 0, lines
-        return lines
-
-    return run
+    return Commands(EXAMPLE, environment)
 
 
 @pytest.fixture

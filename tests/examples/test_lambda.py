@@ -135,8 +135,8 @@ def test_a_function_that_runs_out_of_time_calls_itself(starting: Any, ledgers: A
         served, called, event = 0, [], messages(many=MANY)
         while True:
             answer = platform.invoke(event, 3.2)  # it would be killed if it took longer
-            served += answer["served"]
-            if not answer["remaining"] and served >= len(MANY):
+            served += answer.get("served", 0)  # none, where a slow machine left no time to serve
+            if not answer.get("remaining") and served >= len(MANY):
                 break
             called += [call["call"] for call in platform.calls]
             platform.calls.clear()
