@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -21,6 +22,7 @@ from penstock.cli.demo.memory import PeakMemory
 from penstock.cli.demo.server import scim_server
 from penstock.connectors import scim
 from penstock.domain.records import Calls
+from tests.cli.test_commands import run
 from tests.processes import Child, penstock
 from tests.waiting import until
 
@@ -51,6 +53,8 @@ def assert_nothing_is_left(folder: Path, worker: int, url: str) -> None:
         httpx2.get(url, trust_env=False)
 
 
+@pytest.mark.parametrize("store_url", [
+    "postgres", pytest.param("sqlite", marks=pytest.mark.thorough)], indirect=True)  # as the next test does, on a file
 def test_three_runs_end_with_an_equal_destination(store_url: str, tmp_path: Path):
     with demo(tmp_path, *SMALL, "--store", store_url, "--json") as child:
         worker, url = started(child)
@@ -110,11 +114,15 @@ def test_a_worker_that_dies_ends_the_demo_and_is_named(tmp_path: Path):
     (("--dir", "file/sub"), 1, "Error: --dir file/sub: "),
     (("--people", "0"), 2, "'--people'"),
 ])
-def test_what_cannot_be_done_is_said_at_once(tmp_path: Path, options: tuple[str, ...], code: int, complaint: str):
+def test_what_cannot_be_done_is_said_at_once(
+        tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], options: tuple[str, ...],
+        code: int, complaint: str):
     (tmp_path / "file").touch()
-    with demo(tmp_path, *options) as child:
-        assert complaint in "\n".join(child.rest())
-        assert child.wait() == code
+    (tmp_path / "tmp").mkdir()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "tmp"))
+    assert run(monkeypatch, "demo", *options) == code
+    assert complaint in capsys.readouterr().err
     assert list((tmp_path / "tmp").iterdir()) == []
 
 

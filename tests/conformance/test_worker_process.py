@@ -39,7 +39,9 @@ def jobs(clock: Clock) -> list[tuple[Any, ...]]:
     return clock.fetch("select state, attempt from penstock.jobs order by id")
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize(("store_url", "number"), [
+    ("sqlite", signal.SIGTERM), ("sqlite", signal.SIGINT), ("postgres", signal.SIGTERM),
+    pytest.param("postgres", signal.SIGINT, marks=pytest.mark.thorough)], indirect=["store_url"])
 def test_one_signal_stops_softly(
         app: Penstock, clock: Clock, store_url: str, tmp_path: Path, number: signal.Signals):
     enqueue(app, "wait_for", str(tmp_path / "go"))
@@ -55,6 +57,7 @@ def test_one_signal_stops_softly(
     assert clock.fetch("select count(*) from penstock.workers") == [(0,)]
 
 
+@pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)  # the process ends, and asks no store
 def test_a_second_signal_stops_at_once(app: Penstock, clock: Clock, store_url: str, tmp_path: Path):
     enqueue(app, "for_ever")
     with worker(store_url, tmp_path) as child:
@@ -79,7 +82,7 @@ def test_it_ends_before_its_host_does_though_a_job_does_not(
         app: Penstock, clock: Clock, store_url: str, tmp_path: Path):
     enqueue(app, "for_ever")
     began = time.monotonic()
-    with worker(store_url, tmp_path, "--max-runtime", "4", "--headroom", "2.5") as child:
+    with worker(store_url, tmp_path, "--max-runtime", "3", "--headroom", "1.5") as child:
         child.line("for ever")
         assert child.wait() == 0, child.rest()
     assert 1.5 < time.monotonic() - began < 10
@@ -87,6 +90,7 @@ def test_it_ends_before_its_host_does_though_a_job_does_not(
     assert clock.fetch("select count(*) from penstock.workers") == [(0,)]
 
 
+@pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
 def test_with_nothing_left_to_run_it_ends_when_nothing_may_be_begun(store_url: str, tmp_path: Path):
     with worker(store_url, tmp_path, "--max-runtime", "600", "--headroom", "599.9") as child:
         assert child.wait() == 0, child.rest()
