@@ -126,6 +126,7 @@ def postgres_template(postgres_server: str) -> Iterator[str]:
         assert version is not None
         migrate.migrate(store, [])
         store.close()
+        Clock(url).close()  # its table need not be made and dropped for each test
         with psycopg.connect(url) as connection:
             row = connection.execute("show server_version").fetchone()
             assert row is not None

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit, urlunsplit
 import psycopg
 from psycopg import sql
 
+OWN_NAME = "databases of the tests"
 _numbers = itertools.count(1)
 
 # What a test may have changed besides rows: relations and columns, indexes, constraints, functions, settings.
@@ -97,6 +98,7 @@ class Databases:
         self._server = server
         self._template = template
         self._free: list[str] = []
+        self._own: dict[str, psycopg.Connection[Any]] = {}
         with psycopg.connect(on_database(server, template)) as connection:
             self._shape = _one(connection, _SHAPE)
             self._tables = {row[0] for row in connection.execute(_TABLES)}
@@ -113,30 +115,41 @@ class Databases:
             if self._emptied(name):
                 self._free.append(name)
             else:
-                _drop(self._server, name)
+                self._drop(name)
 
     def close(self) -> None:
         while self._free:
-            _drop(self._server, self._free.pop())
+            self._drop(self._free.pop())
+
+    def _drop(self, name: str) -> None:
+        if own := self._own.pop(name, None):
+            own.close()
+        _drop(self._server, name)
 
     def _emptied(self, name: str) -> bool:
         """Make it as it was; False where that cannot be."""
         try:
-            with psycopg.connect(on_database(self._server, name)) as connection:
-                connection.execute(_OTHERS)
-                connection.execute("set client_min_messages = warning")
-                if added := [row[0] for row in connection.execute(_TABLES) if row[0] not in self._tables]:
-                    connection.execute("drop table " + ", ".join(added) + " cascade")
-                if _one(connection, _SHAPE) != self._shape:
-                    return False
-                if used := [row[0] for row in connection.execute(_USED)]:
-                    connection.execute("truncate " + ", ".join(used))
-                for table, rows in self._rows.items():
-                    connection.execute(f"insert into {table} select * from"
-                                       f" json_populate_recordset(null::{table}, %s)", [rows])
-                connection.execute(_BEGIN_ANEW)
+            if name not in self._own:
+                # Kept from test to test: a new one would read the whole catalogue each time.
+                self._own[name] = psycopg.connect(on_database(self._server, name), autocommit=True,
+                                                  application_name=OWN_NAME)
+                self._own[name].execute("set client_min_messages = warning")
+            with self._own[name].transaction():
+                return self._as_it_was(self._own[name])
         except psycopg.Error:
             return False
+
+    def _as_it_was(self, connection: "psycopg.Connection[Any]") -> bool:
+        connection.execute(_OTHERS)
+        if added := [row[0] for row in connection.execute(_TABLES) if row[0] not in self._tables]:
+            connection.execute("drop table " + ", ".join(added) + " cascade")
+        if _one(connection, _SHAPE) != self._shape:
+            return False
+        if used := [row[0] for row in connection.execute(_USED)]:
+            connection.execute("truncate " + ", ".join(used))
+        for table, rows in self._rows.items():
+            connection.execute(f"insert into {table} select * from json_populate_recordset(null::{table}, %s)", [rows])
+        connection.execute(_BEGIN_ANEW)
         return True
 
 

@@ -69,12 +69,14 @@ class Engine:
         return served
 
     def settle_all(self) -> None:
-        """Dispatch and serve until nothing more happens at this time."""
+        """Dispatch and serve until nothing more happens at this time, as one worker does: it looks once at what is
+        looked at now and then."""
         lease = {"worker_id": self.worker_id, "lease_ms": self.lease_ms}
         self.app.store.write(lambda tx: tx.execute("worker_renew", lease))
+        upkeep, dispatcher = self.app.upkeep(), self.app.dispatcher()
         while True:
-            self.app.upkeep().step()
-            self.dispatch()
+            upkeep.step()
+            dispatcher.step()
             if not self.serve():
                 return
 

@@ -106,24 +106,18 @@ def pages(app: Penstock, name: str, params: dict[str, Any]) -> int:
     return int(plan["Shared Hit Blocks"] + plan["Shared Read Blocks"])
 
 
-@pytest.mark.parametrize("name", ["claim", "stage", "next_due", "counts_waiting", "counts_fold", "counts"])
-def test_what_a_hot_statement_touches_does_not_grow_with_dead_rows(app: Penstock, stream: Stream, name: str):
-    def touched() -> int:
-        app.enqueue_many(stream.work.call() for _ in range(20))
-        return pages(app, name, stream.params(name))
-
-    stream.pass_through(FEW)
-    before = touched()
-    stream.pass_through(MANY)
-    assert touched() <= before * 1.2 + 12  # a tree may have grown by a level
+HOT = ["claim", "stage", "next_due", "counts_waiting", "counts_fold", "counts"]
 
 
-def test_what_a_settle_touches_does_not_grow_with_dead_rows(app: Penstock, stream: Stream):
-    def touched() -> int:
-        app.enqueue_many(stream.work.call() for _ in range(20))
+def test_what_a_hot_statement_touches_does_not_grow_with_dead_rows(app: Penstock, stream: Stream):
+    def touched() -> dict[str, int]:
+        found = {}
+        for name in HOT:
+            app.enqueue_many(stream.work.call() for _ in range(20))
+            found[name] = pages(app, name, stream.params(name))
         claimed = claim_queue(app.store, stream.worker_id, "default", 20, stream.after)
         assert len(claimed) == 20
-        found = pages(app, "settle_completed", stream.params("settle_completed"))
+        found["settle_completed"] = pages(app, "settle_completed", stream.params("settle_completed"))
         settle(app.store, [Outcome(job.id, job.lease, JobState.COMPLETED, keep_ms=1) for job in claimed],
                [claimed[0].lease])
         return found
@@ -131,7 +125,9 @@ def test_what_a_settle_touches_does_not_grow_with_dead_rows(app: Penstock, strea
     stream.pass_through(FEW)
     before = touched()
     stream.pass_through(MANY)
-    assert touched() <= before * 1.2 + 12
+    after = touched()
+    # A tree may have grown by a level.
+    assert not {name: (before[name], many) for name, many in after.items() if many > before[name] * 1.2 + 12}
 
 
 def test_what_came_of_late_is_found_below_the_mark_at_a_cost_that_is_bounded(app: Penstock, stream: Stream):
