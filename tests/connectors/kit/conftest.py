@@ -10,7 +10,6 @@ import pytest
 
 from penstock.testing.connectors import FaultyProxy
 from tests.connectors.sql.database import Database
-from tests.servers.scim import ScimServer, scim_server
 
 _SOURCES = ("changes", "killed", "page_cut_short")
 _DESTINATIONS = ("changes", "killed", "answers_lost")
@@ -70,12 +69,6 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> Database:
     if request.param == "postgres":
         return Database(request.getfixturevalue("kit_url"))
     return Database(f"sqlite:///{tmp_path}/hr.db")
-
-
-@pytest.fixture(scope="session")
-def server() -> Iterator[ScimServer]:
-    with scim_server() as running:
-        yield running
 
 
 @pytest.fixture

@@ -10,15 +10,9 @@ import pytest
 from penstock.connectors import scim
 from penstock.domain.records import Subject
 from penstock.sync.declaring.ports import Run
-from tests.servers.scim import FaultyProxy, ScimServer, scim_server
+from tests.servers.scim import FaultyProxy, ScimServer
 
 TENANTS = count(1)
-
-
-@pytest.fixture(scope="session")
-def server() -> Iterator[ScimServer]:
-    with scim_server() as running:
-        yield running
 
 
 @pytest.fixture
