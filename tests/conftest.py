@@ -31,8 +31,8 @@ from tests.clock import Clock
 from tests.databases import Databases, database
 
 _ON_ONE_STORE = {f"test_{name}" for name in ("alerts", "audit", "connector", "databases", "deleting", "directory",
-                                             "files", "http", "incremental", "lambda", "outcomes", "plans", "pubsub",
-                                             "scim", "surgery")}
+                                             "files", "http", "incremental", "jobs", "lambda", "outcomes", "plans",
+                                             "pubsub", "scim", "surgery")}
 _ALL = os.environ.get("PENSTOCK_TEST_ALL") == "1"
 _exercised: dict[str, str] = {}
 _MEMORY = "/dev/shm"

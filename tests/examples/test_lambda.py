@@ -15,6 +15,7 @@ import pytest
 from tests.clock import Clock
 from tests.connectors.http.server import Answer, Api, Seen
 from tests.examples.crowd import most_at_once
+from tests.examples.imported import imported
 from tests.processes import Child, python
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "lambda"
@@ -88,16 +89,17 @@ def ledgers() -> Iterator[Api]:
 
 
 @pytest.fixture
-def starting(store_url: str, ledgers: Api, tmp_path: Path) -> Any:
+def starting(store_url: str, ledgers: Api, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     with closing(sqlite3.connect(tmp_path / "office.db")) as connection, connection:
         connection.execute("create table invoice (number text primary key, cents integer)")
         connection.executemany("insert into invoice values (?, 100)",
                                [(invoice,) for invoices in (*CUSTOMERS.values(), MANY) for invoice in invoices])
-    code = "from penstock.cli import main; import sys; sys.argv = ['penstock', 'migrate']; main()"
     environment = {"PENSTOCK_URL": store_url, "OFFICE": f"sqlite:///{tmp_path}/office.db", "LEDGERS_URL": ledgers.url,
                    "SCHEDULER_ROLE": "arn:aws:iam::1:role/scheduler"}
-    with python(code, folder=EXAMPLE, PENSTOCK_APP="invoices:app", **environment) as child:
-        assert child.wait() == 0, child.rest()
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    with imported(EXAMPLE / "invoices.py", monkeypatch) as invoices:
+        invoices.app.migrate()
 
     @contextmanager
     def start(lease: str = "30") -> Iterator[Platform]:
