@@ -9,7 +9,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from penstock.store.port import Store
 from penstock.sync.state.runs import RunRow, latest_runs
 
-_EVERY_SECONDS = 0.05
+_EVERY_SECONDS = 0.02
 _SHARE = 5  # of the time, at most a fifth goes into looking
 _LINE_EVERY_SECONDS = 10.0
 _ENDED = ("succeeded", "failed", "cancelled")
@@ -34,6 +34,7 @@ class RunProgress:
                             disable=not self._console.is_terminal)
         title, told_at = title or self._sync, time.monotonic()
         bar = progress.add_task(title, total=len(self._subjects), counts="")
+        before = 0.0
         with progress:
             while True:
                 asked_at = time.monotonic()
@@ -48,7 +49,9 @@ class RunProgress:
                 if progress.disable and asked_at - told_at > _LINE_EVERY_SECONDS:
                     told_at = asked_at
                     self._console.print(f"{title}: {len(ended):,} of {len(self._subjects):,}, {_counts(runs)}")
-                time.sleep(max(_EVERY_SECONDS, _SHARE * (time.monotonic() - asked_at)))
+                took = time.monotonic() - asked_at
+                time.sleep(max(_EVERY_SECONDS, _SHARE * min(took, before)))  # one may have connected, or been held up
+                before = took
 
 
 def _counts(runs: list[RunRow]) -> str:

@@ -37,7 +37,8 @@ def show(*, people: int, groups: int, store_url: str | None, folder: Path | None
         destination = stack.enter_context(scim_server(within / "scim-server.log", console.print))
         worker = WorkerProcess(within, {"HR_DATABASE": f"sqlite:///{hr}", "PENSTOCK_URL": app.settings.url,
                                         "SCIM_URL": destination.url, "SCIM_TOKEN": destination.token})
-        worker.migrate()
+        if not store.migrates_itself:
+            worker.migrate()
         source.generate(hr, people=people, groups=groups, seed=seed, edition=edition(store))
         stack.enter_context(worker)
         worker.wait_until_ready(store)
