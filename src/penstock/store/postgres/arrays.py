@@ -4,17 +4,15 @@ The driver adapts each element by itself, which takes it several times as long. 
 largest number, so a statement would be prepared once for small ones and once for each larger kind.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 _PLAIN = ({int}, {float}, {bool}, set[type]())
 
 
-def with_arrays(params: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The parameters of a statement, with lists as texts where that can be: the statement says what type they have."""
-    if not any(type(value) is list for value in params.values()):
-        return params
-    return {key: _literal(value) if type(value) is list else value for key, value in params.items()}
+def written(value: Any) -> Any:
+    """A parameter of a statement: a list as its text where that can be, since the statement says of what type it is."""
+    return _literal(value) if type(value) is list else value
 
 
 def array(texts: Sequence[str]) -> str:

@@ -9,6 +9,7 @@ import time
 import weakref
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
+from functools import lru_cache
 from typing import Any, TypeVar
 
 import psycopg
@@ -17,13 +18,13 @@ from psycopg_pool import PoolTimeout
 from penstock.domain.errors import StoreError, StoreForked, StoreUnavailable
 from penstock.store.port import Params, Question, Row, Transaction, Work
 from penstock.store.postgres import bulk, direct
-from penstock.store.postgres.arrays import with_arrays
+from penstock.store.postgres.arrays import written
 from penstock.store.postgres.connection import LOST, RETRYABLE, Connection, behind_pooler, conninfo, safe, translated
 from penstock.store.postgres.identity import Identity
 from penstock.store.postgres.listen import Listener
 from penstock.store.postgres.notify import Notifier
 from penstock.store.postgres.pool import KeepingPool
-from penstock.store.statements import Compiled, Dialect, statement
+from penstock.store.statements import Compiled, Dialect, numbered, statement
 
 T = TypeVar("T")
 _TRIES = 5
@@ -31,6 +32,13 @@ _CONTROL_CONNECTIONS = 10  # one for each of a worker's nine loops, and one for 
 _RETRY_SECONDS = 0.02
 _ABANDONED_MS = 15_000  # a machine that is cut off within a transaction leaves its locks behind for so long
 _NONE: Params = {}
+
+
+@lru_cache(maxsize=4096)
+def _asked(sql: str) -> tuple[bytes, tuple[str, ...]]:
+    """A statement with numbered parameters, and their names: the driver looks through a long one anew each time."""
+    text, names = numbered(sql)
+    return text.encode(), names
 
 
 class PostgresTransaction:
@@ -43,8 +51,9 @@ class PostgresTransaction:
         self.now = now
 
     def _run(self, name: str, params: Mapping[str, Any], layer: str | None) -> "psycopg.Cursor[Row]":
-        compiled = statement(name, "postgres", now=self.now, layer=layer)
-        return self.connection.execute(compiled.sql.encode(), with_arrays(params))
+        text, names = _asked(statement(name, "postgres", now=self.now, layer=layer).sql)
+        cursor = psycopg.RawCursor(self.connection)
+        return cursor.execute(text, [written(params[each]) for each in names] if names else None)
 
     def rows(self, name: str, params: Params = _NONE, *, layer: str | None = None) -> list[Row]:
         return self._run(name, params, layer).fetchall()

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from penstock.store.postgres.arrays import with_arrays
+from penstock.store.postgres.arrays import written
 
 TEXTS = st.text(st.characters(exclude_characters="\0", exclude_categories=("Cs",)), max_size=8)
 SPECIAL = st.sampled_from(["", "null", "NULL", "{}", ",", '"', "\\", "\\N", " a ", "{a,b}", '\\"'])
@@ -31,18 +31,15 @@ def connection(postgres_server: str) -> "Iterator[psycopg.Connection[Any]]":
 @given(data=st.data())
 def test_a_list_comes_back_as_it_was(connection: "psycopg.Connection[Any]", kind: str, data: st.DataObject):
     values = data.draw(st.lists(ELEMENTS[kind] | st.none(), max_size=6))
-    params = with_arrays({"values": values, "other": 1})
-    assert isinstance(params["values"], str)
-    row = connection.execute(f"select %(values)s::{kind}[], %(other)s".encode(), params).fetchone()
-    assert row == (values, 1)
+    assert isinstance(written(values), str)
+    assert connection.execute(f"select %s::{kind}[]".encode(), [written(values)]).fetchone() == (values,)
 
 
 @pytest.mark.parametrize("values", [[b"\0"], [["a"], ["b"]], [{"a": 1}], [1, "a"], [1, True]])
 def test_what_the_driver_knows_better_is_left_to_it(values: list[Any]):
-    params = {"values": values}
-    assert with_arrays(params)["values"] is values
+    assert written(values) is values
 
 
 def test_a_text_that_postgres_cannot_hold_is_refused(connection: "psycopg.Connection[Any]"):
     with pytest.raises(psycopg.DataError):
-        connection.execute(b"select %(values)s::text[]", with_arrays({"values": ["a\0b"]}))
+        connection.execute(b"select %s::text[]", [written(["a\0b"])])
