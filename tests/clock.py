@@ -1,13 +1,19 @@
 """A clock in the store, which stands still until it is moved: the one SQL expression for the time reads it."""
 
 import sqlite3
+from functools import lru_cache
 from typing import Any
 
 import psycopg
 
-from penstock.store.statements import compile_sql
+from penstock.store.statements import Dialect, compile_sql
 
 START_MS = 1_800_000_000_000
+
+
+@lru_cache
+def _compiled(sql: str, dialect: Dialect) -> str:
+    return compile_sql(sql, dialect).sql
 
 
 class Clock:
@@ -18,7 +24,8 @@ class Clock:
         self._postgres = not url.startswith("sqlite:")
         self._connection: Any
         if self._postgres:
-            self._connection = psycopg.connect(url, autocommit=True)
+            # Prepared at once: tests ask the same again and again, and to plan the view of all jobs takes the longest.
+            self._connection = psycopg.connect(url, autocommit=True, prepare_threshold=0)
             self.expression = "(select now_ms from public.test_clock)"
         else:
             self._connection = sqlite3.connect(url.removeprefix("sqlite:///"), isolation_level=None, timeout=10)
@@ -42,7 +49,7 @@ class Clock:
 
     def fetch(self, sql: str) -> list[tuple[Any, ...]]:
         """Rows of the store by any query, in which tables are called `penstock.…` on both databases."""
-        text = compile_sql(sql, "postgres" if self._postgres else "sqlite").sql
+        text = _compiled(sql, "postgres" if self._postgres else "sqlite")
         return list(self._connection.execute(text, {} if self._postgres else ()).fetchall())
 
     @property
