@@ -71,7 +71,7 @@ class PostgresTransaction:
         return self._run(name, columns, layer).fetchall()
 
     def script(self, sql: str) -> None:
-        self.connection.execute(sql.encode())
+        self.connection.execute(sql.encode(), prepare=False)
 
 
 def _roll_back(connection: Connection) -> None:
@@ -155,7 +155,9 @@ class PostgresStore:
             # What is prepared while a table has one page keeps its plan when it has a thousand, and reads them all.
             # And a statement with arrays would be planned anew each time, which takes longer than to carry it out.
             settings += "set enable_seqscan = off; set plan_cache_mode = force_generic_plan"
-        connection.execute(settings.encode())
+            # Each is asked again and again, so it is planned when it is first asked, and none forgotten for another.
+            connection.prepare_threshold, connection.prepared_max = 0, None
+        connection.execute(settings.encode(), prepare=False)  # several cannot be prepared
 
     @property
     def control(self) -> "PostgresStore":
@@ -235,7 +237,7 @@ class PostgresStore:
                 _roll_back(connection)
                 raise
             try:
-                connection.execute("commit")
+                connection.execute("commit", prepare=False)
             except LOST as error:
                 if not connection.closed:  # the server is there, and said that it rolled back
                     raise
@@ -282,10 +284,17 @@ class PostgresStore:
         self._usable()
         try:
             connection = self._begun(b"begin isolation level repeatable read read only")
+            done = False
             try:
-                return work(PostgresTransaction(connection, self.now))
+                result = work(PostgresTransaction(connection, self.now))
+                done = True
+                return result
             finally:
-                _roll_back(connection)
+                if done and self._steady:
+                    with contextlib.suppress(psycopg.Error):  # it was read, whatever becomes of the connection
+                        connection.execute("commit", prepare=False)  # a rollback has psycopg forget what it prepared
+                else:
+                    _roll_back(connection)
                 self._pool.putconn(connection)
         except psycopg.Error as error:
             raise translated(error, self.url) from error

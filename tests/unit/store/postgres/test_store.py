@@ -84,6 +84,18 @@ def test_the_server_compiles_no_statement(store: PostgresStore, admin: "psycopg.
         assert shown == ("off",)
 
 
+def test_the_control_plane_plans_each_statement_once(store: PostgresStore):
+    """psycopg forgets at a rollback what it has prepared, so a read must not end with one."""
+    def prepared(tx: Transaction) -> int:
+        rows = tx.connection.execute("select name from pg_prepared_statements", prepare=False)  # type: ignore[attr-defined]
+        return len(rows.fetchall())
+
+    for _ in range(3):
+        store.control.read(lambda tx: tx.row("now"))
+        store.control.write(lambda tx: tx.rows("workers_expire"))
+    assert store.control.read(prepared) == 2
+
+
 def test_a_connection_that_is_lost_during_a_write(store: PostgresStore, admin: "psycopg.Connection[Any]"):
     def work(tx: Transaction) -> None:
         register("lost")(tx)
