@@ -48,7 +48,7 @@ def _call(app: Penstock, port: int, number: str, stopping: threading.Event) -> N
 def _counted() -> "itertools.count[int]":
     """How many statements this process has sent so far: each round trip to PostgreSQL, each statement on SQLite."""
     found = itertools.count()
-    execute, run = psycopg.Connection.execute, SQLiteTransaction._run
+    execute, run = psycopg.Cursor.execute, SQLiteTransaction._run
 
     def counted(self: Any, *given: Any, **named: Any) -> Any:
         next(found)
@@ -58,7 +58,7 @@ def _counted() -> "itertools.count[int]":
         next(found)
         return run(self, *given)
 
-    psycopg.Connection.execute = counted  # type: ignore[method-assign]
+    psycopg.Cursor.execute = counted  # type: ignore[method-assign]
     SQLiteTransaction._run = counted_here  # type: ignore[assignment, method-assign]
     return found
 
