@@ -239,6 +239,14 @@ def test_on_postgres_what_has_an_order_comes_from_the_index_in_that_order(
                 and any(each.get("Relation Name") == "ready_jobs" for each in nodes(node))], found
 
 
+@pytest.mark.parametrize("name", ["lines_fold", "jobs_admit"])
+def test_on_postgres_lines_are_found_again_by_where_they_lie(server: "psycopg.Connection[Any]", name: str):
+    """By their names, a plan for any number of lines compares each with each: a thousand took a tenth of a second."""
+    written = [node for node in explained(server, name, HOT[name], "force_generic_plan")
+               if node.get("Relation Name") == "lines" and node.get("Alias") == "l" and "Tid Cond" in node]
+    assert [node["Node Type"] for node in written] == ["Tid Scan"]
+
+
 @pytest.mark.parametrize("name", HOT)
 def test_on_sqlite_no_part_of_a_hot_statement_reads_a_table_whole(sqlite_file: sqlite3.Connection, name: str):
     compiled = statement(name, "sqlite", layer="state_x")

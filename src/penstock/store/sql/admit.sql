@@ -69,8 +69,10 @@ with chosen as materialized (
         order by rank, id limit (select 1)
     ) h on true
 ), headed as materialized (
-    select n.*, j.priority, j.also, j.also_most
-    from next n left join lateral (
+    select n.*, e.place, j.priority, j.also, j.also_most
+    from next n
+    cross join lateral (select ctid as place from penstock.lines where line = n.line limit (select 1)) e
+    left join lateral (
         select priority, also, case when also is not null then (terms::json ->> 'also')::integer end as also_most
         from penstock.live_jobs where id = n.id limit (select 1)
     ) j on true
@@ -86,7 +88,7 @@ with chosen as materialized (
                                                else least(coalesce(l.served_at, 0), penstock.now()) end
                                           - h.priority * cast(60000 as bigint)) end
     from headed h
-    where l.line = any (array (select line from headed)) and l.line = h.line
+    where l.ctid = h.place
 )
 select id from moved;
 

@@ -53,7 +53,8 @@ select exists (select 1 from penstock.line_news) as news,
 -- the fold before it; that is noted once a second, since each note leaves a dead row that the next fold meets.
 -- News without `freed` bring the terms of their line, the newest wins. A line is looked at again from the lowest rank that
 -- came (all of it where that is not told), and goes once nothing waits in it and nothing runs. Gives what else is to be
--- looked at: lines of runs, and lines whose places others await.
+-- looked at: lines of runs, and lines whose places others await. Lines are found again by where they lie, which nobody else
+-- changes: by their names, a plan made for any number of them compares each with each.
 with since as materialized (
     select case when xact <= pg_snapshot_xmin(pg_current_snapshot()) then xact else '0' end as xact
     from penstock.line_folds
@@ -75,17 +76,18 @@ with since as materialized (
            (array_agg(gates order by xact desc) filter (where freed = 0))[1] as gates
     from gone group by line
 ), known as materialized (
-    select n.line, n.freed, n.told, l.line is not null as is_there, coalesce(l.room, '') as room,
+    select n.line, n.freed, n.told, l.line is not null as is_there, l.place, coalesce(l.room, '') as room,
            case when n.told then n.most else l.most end as most,
            case when n.told then n.pace_us else l.pace_us end as pace_us,
            case when n.told then n.gates else l.gates end as gates,
            greatest(coalesce(l.running, 0) - n.freed, 0) as running, l.served_at, l.held, l.until_at, l.paced_us,
            coalesce(l.awaited, false) as awaited, l.head_rank, l.head_id, l.head_priority, l.head_also, l.head_also_most,
            case when n.came and (l.head_id is null or n.low <= l.head_rank) then n.line end as look, n.low
-    from news n left join lateral (select * from penstock.lines where line = n.line limit (select 1)) l on true
+    from news n
+    left join lateral (select *, ctid as place from penstock.lines where line = n.line limit (select 1)) l on true
     where n.line not like 'run:%'
 ), headed as materialized (
-    select k.line, k.is_there, case when k.look is null then k.room else coalesce(h.queue, k.room) end as room,
+    select k.line, k.is_there, k.place, case when k.look is null then k.room else coalesce(h.queue, k.room) end as room,
            k.most, k.pace_us, k.gates, k.running, k.served_at, k.held, k.until_at, k.paced_us, k.awaited,
            case when k.look is null then k.head_rank else h.rank end as head_rank,
            case when k.look is null then k.head_id else h.id end as head_id,
@@ -115,15 +117,14 @@ with since as materialized (
     from headed h
 ), went as (
     delete from penstock.lines
-    where line = any (array (select line from final where is_there and head_id is null and running = 0 and not awaited))
+    where ctid = any (array (select place from final where is_there and head_id is null and running = 0 and not awaited))
 ), changed as (
     update penstock.lines l
     set kind = 'job', room = f.room, most = f.most, pace_us = f.pace_us, gates = f.gates, running = f.running, turn = f.turn,
         held = f.held_on, until_at = case when f.held_on in ('pace', 'busy') then f.until_at end, head_rank = f.head_rank,
         head_id = f.head_id, head_priority = f.head_priority, head_also = f.head_also, head_also_most = f.head_also_most
     from final f
-    where l.line = any (array (select line from final where is_there and (head_id is not null or running > 0 or awaited)))
-      and l.line = f.line
+    where l.ctid = f.place and (f.head_id is not null or f.running > 0 or f.awaited)
 ), begun as (
     insert into penstock.lines (line, kind, room, most, pace_us, gates, running, served_at, turn, held, until_at, paced_us,
                                 awaited, head_rank, head_id, head_priority, head_also, head_also_most)
