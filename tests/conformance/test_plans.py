@@ -243,7 +243,7 @@ def test_on_postgres_what_has_an_order_comes_from_the_index_in_that_order(
 def test_on_postgres_lines_are_found_again_by_where_they_lie(server: "psycopg.Connection[Any]", name: str):
     """By their names, a plan for any number of lines compares each with each: a thousand took a tenth of a second."""
     written = [node for node in explained(server, name, HOT[name], "force_generic_plan")
-               if node.get("Relation Name") == "lines" and node.get("Alias") == "l" and "Tid Cond" in node]
+               if node.get("Relation Name") == "lines" and node.get("Alias") == "l" and node["Node Type"] != "ModifyTable"]
     assert [node["Node Type"] for node in written] == ["Tid Scan"]
 
 
