@@ -242,9 +242,9 @@ def test_on_postgres_what_has_an_order_comes_from_the_index_in_that_order(
 @pytest.mark.parametrize("name", ["lines_fold", "jobs_admit"])
 def test_on_postgres_lines_are_found_again_by_where_they_lie(server: "psycopg.Connection[Any]", name: str):
     """By their names, a plan for any number of lines compares each with each: a thousand took a tenth of a second."""
-    written = [node for node in explained(server, name, HOT[name], "force_generic_plan")
-               if node.get("Relation Name") == "lines" and node.get("Alias") == "l" and node["Node Type"] != "ModifyTable"]
-    assert [node["Node Type"] for node in written] == ["Tid Scan"]
+    found = explained(server, name, HOT[name], "force_generic_plan")
+    scans = [node["Node Type"] for node in found if node.get("Alias") == "l" and node["Node Type"] != "ModifyTable"]
+    assert scans == ["Tid Scan"]
 
 
 @pytest.mark.parametrize("name", HOT)
