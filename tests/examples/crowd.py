@@ -13,25 +13,26 @@ from typing import Any
 
 from penstock.cli.demo import source
 from penstock.connectors import scim
+from penstock.domain.slots import LATE_SHARE
 from tests.servers.scim import FaultyProxy, Seen
 
-ACCOUNTS = 10
-_SECOND = 0.9
-"""A second, less what calls of one customer differ by in how long a busy machine takes to let them arrive."""
+ACCOUNTS, GROUPS = 10, 40
+_SECOND = 1 - LATE_SHARE / 2
+"""A second, less what calls of one key may differ by in how long they take to arrive: see docs/limits.md."""
 _ID = re.compile(r"/Groups/([^/?]+)$")
 
 
-def generate(path: Path, groups: int, people: int = 3) -> list[tuple[str, str]]:
-    """The HR database: for each customer some groups, half of them with a member. Gives (group, customer)."""
+def generate(path: Path, people: int = 3) -> list[tuple[str, str]]:
+    """The HR database: for each customer 40 groups, half of them with a member. Gives (group, customer)."""
     source.generate(path, people=0, groups=0, seed=1)
     with source.opened(path) as hr:
         for customer in (f"customer-{number}" for number in range(ACCOUNTS)):
             hr.executemany("insert into person values (?, ?, ?)", (
                 (f"{customer}-p{n}", f"Person {n} of {customer}", f"p{n}@{customer}.example") for n in range(people)))
             hr.executemany("insert into door_group values (?, ?, ?, ?)", (
-                (f"{customer}-d{n}", f"Doors {n} of {customer}", customer, n % 2) for n in range(groups)))
+                (f"{customer}-d{n}", f"Doors {n} of {customer}", customer, n % 2) for n in range(GROUPS)))
             hr.executemany("insert into member values (?, ?)", (
-                (f"{customer}-d{n}", f"{customer}-p{n // 2 % people}") for n in range(1, groups, 2)))
+                (f"{customer}-d{n}", f"{customer}-p{n // 2 % people}") for n in range(1, GROUPS, 2)))
         return hr.execute("select group_id, customer from door_group order by random()").fetchall()
 
 
