@@ -3,7 +3,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-all test-crash test-pooler check bench bench-peers build lock clean
+.PHONY: help install demo test test-all test-crash test-pooler test-hypopg check bench bench-peers build lock clean
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
 
@@ -39,8 +39,8 @@ test: $(STAMPS)/test  ## run the default suite, on SQLite and on a real PostgreS
 test-all: $(STAMPS)/test  ## run what `make test` leaves out as well: every connector, fault and example in every variant
 	PENSTOCK_TEST_ALL=1 $(PY) -m pytest --numprocesses 3 --dist worksteal $(ARGS)
 
-test-crash: $(STAMPS)/test  ## kill -9 workers, enqueuers and syncs, 50 times over 200,000 jobs and in 200 seeds, pause those who hold a key, and print what came of it
-	PENSTOCK_CRASH_KILLS=50 PENSTOCK_CRASH_JOBS=200000 $(PY) -m pytest tests/crash/test_ledger.py \
+test-crash: $(STAMPS)/test  ## kill -9 workers, enqueuers, trials and syncs, 50 times over 200,000 jobs and in 200 seeds, pause those who hold a key, and print what came of it
+	PENSTOCK_CRASH_KILLS=50 PENSTOCK_CRASH_JOBS=200000 $(PY) -m pytest tests/crash/test_ledger.py tests/crash/test_trials.py \
 		--override-ini faulthandler_timeout=3600 $(ARGS)
 	PENSTOCK_TEST_ALL=1 PENSTOCK_CRASH_ACQUIRES=100000 PENSTOCK_CRASH_ACQUIRES_KILLS=20 $(PY) -m pytest \
 		tests/crash/test_serial_key.py --override-ini faulthandler_timeout=7200 $(ARGS)
@@ -49,6 +49,9 @@ test-crash: $(STAMPS)/test  ## kill -9 workers, enqueuers and syncs, 50 times ov
 
 test-pooler: $(STAMPS)/test  ## run the suite behind a pgbouncer, which has to be installed; REQUIRE=1 fails where it is not
 	@REQUIRE="$(REQUIRE)" $(PY) -m pytest tests/pooler $(ARGS)
+
+test-hypopg: $(STAMPS)/test  ## run what needs HypoPG, which has to be installed; REQUIRE=1 fails where it is not
+	@REQUIRE="$(REQUIRE)" $(PY) -m pytest tests/hypopg $(ARGS)
 
 check: $(STAMPS)/dev  ## lint, types, floors, documentation
 	$(PY) -m ruff check .

@@ -1,6 +1,6 @@
 """`python -m bench NAME [--quick] [--store …]` prints a table for people and, as its last line, one JSON object.
 
-A benchmark is a module of `bench` with a function `run(quick)` or, where it can use either store,
+A benchmark is a module or package of `bench` with a function `run(quick)` or, where it can use either store,
 `run(quick, store)`. On the command line a dash stands for an underscore. `--real` runs the module NAME_real instead:
 the same at a smaller scale, with real servers and in real time.
 """
@@ -25,8 +25,8 @@ def names() -> list[str]:
     """Every benchmark as it is written on the command line; what they share is not among them."""
     found = []
     for module in pkgutil.iter_modules(bench.__path__):
-        spec = None if module.ispkg else find_spec(f"bench.{module.name}")
-        if spec and spec.origin:
+        spec = find_spec(f"bench.{module.name}")
+        if spec and spec.origin:        # of a package its __init__.py
             with open(spec.origin, encoding="utf-8") as file:
                 if _RUN.search(file.read()):
                     found.append(module.name.replace("_", "-"))

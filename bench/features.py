@@ -1,8 +1,10 @@
-"""`bench features`: the jobs of `bench drain`, by an app that declares keys and limits, and by tasks that use them.
+"""`bench features`: the jobs of `bench drain`, by an app that declares every feature, and by tasks that use them.
 
-What is declared and not used is to cost nothing; what is used costs an admission for each job. With serial keys every
-job of a key waits for the one before: with a thousand keys, a thousand jobs at most are under way, and each round of
-them goes through the dispatcher. The arms take turns, and a ratio is that of the medians of one run.
+What is declared and not used is to cost nothing. Of what is used, keys and limits cost an admission for each job: with
+serial keys every job of a key waits for the one before, so with a thousand keys a thousand jobs at most are under way,
+and each round of them goes through the dispatcher. A unique job has a key of its own, a checkpoint is one of each job,
+a result the number that the job was given, and a batch has a thousand jobs. The arms take turns, and a ratio is that of
+the medians of one run.
 """
 
 import contextlib
@@ -15,11 +17,13 @@ from bench.arms import arm, median
 from bench.report import report
 from bench.server import postgres, settle
 
-KINDS = ("plain", "unused", "serial", "concurrency", "limits")
+KINDS = ("plain", "unused", "serial", "concurrency", "limits", "unique", "checkpoints", "results", "middleware",
+         "batch")
 SLOTS = 20
-_DRIVER = (sys.executable, "-m", "bench.keyed")
+_DRIVER = (sys.executable, "-m", "bench.featured")
 _ROUNDS = 3
-BARS = {"unused_vs_plain": (">=", 0.97), "serial_vs_plain": (">=", 0.3), "concurrency_vs_plain": (">=", 0.3)}
+BARS = {"unused_vs_plain": (">=", 0.97), "serial_vs_plain": (">=", 0.3), "concurrency_vs_plain": (">=", 0.3),
+        "unique_vs_plain": (">=", 0.6), "results_vs_plain": (">=", 0.5), "batch_vs_plain": (">=", 0.6)}
 
 
 def run(quick: bool, store: str) -> None:

@@ -18,13 +18,13 @@ def fill(bench: Declared, count: int, values: int | None = None) -> None:
     Each has another number, or (`values`) one of so many.
     """
     bench.app.migrate()
-    _connect(bench)
+    connect(bench)
     began = time.perf_counter()
     bench.app.enqueue_many(bench.nothing.call(number if values is None else number % values) for number in range(count))
     say(jobs=count, seconds=time.perf_counter() - began)
 
 
-def _connect(bench: Declared) -> None:
+def connect(bench: Declared) -> None:
     """Have connections opened and statements known before a clock starts: by a job that no worker looks for."""
     bench.nothing.using(queue="unserved").enqueue(-1)
 
@@ -46,13 +46,15 @@ def drain(bench: Declared, count: int, slots: int) -> None:
 
     bench.app.listen(heard)
     worker = bench.app.worker({QUEUE: slots})
+    busy = time.process_time()
     worker.start()
     bench.tally.done.wait()
     worker.stop()
+    busy = time.process_time() - busy
     settled = time.perf_counter() - bench.tally.began
     if left != [0]:
         raise SystemExit(f"the worker gave back {left} jobs: expected that all {count} were settled")
-    say(jobs=count, seconds=bench.tally.seconds, settled_seconds=settled)
+    say(jobs=count, seconds=bench.tally.seconds, settled_seconds=settled, cpu_seconds=busy)
 
 
 def work(bench: Declared, slots: int) -> None:
@@ -65,7 +67,7 @@ def work(bench: Declared, slots: int) -> None:
 
 
 def send(bench: Declared, count: int, rate: float) -> None:
-    _connect(bench)
+    connect(bench)
     paced(count, rate, bench.stamp.enqueue)
     say(jobs=count)
 

@@ -19,13 +19,15 @@ def _compiled(sql: str, dialect: Dialect) -> str:
 class Clock:
     """Time as a row. Every connection that compiles its SQL with `expression` sees the same, in every process."""
 
-    def __init__(self, url: str, *, joined: bool = False) -> None:
-        """`joined`: it is there already, made by another process, and goes on from where it is."""
+    def __init__(self, url: str, *, joined: bool = False, through: Any = None) -> None:
+        """`joined`: it is there already, made by another process, and goes on from where it is. `through` is somebody
+        else's connection to this database, who closes it."""
         self._postgres = not url.startswith("sqlite:")
-        self._connection: Any
+        self._connection: Any = through
+        self._lent = through is not None
         if self._postgres:
             # Prepared at once: tests ask the same again and again, and to plan the view of all jobs takes the longest.
-            self._connection = psycopg.connect(url, autocommit=True, prepare_threshold=0)
+            self._connection = through or psycopg.connect(url, autocommit=True, prepare_threshold=0)
             self.expression = "(select now_ms from public.test_clock)"
         else:
             self._connection = sqlite3.connect(url.removeprefix("sqlite:///"), isolation_level=None, timeout=10)
@@ -59,4 +61,5 @@ class Clock:
         return int(row[0])
 
     def close(self) -> None:
-        self._connection.close()
+        if not self._lent:
+            self._connection.close()

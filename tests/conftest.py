@@ -7,6 +7,7 @@ otherwise: two thousand databases are made and dropped, which on a disk is what 
 
 import atexit
 import contextlib
+import gc
 import os
 import shutil
 import signal
@@ -32,7 +33,7 @@ from tests.databases import Databases, database
 
 _ON_ONE_STORE = {f"test_{name}" for name in ("alerts", "audit", "connector", "databases", "deleting", "directory",
                                              "files", "http", "incremental", "jobs", "lambda", "outcomes", "plans",
-                                             "pubsub", "scim", "surgery")}
+                                             "pubsub", "scim", "slow", "surgery")}
 _ALL = os.environ.get("PENSTOCK_TEST_ALL") == "1"
 _exercised: dict[str, str] = {}
 _MEMORY = "/dev/shm"
@@ -60,6 +61,18 @@ def _compiled_once() -> None:
 
 _in_memory()
 _compiled_once()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[None]:
+    """What is collected lives to the end: to look through it for garbage, again and again, would take as long as many
+    of the tests."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
+        gc.freeze()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -90,6 +103,8 @@ def postgres_server() -> Iterator[str]:
                 # A database for each test, hundreds of them: nothing here asks what a power cut would leave of them.
                 connection.execute("alter system set fsync = off")
                 connection.execute("alter system set full_page_writes = off")
+                # Vacuumed and analysed by a test that says so, not by the way: plans would depend on when.
+                connection.execute("alter system set autovacuum_naptime = '1d'")
                 connection.execute("select pg_reload_conf()")
             yield server.get_uri()
         finally:
@@ -165,9 +180,12 @@ def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
 
 
 @pytest.fixture
-def clock(store_url: str) -> Iterator[Clock]:
+def clock(request: pytest.FixtureRequest, store_url: str) -> Iterator[Clock]:
     """The store's time, which stands still until a test moves it."""
-    with contextlib.closing(Clock(store_url)) as clock:
+    through = None
+    if not store_url.startswith("sqlite:"):
+        through = request.getfixturevalue("postgres_databases").own(store_url)
+    with contextlib.closing(Clock(store_url, through=through)) as clock:
         yield clock
 
 

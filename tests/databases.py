@@ -52,6 +52,7 @@ _USED = """
 select oid::regclass::text from pg_class
 where relnamespace = 'penstock'::regnamespace and relkind = 'r' and pg_relation_size(oid) > 0
 """
+_ROWS = "select json_agg(t)::text from {} t"
 _BEGIN_ANEW = """
 select setval(oid::regclass, seqstart, false) from pg_class join pg_sequence on seqrelid = oid
 where relnamespace = 'penstock'::regnamespace
@@ -98,17 +99,19 @@ class Databases:
         self._server = server
         self._template = template
         self._free: list[str] = []
+        self._lent: set[str] = set()
         self._own: dict[str, psycopg.Connection[Any]] = {}
         with psycopg.connect(on_database(server, template)) as connection:
             self._shape = _one(connection, _SHAPE)
             self._tables = {row[0] for row in connection.execute(_TABLES)}
             self._rows = {name: rows for (name,) in connection.execute(_USED).fetchall()
-                          if (rows := _one(connection, f"select json_agg(t)::text from {name} t"))}
+                          if (rows := _one(connection, _ROWS.format(name)))}
 
     @contextlib.contextmanager
     def lent(self) -> Iterator[str]:
         """The URL of a database that is as the template is."""
         name = self._free.pop() if self._free else _create(self._server, self._template)
+        self._lent.add(name)
         try:
             yield on_database(self._server, name)
         finally:
@@ -116,6 +119,22 @@ class Databases:
                 self._free.append(name)
             else:
                 self._drop(name)
+            self._lent.discard(name)
+
+    def own(self, url: str) -> "psycopg.Connection[Any] | None":
+        """The connection that empties a database of ours, open from test to test; None where it is no database of ours.
+
+        Who has it need not make one, which to a server is as much as twenty statements.
+        """
+        name = urlsplit(url).path.removeprefix("/")
+        if name not in self._lent or on_database(self._server, name) != url:
+            return None
+        if name not in self._own:
+            # A new one would read the whole catalogue each time. Prepared at once: tests ask the same again and again,
+            # and to plan the view of all jobs takes the longest.
+            self._own[name] = psycopg.connect(url, autocommit=True, application_name=OWN_NAME, prepare_threshold=0,
+                                              options="-c client_min_messages=warning")
+        return self._own[name]
 
     def close(self) -> None:
         while self._free:
@@ -129,26 +148,26 @@ class Databases:
     def _emptied(self, name: str) -> bool:
         """Make it as it was; False where that cannot be."""
         try:
-            if name not in self._own:
-                # Kept from test to test: a new one would read the whole catalogue each time.
-                self._own[name] = psycopg.connect(on_database(self._server, name), autocommit=True,
-                                                  application_name=OWN_NAME)
-                self._own[name].execute("set client_min_messages = warning")
-            with self._own[name].transaction():
-                return self._as_it_was(self._own[name])
+            own = self.own(on_database(self._server, name))
+            assert own is not None
+            with own.transaction():
+                return self._as_it_was(own)
         except psycopg.Error:
             return False
 
     def _as_it_was(self, connection: "psycopg.Connection[Any]") -> bool:
         connection.execute(_OTHERS)
+        connection.execute("reset all")  # what a test has set by its clock's connection
         if added := [row[0] for row in connection.execute(_TABLES) if row[0] not in self._tables]:
             connection.execute("drop table " + ", ".join(added) + " cascade")
         if _one(connection, _SHAPE) != self._shape:
             return False
-        if used := [row[0] for row in connection.execute(_USED)]:
+        kept = {table for table, rows in self._rows.items() if _one(connection, _ROWS.format(table)) == rows}
+        if used := [row[0] for row in connection.execute(_USED) if row[0] not in kept]:
             connection.execute("truncate " + ", ".join(used))
-        for table, rows in self._rows.items():
-            connection.execute(f"insert into {table} select * from json_populate_recordset(null::{table}, %s)", [rows])
+        for table in self._rows.keys() - kept:
+            connection.execute(f"insert into {table} select * from json_populate_recordset(null::{table}, %s)",
+                               [self._rows[table]])
         connection.execute(_BEGIN_ANEW)
         return True
 

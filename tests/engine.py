@@ -8,6 +8,7 @@ from penstock.app import SYNC_QUEUE
 from penstock.domain.jobs import Claimed, Outcome
 from penstock.queue.attempt import Attempt, Identity
 from penstock.queue.claim import claim, settle
+from penstock.schedule.upkeep import Upkeep
 from penstock.sync.state.runs import RunRow, latest_runs
 from penstock.worker.executor import Executor
 from tests.clock import Clock
@@ -25,6 +26,7 @@ class Engine:
     until: float | None = None
     lease_ms: int = 30_000
     worker_id: int = field(init=False)
+    _kept_up_at: float = field(init=False, default=0.0)
 
     def __post_init__(self) -> None:
         import threading
@@ -43,12 +45,12 @@ class Engine:
         self.app.dispatcher().step()
 
     def claim(self, queue: str = SYNC_QUEUE, count: int = 1) -> list[Claimed]:
-        return claim(self.app.store, self.worker_id, {queue: count})
+        return claim(self.app.store.control, self.worker_id, {queue: count})
 
     def reasons(self) -> list[str | None]:
         """Why each job that is available need not run, in the order of ids; they are claimed and given back."""
         jobs = self.claim("default", 20)
-        settle(self.app.store, [Outcome(job.id, job.lease, "available", counted=0) for job in jobs])
+        settle(self.app.store.control, [Outcome(job.id, job.lease, "available", counted=0) for job in jobs])
         return [job.stale for job in sorted(jobs, key=lambda job: job.id)]
 
     def attempt(self, job: Claimed) -> Attempt:
@@ -64,21 +66,34 @@ class Engine:
         served = 0
         while jobs := self.claim():
             for job in jobs:
-                settle(self.app.store, [self.execute(job)])
+                settle(self.app.store.control, [self.execute(job)])
                 served += 1
         return served
 
     def settle_all(self) -> None:
-        """Dispatch and serve until nothing more happens at this time, as one worker does: it looks once at what is
-        looked at now and then."""
-        lease = {"worker_id": self.worker_id, "lease_ms": self.lease_ms}
-        self.app.store.write(lambda tx: tx.execute("worker_renew", lease))
-        upkeep, dispatcher = self.app.upkeep(), self.app.dispatcher()
+        """Dispatch and serve until nothing more happens at this time, as one worker does. When time has passed, it
+        also looks for what is due, lost or to be counted, as `upkeep` does at any time."""
+        upkeep, dispatcher = self._upkeep(), self.app.dispatcher()
         while True:
-            upkeep.step()
+            if upkeep is not None:
+                upkeep.step()
             dispatcher.step()
             if not self.serve():
                 return
+
+    def upkeep(self) -> None:
+        """Count what has ended, and look for what is due, lost or past its time."""
+        self.app.upkeep().step()
+
+    def _upkeep(self) -> Upkeep | None:
+        """None where no time has passed since the last: it would read every table for nothing, as most of what the
+        test takes."""
+        if self._kept_up_at == self.clock.passed:
+            return None
+        self._kept_up_at = self.clock.passed
+        lease = {"worker_id": self.worker_id, "lease_ms": self.lease_ms}
+        self.app.store.control.write(lambda tx: tx.execute("worker_renew", lease))
+        return self.app.upkeep()
 
     def sync(self, name: str, *subjects: str, account: str | None = "acme") -> list[RunRow]:
         """Request subjects, serve all there is, and return their newest runs."""

@@ -76,6 +76,14 @@ class Child:
                 stream.close()
 
 
+def ended(pid: int) -> bool:
+    """Whether a process has ended, be it that nobody has asked how."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+
+
 @contextlib.contextmanager
 def python(code: str, *arguments: str, folder: Path, **environment: str) -> Iterator[Child]:
     """Run a piece of Python; `arguments` are its `sys.argv[1:]`."""

@@ -18,7 +18,8 @@ WORDS = """
     task, job, attempt, lease, queue, worker, slot, tag, batch, chunk,
     sync, subject, account, run, window, snapshot, layer, record, key, match, remote id,
     digest, page, plan, change, outcome, source, destination,
-    rate, quota, permit, gate, deadline
+    rate, quota, permit, gate, deadline,
+    trace, phase, statement, fingerprint, candidate, trial, verdict
 """
 
 FENCE = re.compile(r"\s*(```|~~~)")

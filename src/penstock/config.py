@@ -8,7 +8,7 @@ import os
 import sys
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from difflib import get_close_matches
 from importlib.util import find_spec
 from pathlib import Path
@@ -40,21 +40,34 @@ class Settings:
     """How long an attempt may ignore that it is to end before it is settled without it."""
     abandoned_limit: int = 10
     """After how many attempts that had to be abandoned a worker drains and exits, to be started again."""
+    process_max_jobs: int | None = None
+    """After how many jobs a child process of a worker makes room for a fresh one; None: never."""
+    process_max_memory_mb: int | None = None
+    """From how much resident memory on it does so, once its job has ended; None: never."""
     runs_kept_days: float = 30.0
     """How long a finished run is kept; the newest of each subject always is."""
+    traces: bool = True
+    """Whether work is traced: where its time goes, by statement and by call. See docs/traces.md."""
+    traces_kept_days: float = 14.0
+    """How long what is kept of traces is kept."""
     alert_webhook: str | None = None
     """Where alerts are posted to."""
-    alert_secret: str | None = None
+    alert_secret: str | None = field(default=None, repr=False)
     """What they are signed with there."""
+    encryption_keys: str | None = field(default=None, repr=False)
+    """The keys of sealed arguments, `name:base64` divided by commas; the first one seals, all of them open."""
     now: str | None = None
     """The SQL expression for the time; only tests set it."""
 
 
 _MOST = 1_000_000_000
-_WHOLE = ("pool_size", "payload_limit_bytes", "abandoned_limit")
+_WHOLE = ("pool_size", "payload_limit_bytes", "abandoned_limit", "process_max_jobs", "process_max_memory_mb")
 _POSITIVE = ("lease_seconds", "poll_seconds", "grace_seconds", "busy_timeout_seconds", "patience_seconds",
-             "runs_kept_days", *_WHOLE)
+             "runs_kept_days", "traces_kept_days", *_WHOLE)
+_SWITCHES = {"true": True, "1": True, "on": True, "yes": True, "false": False, "0": False, "off": False, "no": False}
+_SWITCHED = ("traces",)
 _TEST_ONLY = ("now",)
+_NEVER_IN_A_FILE = ("encryption_keys",)
 _ELSEWHERE = ("app",)  # no setting of an app: `find_app` asks for it
 
 
@@ -73,6 +86,9 @@ def load(arguments: Mapping[str, Any], *, environment: Mapping[str, str] = os.en
                     continue
                 near = get_close_matches(name, known, 1)
                 faults.append(f"{origin}: unknown setting {name!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
+            elif name in _NEVER_IN_A_FILE and origin == "pyproject.toml":
+                faults.append(f"{origin}: {name}: expected it in the environment, as PENSTOCK_{name.upper()}: a file"
+                              " that is kept with the code is no place for keys")
             elif value is not None:
                 values[name] = _typed(name, value, origin, faults)
     for name in _POSITIVE:
@@ -105,6 +121,8 @@ def _environment(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 def _typed(name: str, value: Any, origin: str, faults: list[str]) -> Any:
+    if name in _SWITCHED:
+        return _switched(name, value, origin, faults)
     kind = int if name in _WHOLE else float if name in _POSITIVE else str
     wanted = "a whole number" if kind is int else "a number"
     if kind is not str and (isinstance(value, bool) or (kind is int and isinstance(value, float) and value % 1)):
@@ -115,6 +133,13 @@ def _typed(name: str, value: Any, origin: str, faults: list[str]) -> Any:
     except (TypeError, ValueError):
         faults.append(f"{origin}: {name}: expected {wanted}, got {value!r}")
         return value
+
+
+def _switched(name: str, value: Any, origin: str, faults: list[str]) -> Any:
+    found = value if isinstance(value, bool) else _SWITCHES.get(str(value).strip().lower())
+    if found is None:
+        faults.append(f"{origin}: {name}: expected true or false, got {value!r}")
+    return found
 
 
 def find_app(kind: type[T], given: str | None, how: str, folder: Path) -> T:

@@ -1,83 +1,197 @@
 """What happened, said once: the catalogue of events, and the one place that they are told from.
 
-An event is a fact that somebody may want to hear of. Every event is logged to the logger `penstock` as well.
+An event is a fact that somebody may want to hear of, and is logged to the logger `penstock` as well. Those of
+`FREQUENT` are about every single job: they are not logged, and not even made unless somebody listens to them by name.
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Any, ClassVar, dataclass_transform
 
 logger = logging.getLogger("penstock")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass_transform(frozen_default=True)
+@dataclass(frozen=True)
 class Event:
-    """The root of the catalogue; `level` says how loudly it is logged."""
+    """The root of the catalogue, each of which is a frozen dataclass; `level` says how loudly it is logged."""
+
+    loudness: ClassVar[int] = logging.INFO
+
+    def __init_subclass__(cls) -> None:
+        dataclass(frozen=True)(cls)
 
     @property
     def level(self) -> int:
-        return logging.INFO
+        return self.loudness
 
 
-@dataclass(frozen=True, slots=True)
 class WorkerStarted(Event):
     worker_id: int
     queues: dict[str, int]
 
 
-@dataclass(frozen=True, slots=True)
 class WorkerStopped(Event):
     worker_id: int
     given_back: int
 
 
-@dataclass(frozen=True, slots=True)
 class WorkerReplaced(Event):
     """A worker found its row gone (it was rescued while it was out of reach) and started again as another."""
 
     lost_id: int
     worker_id: int
 
-    @property
-    def level(self) -> int:
-        return logging.WARNING
+    loudness: ClassVar[int] = logging.WARNING
 
 
-@dataclass(frozen=True, slots=True)
 class StaleSettle(Event):
     """An attempt ended after its lease had passed to somebody else; what it came to was dropped."""
 
     job_id: int
     lease: int
 
-    @property
-    def level(self) -> int:
-        return logging.WARNING
+    loudness: ClassVar[int] = logging.WARNING
 
 
-@dataclass(frozen=True, slots=True)
+class JobEnqueued(Event):
+    """A call was enqueued: where a caller's transaction is open, before that has committed. `skipped` says that the job
+    was there already, with the same unique key."""
+
+    job_id: int
+    task: str
+    queue: str
+    skipped: bool
+
+
+class JobStarted(Event):
+    """An attempt has begun here; of a call with many jobs, for each of them."""
+
+    job_id: int
+    task: str
+    attempt: int
+
+
+class JobCompleted(Event):
+    """A job has completed, and the store has it."""
+
+    job_id: int
+    task: str
+    attempt: int
+    took_ms: float
+
+
+class JobPutOff(Event):
+    """A job goes on later and counts no attempt: it snoozed, or found no permit, or its destination asked to wait."""
+
+    job_id: int
+    task: str
+    seconds: float
+    reason: str
+
+
+class JobStopped(Event):
+    """A job ended as cancelled after it had begun: by itself, by a person, or at its deadline."""
+
+    job_id: int
+    task: str
+    attempt: int
+    reason: str
+
+
+class CancelAsked(Event):
+    """Somebody cancelled a job, which was waiting (`cancelled`) or ran (`executing`); or there was none (None)."""
+
+    job_id: int
+    state: str | None
+    reason: str
+
+
+class JobRequeued(Event):
+    """Somebody put a job that had ended back to available."""
+
+    job_id: int
+
+
+class TagsInvalidated(Event):
+    """The jobs that were enqueued with one of these tags before are pointless."""
+
+    tags: tuple[str, ...]
+
+
+class PauseChanged(Event):
+    """A queue, a sync, an account or a key was paused, or resumed."""
+
+    about: str
+    paused: bool
+
+
+class PeriodicTicked(Event):
+    """A periodic task was due, and so many jobs were enqueued for it."""
+
+    name: str
+    jobs: int
+
+
+class PeriodicReset(Event):
+    """A task was dealt with up to a time far ahead (the database's clock had jumped there and back): it begins now."""
+
+    name: str
+    ahead_ms: int
+
+    loudness: ClassVar[int] = logging.WARNING
+
+
 class JobFailed(Event):
+    """An attempt failed. `state` is what became of the job: it is tried again (`retryable`), or `discarded`."""
+
     job_id: int
     task: str
     attempt: int
     state: str
     error: str
 
-    @property
-    def level(self) -> int:
-        return logging.WARNING
+    loudness: ClassVar[int] = logging.WARNING
 
 
-@dataclass(frozen=True, slots=True)
+class ResultRefused(Event):
+    """A job has completed, and what its body returned could not be recorded: too large, or no JSON."""
+
+    job_id: int
+    task: str
+    error: str
+
+    loudness: ClassVar[int] = logging.WARNING
+
+
 class JobSkipped(Event):
-    """A job was settled as cancelled without being run; `reason` says why (`invalidated`, `deadline`, …)."""
+    """A job was settled as cancelled without being run; `reason` says why (`invalidated`, `dependency`, …)."""
 
     job_id: int
     task: str
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
+class BatchEnded(Event):
+    """All jobs of a batch have ended, so many of them as this says."""
+
+    batch_id: int
+    total: int
+    completed: int
+    cancelled: int
+    discarded: int
+
+
+class OutcomesInvalid(Event):
+    """A call with many jobs said something of them that cannot be; `error` names it. What else it said stands."""
+
+    task: str
+    error: str
+
+    loudness: ClassVar[int] = logging.ERROR
+
+
 class JobAbandoned(Event):
     """An attempt ignored that it was to end. It was settled without it, and its slot was replaced."""
 
@@ -86,43 +200,48 @@ class JobAbandoned(Event):
     reason: str
     abandoned: int
 
+    loudness: ClassVar[int] = logging.ERROR
+
+
+class ChildEnded(Event):
+    """A child process of a worker has served so many jobs, and makes room for another: `recycled` as its settings say,
+    `killed` with a body that did not end in time, or `died`, of which `how` says more."""
+
+    pid: int
+    served: int
+    resident_mb: int
+    reason: str
+    how: str = ""
+
     @property
     def level(self) -> int:
-        return logging.ERROR
+        return logging.WARNING if self.reason == "died" else logging.INFO
 
 
-@dataclass(frozen=True, slots=True)
 class WorkerExhausted(Event):
     """So many attempts were abandoned that the worker drains, and is to be started again by whoever supervises it."""
 
     worker_id: int
     abandoned: int
 
-    @property
-    def level(self) -> int:
-        return logging.ERROR
+    loudness: ClassVar[int] = logging.ERROR
 
 
-@dataclass(frozen=True, slots=True)
 class JobsRescued(Event):
     """Workers stopped renewing; their jobs were made available again, or discarded where out of attempts."""
 
     available: int
     discarded: int
 
-    @property
-    def level(self) -> int:
-        return logging.WARNING
+    loudness: ClassVar[int] = logging.WARNING
 
 
-@dataclass(frozen=True, slots=True)
 class RunAdmitted(Event):
     run_id: int
     sync: str
     subject: str
 
 
-@dataclass(frozen=True, slots=True)
 class RunSettled(Event):
     """A run ended, or was put back to be tried again (status `pending`)."""
 
@@ -137,19 +256,24 @@ class RunSettled(Event):
         return logging.INFO if self.error is None else logging.WARNING
 
 
-@dataclass(frozen=True, slots=True)
+class WindowEnded(Event):
+    """A window of a sync, and of an account if it has accounts, has served so many runs to their end."""
+
+    job_id: int
+    sync: str
+    account: str | None
+    runs: int
+
+
 class SubjectsFailed(Event):
     """`subjects()` of a sync raised; requests that need it for their account wait, and everything else goes on."""
 
     sync: str
     error: str
 
-    @property
-    def level(self) -> int:
-        return logging.ERROR
+    loudness: ClassVar[int] = logging.ERROR
 
 
-@dataclass(frozen=True, slots=True)
 class DeletesWithheld(Event):
     """A run left deletes out and asked for an approval (`approval_id`), which names their keys."""
 
@@ -161,12 +285,9 @@ class DeletesWithheld(Event):
     reason: str
     approval_id: int
 
-    @property
-    def level(self) -> int:
-        return logging.WARNING
+    loudness: ClassVar[int] = logging.WARNING
 
 
-@dataclass(frozen=True, slots=True)
 class AlertChanged(Event):
     """An alert began to fire, or recovered. `alert_id` is of this change, under which it is told."""
 
@@ -181,7 +302,6 @@ class AlertChanged(Event):
         return logging.ERROR if self.state == "firing" else logging.INFO
 
 
-@dataclass(frozen=True, slots=True)
 class AlertUntold(Event):
     """A receiver of alerts failed; it is told again later."""
 
@@ -189,12 +309,9 @@ class AlertUntold(Event):
     receiver: str
     error: str
 
-    @property
-    def level(self) -> int:
-        return logging.WARNING
+    loudness: ClassVar[int] = logging.WARNING
 
 
-@dataclass(frozen=True, slots=True)
 class GateChanged(Event):
     """The gate of a key was `closed` here, or is `open` again."""
 
@@ -207,31 +324,66 @@ class GateChanged(Event):
         return logging.INFO if self.state == "open" else logging.WARNING
 
 
-@dataclass(frozen=True, slots=True)
+class PlanFlipped(Event):
+    """A database would carry a statement out in another way than ever before; `was` and `now` are shapes of plans."""
+
+    fingerprint: str
+    database: str
+    was: str
+    now: str
+
+    loudness: ClassVar[int] = logging.WARNING
+
+
+class WorkAdvised(Event):
+    """Work was advised on: so many of its statements were looked into, and so many proposals are to be shipped."""
+
+    name: str
+    statements: int
+    to_ship: int
+
+
 class LoopFailed(Event):
     """A step of the control plane failed; it is tried again on its next tick."""
 
     loop: str
     error: str
 
-    @property
-    def level(self) -> int:
-        return logging.ERROR
+    loudness: ClassVar[int] = logging.ERROR
+
+
+FREQUENT = (JobEnqueued, JobStarted, JobCompleted, JobPutOff)
+
+
+def listening_faults(listener: object, kinds: Iterable[object]) -> list[str]:
+    """What is wrong with a listener and with what it is to hear."""
+    faults = [] if callable(listener) else [f"listen: expected a function that takes an event, got {listener!r}"]
+    return faults + [f"listen: expected a kind of event, such as JobCompleted, got {kind!r}" for kind in kinds
+                     if not (isinstance(kind, type) and issubclass(kind, Event))]
 
 
 class Events:
-    """Tells events to whoever listens. A listener that fails is logged and never stops the others."""
+    """Tells events to whoever listens. A listener that fails is logged and never stops the others.
+
+    `heard` are those of the frequent ones that somebody listens to: for others nothing is to be done at all.
+    """
 
     def __init__(self) -> None:
-        self._listeners: list[Callable[[Event], None]] = []
+        self._listeners: list[tuple[Callable[[Any], object], tuple[type[Event], ...]]] = []
+        self.heard: frozenset[type[Event]] = frozenset()
 
-    def listen(self, listener: Callable[[Event], None]) -> None:
-        self._listeners.append(listener)
+    def listen(self, listener: Callable[[Any], object], *kinds: type[Event]) -> None:
+        """Tell a listener of events of these kinds, or of every event that is not frequent."""
+        self._listeners.append((listener, kinds))
+        self.heard |= {frequent for frequent in FREQUENT if kinds and issubclass(frequent, kinds)}
 
     def emit(self, event: Event) -> None:
-        logger.log(event.level, "%s", event)
-        for listener in tuple(self._listeners):
-            try:
-                listener(event)
-            except Exception:
-                logger.exception("a listener failed on %s", event)
+        frequent = isinstance(event, FREQUENT)
+        if not frequent:
+            logger.log(event.level, "%s", event)
+        for listener, kinds in tuple(self._listeners):
+            if isinstance(event, kinds) if kinds else not frequent:
+                try:
+                    listener(event)
+                except Exception:
+                    logger.exception("a listener failed on %s", event)

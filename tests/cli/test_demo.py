@@ -74,6 +74,7 @@ def test_three_runs_end_with_an_equal_destination(store_url: str, tmp_path: Path
     assert all(run["failed"] == 0 and run["seconds"] > 0 and run["peak_mb"] > 1 for run in result["runs"])
 
 
+@pytest.mark.thorough
 def test_a_second_demo_in_the_same_folder_begins_anew(tmp_path: Path):
     for _ in range(2):
         with demo(tmp_path, "--people", "60", "--groups", "3", "--dir", "kept") as child:

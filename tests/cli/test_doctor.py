@@ -59,6 +59,7 @@ def doctor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captu
     monkeypatch.syspath_prepend(tmp_path)
     for name in ("PENSTOCK_APP", "PENSTOCK_URL"):
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.delitem(sys.modules, "django.conf", raising=False)  # other tests of this process may have set it up
     yield Doctor(tmp_path, monkeypatch, capsys)
     sys.modules.pop("theapp", None)
 

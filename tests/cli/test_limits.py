@@ -7,34 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from penstock.cli import main
+from tests.cli.conftest import Command, Written
 
 PAGE = Path(__file__).parents[2] / "docs" / "limits.md"
 
 
 @pytest.fixture
-def penstock(tmp_path: Path, store_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+def penstock(written: Written) -> Command:
     """Runs a command on the documented app, and gives its exit code and what it printed."""
     example = re.search(r"```python\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
     assert example is not None
-    (tmp_path / "limited.py").write_text(example[1])
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setenv("PENSTOCK_URL", store_url)
-    sys.modules.pop("limited", None)
-
-    def command(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["penstock", "--app", "limited", *arguments])
-        code = 0
-        try:
-            main()
-        except SystemExit as stop:
-            code = int(stop.code or 0)
-        printed = capsys.readouterr()
-        return code, printed.out, printed.err
-
-    yield command
-    sys.modules.pop("limited", None)
+    return written("limited", example[1])
 
 
 def test_people_close_and_open_gates_and_see_what_is_used(penstock) -> None:

@@ -3,39 +3,25 @@
 import json
 import re
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from penstock.cli import main
+from tests.cli.conftest import Command, Written
 
 PAGE = Path(__file__).parents[2] / "docs" / "admission.md"
 
 
 @pytest.fixture
-def penstock(tmp_path: Path, store_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+def penstock(written: Written) -> Iterator[Command]:
     """Runs a command on the documented app, and gives its exit code and what it printed."""
     example = re.search(r"```python\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
     assert example is not None
-    (tmp_path / "shipping.py").write_text(example[1])
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setenv("PENSTOCK_URL", store_url)
-    sys.modules.pop("shipping", None)
-
-    def command(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["penstock", "--app", "shipping", *arguments])
-        code = 0
-        try:
-            main()
-        except SystemExit as stop:
-            code = int(stop.code or 0)
-        printed = capsys.readouterr()
-        return code, printed.out, printed.err
+    command = written("shipping", example[1])
 
     yield command
     sys.modules["shipping"].app.close()
-    sys.modules.pop("shipping", None)
 
 
 def test_what_the_page_pauses_is_listed_and_goes_on_when_it_is_resumed(penstock) -> None:

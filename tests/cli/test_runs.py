@@ -3,44 +3,25 @@
 import json
 import re
 import sys
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from penstock.cli import main
+from tests.cli.conftest import Command, Written
 from tests.waiting import until
 
 PAGE = Path(__file__).parents[2] / "docs" / "runs.md"
-Command = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
-def penstock(tmp_path: Path, store_url: str, monkeypatch: pytest.MonkeyPatch,
-             capsys: pytest.CaptureFixture[str]) -> Iterator[Command]:
+def penstock(written: Written) -> Command:
     """Runs a command on the documented app, and gives its exit code and what it printed."""
     example = re.search(r"```python\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
     assert example is not None
-    (tmp_path / "teams_app.py").write_text(example[1])
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setenv("PENSTOCK_URL", store_url)
-    sys.modules.pop("teams_app", None)
-
-    def command(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["penstock", "--app", "teams_app", *arguments])
-        code = 0
-        capsys.readouterr()
-        try:
-            main()
-        except SystemExit as stop:
-            code = int(stop.code or 0)
-        printed = capsys.readouterr()
-        return code, printed.out, printed.err
+    command = written("teams_app", example[1])
 
     command("migrate")
-    yield command
-    sys.modules.pop("teams_app", None)
+    return command
 
 
 def served(*subjects: str) -> None:

@@ -3,43 +3,24 @@
 import json
 import re
 import sys
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from penstock.cli import main
+from tests.cli.conftest import Command, Written
 
 PAGE = Path(__file__).parents[2] / "docs" / "runs.md"
-Command = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
-def why(tmp_path: Path, store_url: str, monkeypatch: pytest.MonkeyPatch,
-        capsys: pytest.CaptureFixture[str]) -> Iterator[Command]:
+def why(written: Written) -> Command:
     """Runs a command on the documented app, and gives its exit code and what it printed."""
     example = re.search(r"```python\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
     assert example is not None
-    (tmp_path / "teams_app.py").write_text(example[1])
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setenv("PENSTOCK_URL", store_url)
-    sys.modules.pop("teams_app", None)
-
-    def command(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["penstock", "--app", "teams_app", *arguments])
-        code = 0
-        capsys.readouterr()
-        try:
-            main()
-        except SystemExit as stop:
-            code = int(stop.code or 0)
-        printed = capsys.readouterr()
-        return code, printed.out, printed.err
+    command = written("teams_app", example[1])
 
     assert command("migrate")[0] == 0
-    yield lambda *arguments: command("why", *arguments)
-    sys.modules.pop("teams_app", None)
+    return lambda *arguments: command("why", *arguments)
 
 
 def test_a_subject_is_answered_for_and_then_its_window(why: Command) -> None:
@@ -63,6 +44,9 @@ def test_a_subject_is_answered_for_and_then_its_window(why: Command) -> None:
 
 
 def test_what_there_is_not_ends_with_1(why: Command) -> None:
+    code, out, _ = why("shop.send")
+    assert code == 1
+    assert "nothing was traced under this name" in out
     code, out, _ = why("4711")
     assert code == 1
     assert "there is no job 4711" in out
@@ -72,8 +56,7 @@ def test_what_there_is_not_ends_with_1(why: Command) -> None:
 
 
 @pytest.mark.parametrize(("arguments", "fault"), [
-    (["shop.send"], "expected the number of a job, or the name of a sync and a subject, got 'shop.send'"),
-    (["teams", "red", "People"], "expected JOB, or NAME SUBJECT, or NAME SUBJECT LAYER KEY"),
+    (["teams", "red", "People"], "expected JOB, TASK, NAME SUBJECT, or NAME SUBJECT LAYER KEY"),
     (["teams", "red", "--remote"], "--remote and --show-values are about a record"),
     (["team", "red"], "did you mean 'teams'"),
 ])

@@ -102,7 +102,7 @@ def test_arguments_that_no_longer_fit_fail_the_attempt_and_keep_the_job(
     for id, arguments in zip(ids, ARGUMENTS, strict=True):
         error_class, error, attempt, stored = workers.job(id, "error_class, error, attempt, arguments")
         assert (error_class, attempt, stored) == ("InvalidArguments", 2, arguments)
-        assert "work(number: int)" in error
+        assert ("work: expected an envelope" if arguments == "[1]" else "work(number: int)") in error
     assert not workers.told(LoopFailed)
 
 

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from penstock import Penstock
+from penstock import Penstock, Unique
 from penstock.domain.errors import ConfigurationError, DeclarationError
-from penstock.events import Event
+from penstock.events import Event, PeriodicReset
 from penstock.schedule import periodic
-from penstock.schedule.periodic import Periodic, PeriodicReset, Scheduler
+from penstock.schedule.periodic import Periodic, Scheduler
 from tests.clock import START_MS, Clock
 from tests.waiting import until
 
@@ -101,6 +101,16 @@ def test_missed_ticks_follow_the_policy(schedules: Schedules, clock: Clock, jobs
     assert jobs() == [FIRST_TICK + (number - 1) * 300_000 for number in expected]
 
 
+@pytest.mark.parametrize(("conflict", "due"), [("replace", 2), ("keep_schedule", 0), ("skip", 0)])
+def test_ticks_of_a_unique_call_meet_each_other(schedules: Schedules, clock: Clock, jobs: Any, conflict: Any, due: int):
+    latest = schedules.app.task(name="latest", unique=Unique(conflict=conflict))(lambda where: None)
+    schedules.declare(call=latest.call("eu"), every=timedelta(minutes=5), missed="all")
+    schedules.settle()
+    clock.advance((FIRST_TICK - START_MS) / 1000 + 10 * MINUTE)  # two ticks further
+    schedules.settle()
+    assert jobs() == [FIRST_TICK + due * 300_000]
+
+
 def test_a_jump_ahead_is_made_up_for_in_bounded_steps(schedules: Schedules, clock: Clock, jobs: Any):
     schedules.declare(every=timedelta(seconds=1), missed="all")
     schedules.settle()
@@ -127,7 +137,7 @@ def test_a_clock_that_goes_back_gives_no_tick_twice(schedules: Schedules, clock:
     clock.advance(5 * MINUTE)
     schedules.settle()
     assert len(jobs()) == 5
-    assert schedules.told == []
+    assert not [event for event in schedules.told if isinstance(event, PeriodicReset)]
 
 
 def test_a_clock_that_comes_back_from_far_ahead_begins_again(schedules: Schedules, clock: Clock, jobs: Any):

@@ -65,8 +65,16 @@ FILLINGS = [
     " from ({series}) as r where n < 1000",
     """insert into penstock.lines (line, kind, room, account, running, turn, head_rank, head_id, head_priority)
        select 'run:["s","a' || n || '"]', 'run', 's', 'a' || n, 0, n, n, n, 0 from ({series}) as r where n < 1000""",
+    """insert into penstock.job_results (job_id, prune_at, result) select n, 4102444800000 + n, '{{}}'
+       from ({series}) as r where n < 5000""",
     "insert into penstock.line_news (line, freed, rank, most) select 'serial:t:' || n, 0, n, 1"
     " from ({series}) as r where n < 5000",
+    "insert into penstock.job_waits (on_id, job_id, anyway) select n, 2000000 + n, false from ({series}) as r"
+    " where n < 20000",
+    "insert into penstock.wait_news (id, batch, what)"
+    " select n, n % 2 = 0, case n % 2 when 0 then 'added' else 'asked' end from ({series}) as r where n < 5000",
+    """insert into penstock.batches (id, closed, total, completed, cancelled, discarded, made_at)
+       select 5000000 + n, true, 5, 1, 0, 0, n from ({series}) as r where n < 5000""",
 ]
 LEASES: dict[Dialect, str] = {
     "postgres": "insert into penstock.leases (worker_id, job_ids, claimed_at)"
@@ -75,11 +83,12 @@ LEASES: dict[Dialect, str] = {
               " select n % 7 + 1, json_array(n), n, 0 from (" + SERIES["sqlite"].format(rows=5000) + ")",
 }
 # Tables that may be read whole: they have a row for each worker, queue, counter or cancellation under way.
-SMALL = {"workers", "queues", "counts", "count_folds", "cancellations", "sequences", "progress", "line_folds", "pauses",
-         "gates"}
+SMALL = {"workers", "queues", "counts", "count_folds", "cancellations", "sequences", "progress", "line_folds",
+         "wait_folds", "pauses", "gates"}
 
 SHAPES = json.dumps([{"task": "t", "queue": "q1", "priority": 0, "max_attempts": 5, "run_at": None, "delay_ms": 0,
-                      "tags": None, "deadline_at": None, "deadline_ms": None, "keeps": None, "period_ms": None}])
+                      "tags": None, "deadline_at": None, "deadline_ms": None, "keeps": None, "period_ms": None,
+                      "held": True, "batch": 7}])
 SETTLED = {"ids": [5, 6], "leases": [7, 7], "states": ["completed", "completed"], "counted": [1, 1],
            "took_ms": [1, 1], "delay_ms": [1, 1], "error_classes": [None, None], "errors": [None, None], "ended": [7]}
 CLAIM = {"worker_id": 1, "queue": "q1", "count": 10, "after": LOWEST, "after_id": LOWEST, "found": "[[1, 1]]",
@@ -101,8 +110,14 @@ STEP: dict[str, dict[str, Any]] = {
     "runs_due": {"count": 10}, "runs_next_due": {}, "runs_running": {"sync": "s"},
     "runs_behind": {"sync": "s", "account": "a1", "rank": 1, "id": 1, "count": 9},
     "runs_fold": {"ids": [5, 6], "priorities": [1, 1], "reasons": ["[]", "[]"]},
-    "enqueue_keyed": {"shapes": SHAPES, "shape": [1, 1], "arguments": ["[]", "[]"], "keys": ["u5", None],
-                      "lines": PLACED["lines"], "alsos": ["k5", None], "terms": ['{"most":1,"also":2}', '{"most":1}']},
+    "enqueue_keyed": {"ids": None, "shapes": SHAPES, "shape": [1, 1], "arguments": ["[]", "[]"], "keys": ["u5", None],
+                      "lines": PLACED["lines"], "alsos": ["k5", None], "terms": ['{"most":1,"also":2}', '{"most":1}'],
+                      "waits": json.dumps([{"place": 1, "on_place": 2, "on_id": None, "anyway": False},
+                                           {"place": 2, "on_place": None, "on_id": 5, "anyway": True}]),
+                      "batches": '[{"id": 5, "what": "closed"}]'},
+    "waits_fold": {"count": 2000, "note": True, "keep_ms": 5},
+    "waits_end": {"ids": [5, 6], "states": ["completed", "discarded"], "count": 2000, "keep_ms": '{"t":5}'},
+    "waits_left": {"ids": [5, 6], "states": ["completed", "discarded"]},
 }
 """What every step of a dispatcher runs, and what makes it work."""
 HOT: dict[str, dict[str, Any]] = {
@@ -113,15 +128,22 @@ HOT: dict[str, dict[str, Any]] = {
     "stage": {"count": 10, "after": 1}, "next_due": {"after": 1},
     "cancel": {"id": 5, "keep_ms": 1, "reason": ""}, "invalidate": {"tags": ["t1", "new"]},
     "enqueue_unique": {"shapes": SHAPES, "shape": [1], "arguments": ["[]"], "keys": ["u5"]},
+    "enqueue_replace": {"wishes": json.dumps([
+        {**json.loads(SHAPES)[0], "key": "u5", "met": 5, "arguments": "{}", "keep": False, "line": "serial:t:5",
+         "also": "k5", "terms": '{"most":1,"also":2}', "batch": 5}] * 2)},
     "leases_held": {"worker_id": 1}, "rescue_leases": {}, "counts_waiting": {}, "keys_prune": {"count": 10},
     "worker_renew": {"worker_id": 1, "lease_ms": 5},
+    "progress_save": {"ids": [5, 6], "leases": [7, 7], "percents": [1.5, None], "notes": [None, "n"],
+                      "cursors": ["5", None]},
+    "progress_cursor": {"id": 5}, "result": {"id": 5}, "results_prune": {"count": 10},
+    "results_keep": {"ids": [5, 6], "keep_ms": [1, 1], "results": ["5", "null"]},
 }
 # What is read whole, and what has an end after a few rows, or is asked for any row at all.
 READ_WHOLE = {("rescue_leases", "leases"), ("stragglers_new", "ready_jobs"), ("dispatch_wanted", "sync_requests"),
               ("lines_fold", "line_news"), ("settle_finished", "lines"),
-              ("settle_completed", "lines")}
+              ("settle_completed", "lines"), ("waits_fold", "wait_news")}
 LARGE = {"live_jobs", "ready_jobs", "finished_jobs", "unique_keys", "leases", "count_deltas", "pending_jobs", "lines",
-         "line_news", "sync_runs"}
+         "line_news", "sync_runs", "job_waits", "wait_news", "batches"}
 WANTED = {"live_jobs_due", "lines_turn", "lines_held", "lines_until", "sync_runs_delayed", "gates_shut"}
 """Indexes of nothing but what is looked for: their first row is what is asked for."""
 

@@ -6,6 +6,8 @@ from collections import Counter
 from pathlib import Path
 from random import Random
 
+import pytest
+
 from penstock import Penstock
 from penstock.cli.demo import source
 from penstock.cli.demo.compare import differences
@@ -49,6 +51,8 @@ class Sync:
         return runs if over and not requested and len(runs) == GROUPS else []
 
 
+@pytest.mark.parametrize("store_url", [
+    "postgres", pytest.param("sqlite", marks=pytest.mark.thorough)], indirect=True)  # on a file as test_syncs.py does
 def test_a_sync_whose_worker_is_killed_three_times_converges(store_url: str, clock: Clock, tmp_path: Path):
     random = Random(store_url.partition(":")[0])
     hr = tmp_path / "hr.db"

@@ -67,7 +67,9 @@ class Commands:
                     del sys.modules[name]
 
     def _imported(self, folders: list[str | Path]) -> list[str]:
-        """The modules that lie in some folders themselves."""
-        places = {Path(folder).resolve() for folder in folders}
+        """The modules that lie in some folders themselves, by the names of these folders or by what links lead to."""
+        places = {name for folder in folders for name in (os.path.abspath(folder), os.path.realpath(folder))}
         found = {name: getattr(module, "__file__", None) for name, module in sys.modules.items()}
-        return [name for name, file in found.items() if file is not None and Path(file).resolve().parent in places]
+        # To follow the links of all that was ever imported would take as long as the command.
+        return [name for name, file in found.items()
+                if file is not None and os.path.dirname(os.path.abspath(file)) in places]

@@ -3,9 +3,10 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from penstock.domain.jobs import FINAL_STATES, Outcome, Retention
+from tests.model.waits_model import Waiting
 
 LEASE_MS = 30_000
 MOST_LOST = 3
@@ -13,13 +14,15 @@ POINT_MS = 60_000
 
 
 AT_ONCE = 2
-TASKS = {"mail": (), "sums": (), "one": ("serial",), "two": ("concurrency",), "both": ("serial", "concurrency")}
+TASKS = {"mail": (), "sums": (), "many": (), "one": ("serial",), "two": ("concurrency",),
+         "both": ("serial", "concurrency")}
 """The tasks, and which keys their jobs have: the serial one by their value, the other one, for `AT_ONCE`, too, but in
 `both` all jobs share the latter."""
 
 
 class Spec(NamedTuple):
-    """One enqueue. A unique job has a `key`, which it keeps in the states `keeps`, for `period_ms` at most."""
+    """One enqueue. A unique job has a `key`, which it keeps in the states `keeps`, for `period_ms` at most, and a
+    `conflict` with what it meets."""
 
     task: str
     queue: str = "q1"
@@ -32,6 +35,7 @@ class Spec(NamedTuple):
     keeps: frozenset[str] = frozenset()
     period_ms: int | None = None
     value: int = 0
+    conflict: Any = "skip"
 
     @property
     def lines(self) -> list[str]:
@@ -43,7 +47,8 @@ class Spec(NamedTuple):
 @dataclass
 class Job:
     """`moment` is when it was enqueued (or requeued), as marks count; `holder` is the lease that may settle it. A job
-    that is `placed` has a place in each of its lines."""
+    that is `placed` has a place in each of its lines. It `waits` for so many others, and whoever settles one that is
+    `awaited` tells of it."""
 
     id: int
     spec: Spec
@@ -56,6 +61,9 @@ class Job:
     holder: int | None = None
     prune_at: int | None = None
     placed: bool = False
+    waits: int = 0
+    awaited: bool = False
+    batch: int | None = None
 
     @property
     def in_order(self) -> bool:
@@ -91,7 +99,7 @@ class Key:
 
 
 @dataclass
-class Model:
+class Model(Waiting):
     """Every operation takes the time in ms, and gives what the store is to give."""
 
     jobs: dict[int, Job] = field(default_factory=dict)
@@ -101,13 +109,17 @@ class Model:
     paused: set[str] = field(default_factory=set)
     workers: dict[int, int] = field(default_factory=dict)
     leases: dict[int, int] = field(default_factory=dict)
+    cursors: dict[int, tuple[str, int]] = field(default_factory=dict)
+    results: dict[int, tuple[str, int]] = field(default_factory=dict)
     moment: int = 0
     last_id: int = 0
 
     # What people ask for
 
-    def enqueue(self, specs: Sequence[Spec], got: Sequence[tuple[int, bool]], now: int) -> None:
-        """`got` is what the store gave: an id for each, and whether it is that of a job which was there already."""
+    def enqueue(self, specs: Sequence[Spec], got: Sequence[tuple[int, bool]], now: int,
+                waits: Sequence[tuple[int, int, bool]] = (), batch: int | None = None, members: int = 0) -> None:
+        """`got` is what the store gave: an id for each, and whether it is that of a job which was there already.
+        `waits` are those of `Waiting.tie`; the first `members` belong to the `batch`."""
         self.moment += 1
         for spec, (id, skipped) in zip(specs, got, strict=True):
             met = self._met(spec.key, now)
@@ -124,6 +136,10 @@ class Model:
                 job.state = job.becomes
             if spec.key:
                 self.keys[spec.key] = Key(id, spec.keeps, None if spec.period_ms is None else now + spec.period_ms)
+        made = [id for id, skipped in got if not skipped]
+        self.tie(waits, set(made), batch)
+        if batch is not None:
+            self.joins(batch, [id for id, skipped in got[:members] if not skipped])
         for id, skipped in got:  # a batch meets itself, whatever the states
             if not skipped:
                 self._moved(self.jobs[id])
@@ -148,11 +164,14 @@ class Model:
         if job is None or not job.ended or self._met(key, now) not in (None, id):
             return False
         self.moment += 1
+        self.goes_on(job)
         job.state, job.moment, job.run_at, job.prune_at = job.becomes, self.moment, now, None
         job.attempt = job.lost = 0
         job.deadline_at = None
         if key:
             self.keys[key] = Key(id, frozenset(("scheduled", "pending", "available", "executing", "retryable")), None)
+        self.cursors.pop(id, None)
+        self.results.pop(id, None)
         return True
 
     # What workers do
@@ -181,6 +200,8 @@ class Model:
                 continue
             job.holder = None
             job.attempt += outcome.counted
+            if outcome.result is not None:
+                self.results[job.id] = outcome.result, now + outcome.result_ms
             if outcome.state in FINAL_STATES:
                 self._end(job, outcome.state, now + outcome.keep_ms)
             else:
@@ -193,7 +214,20 @@ class Model:
             self.leases.pop(lease, None)
         return stale
 
+    def says(self, id: int, lease: int, cursor: str, now: int) -> None:
+        """An attempt says where it is; it is heard if the job is its own."""
+        job = self.jobs.get(id)
+        if job is not None and job.holder == lease:
+            self.cursors[id] = cursor, now
+
     # What upkeep does
+
+    def forgets(self, now: int) -> None:
+        """Cursors an hour after their jobs have ended, and results after their time."""
+        live = {job.id for job in self.jobs.values() if not job.ended}
+        self.cursors = {id: (cursor, told_at) for id, (cursor, told_at) in self.cursors.items()
+                        if id in live or told_at >= now - 3_600_000}
+        self.results = {id: (result, prune_at) for id, (result, prune_at) in self.results.items() if prune_at > now}
 
     def stage(self, now: int) -> int:
         due = [job for job in self.jobs.values() if job.state in ("scheduled", "retryable") and job.run_at <= now]
@@ -225,7 +259,7 @@ class Model:
                             for each in self.pending())]
 
     def pending(self) -> list[Job]:
-        return [job for job in self.jobs.values() if job.state == "pending"]
+        return [job for job in self.jobs.values() if job.state == "pending" and not job.waits]
 
     def places(self) -> Counter[str]:
         """How many places of each line are taken."""
@@ -271,6 +305,7 @@ class Model:
 
     def _end(self, job: Job, state: str, prune_at: int) -> None:
         job.state, job.prune_at, job.placed = state, prune_at, False
+        self.tells(job, state)
         self.asked.discard(job.id)
         self._moved(job)
 

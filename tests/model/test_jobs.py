@@ -5,6 +5,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
@@ -20,45 +21,25 @@ from hypothesis.stateful import (
 )
 
 from penstock import Concurrency, Penstock, RetryPolicy, Unique
-from penstock.domain.jobs import LIVE_STATES, Call, Claimed, Outcome, Retention
+from penstock.domain.jobs import Call, Claimed, Outcome, Retention
+from penstock.domain.progress import Said
+from penstock.queue.attempt import Attempt, Identity
 from penstock.queue.claim import claim, claim_queue, release, settle, stragglers
 from penstock.queue.control import fold_counts
+from penstock.queue.progress import save
 from penstock.store.postgres import bulk
 from tests.clock import Clock
+from tests.model.chunk_rules import MANY, ChunkRules, Numbers, declare
 from tests.model.jobs_model import AT_ONCE, LEASE_MS, TASKS, Job, Model, Spec
+from tests.model.replace_rules import ReplaceRules
+from tests.model.specs import ENDS, HOUR, LINED, ONLY, PICK, PLAIN, QUEUES, TAGS, WORKERS, End
+from tests.model.wait_rules import WaitRules
 
-EXAMPLES = int(os.environ.get("PENSTOCK_MODEL_EXAMPLES", "500" if os.environ.get("PENSTOCK_TEST_ALL") else "200"))
-PARTS = -(-EXAMPLES // 250)
-HOUR = 3_600_000
+EXAMPLES = int(os.environ.get("PENSTOCK_MODEL_EXAMPLES", "500" if os.environ.get("PENSTOCK_TEST_ALL") else "100"))
+PARTS = -(-EXAMPLES // 50)  # each well within the time after which a test is taken to hang
 TABLES = ("live_jobs", "ready_jobs", "leases", "finished_jobs", "unique_keys", "tag_marks", "cancellations", "queues",
-          "workers", "count_deltas", "counts", "pending_jobs", "line_news", "lines", "kept_places")
-KEEPS = {"live": frozenset(LIVE_STATES), "ended": frozenset((*LIVE_STATES, "completed", "cancelled")),
-         "waiting": frozenset(("scheduled", "pending"))}
-End = tuple[str, int, int, int]
-"""What an attempt comes to: a state, how many attempts it counts as, how long it is kept, or waits, in ms."""
-TAGS = st.sampled_from(["a", "b"])
-QUEUES = st.sampled_from(["q1", "q2"])
-WORKERS = st.sampled_from([0, 1])
-PICK = st.integers(0, 20)
-PLAIN = st.tuples(
-    st.sampled_from(["mail", "sums"]), QUEUES, st.sampled_from([0, 0, -1, 7]), st.sampled_from([0, 0, 0, 20_000]),
-    st.just(3), st.sampled_from([(), ("a",), ("a", "b")]), st.sampled_from([None, None, 40_000])).map(
-        lambda row: Spec(*row))
-ONLY = st.tuples(
-    st.sampled_from([0, 20_000]), st.sampled_from(["1", "2"]), st.sampled_from(list(KEEPS.values())),
-    st.sampled_from([None, None, 40_000])).map(
-        lambda row: Spec("mail", delay_ms=row[0], key=row[1], keeps=row[2], period_ms=row[3]))
-LINED = st.tuples(
-    st.sampled_from(["one", "two", "both"]), QUEUES, st.sampled_from([0, 0, -1, 7]), st.sampled_from([0, 0, 0, 20_000]),
-    st.sampled_from([0, 0, 1]), st.sampled_from([(), ("a",)]), st.sampled_from([False, False, False, True]),
-    st.sampled_from(list(KEEPS.values()))).map(
-        lambda row: Spec(row[0], row[1], row[2], row[3], tags=row[5], value=row[4],
-                         key=str(3 + list(TASKS).index(row[0])) if row[6] else None,
-                         keeps=row[7] if row[6] else frozenset()))
-ENDS = st.sampled_from([
-    ("completed", 1, 0, 0), ("completed", 1, HOUR, 0), ("completed", 1, 24 * HOUR, 0),
-    ("discarded", 1, 50 * 24 * HOUR, 0),
-    ("cancelled", 0, HOUR, 0), ("retryable", 1, 0, 20_000), ("scheduled", 0, 0, 5_000), ("available", 0, 0, 0)])
+          "workers", "count_deltas", "counts", "pending_jobs", "line_news", "lines", "kept_places", "progress",
+          "job_results", "job_waits", "wait_news", "kept_news", "batches")
 
 
 def span(ms: int | None) -> timedelta | None:
@@ -67,15 +48,18 @@ def span(ms: int | None) -> timedelta | None:
 
 def outcome(job: Claimed, end: End) -> Outcome:
     state, counted, keep_ms, delay_ms = end
+    recorded = state == "completed" and job.id % 2 == 0
     return Outcome(job.id, job.lease, state, counted, keep_ms=keep_ms, delay_ms=delay_ms,
-                   error_class=None if state == "completed" else "Oops")
+                   error_class=None if state == "completed" else "Oops", result=str(job.lease) if recorded else None,
+                   result_ms=HOUR if recorded else 0)
 
 
-class Jobs(RuleBasedStateMachine):
+class Jobs(ChunkRules, WaitRules, ReplaceRules, RuleBasedStateMachine):
     """Two workers. What a crashed one held, and what was settled already, is settled late, and must change nothing."""
 
-    def __init__(self, app: Penstock, clock: Clock) -> None:
+    def __init__(self, app: Penstock, clock: Clock, says: dict[int, object]) -> None:
         super().__init__()
+        self.says = says
         self.app, self.clock, self.store = app, clock, app.store
         self.connection: Any = clock._connection
         dot = "." if self.store.dialect == "postgres" else "_"
@@ -132,13 +116,15 @@ class Jobs(RuleBasedStateMachine):
             self.model.enqueue([spec], [(job.id, job.skipped) for job in jobs], self.now)
             self.model.invalidate(tag)
 
-    def call(self, spec: Spec) -> Call:
+    def call(self, spec: Spec, after: Sequence[Any] = (), on_failure: Any = "cancel") -> Call:
         self.keyed = self.keyed or spec.key is not None
         launch = self.app.tasks[spec.task].using(
             run_after=span(spec.delay_ms), priority=spec.priority, queue=spec.queue, tags=spec.tags,
-            deadline=span(spec.deadline_ms),
-            unique=Unique(states=spec.keeps, period=span(spec.period_ms), args=("number",)) if spec.key else None)
-        return launch.call(int(spec.key or 0), spec.value)
+            deadline=span(spec.deadline_ms), after=after, on_failure=on_failure,
+            unique=Unique(states=spec.keeps, period=span(spec.period_ms), args=("number",), conflict=spec.conflict)
+            if spec.key else None)
+        number = int(spec.key or 0)
+        return launch.call(Numbers(number, spec.value)) if spec.task == MANY else launch.call(number, spec.value)
 
     @rule(tag=TAGS)
     def invalidate(self, tag: str) -> None:
@@ -212,6 +198,16 @@ class Jobs(RuleBasedStateMachine):
         outcomes = [outcome(close[pick % len(close)], end)]
         assert settle(self.store, outcomes) == self.model.settle(outcomes, [], self.now)
 
+    @precondition(lambda self: any(self.hands) or self.late)
+    @rule(pick=PICK, number=st.integers(0, 9))
+    def checkpoint(self, pick: int, number: int) -> None:
+        """By an attempt that holds its job, or by one that was given up."""
+        held = [*self.hands[0], *self.hands[1], *self.late]
+        job = held[pick % len(held)]
+        attempt = Attempt(job, Identity(0, 1e12), Event(), said=Said(cursor=f"[{job.lease},{number}]"))
+        save(self.store, [attempt])
+        self.model.says(job.id, job.lease, f"[{job.lease},{number}]", self.now)
+
     @precondition(lambda self: any(self.hands))
     @rule(worker=WORKERS, how=st.sampled_from(["crash", "crash", "stop", "renew"]))
     def end_or_renew(self, worker: int, how: str) -> None:
@@ -267,7 +263,8 @@ class Jobs(RuleBasedStateMachine):
     @precondition(lambda self: self.model.pending())
     @rule()
     def dispatch(self) -> None:
-        """Places go to the first of each line, as many as there are."""
+        """What waits for nothing more joins its line; places go to the first of each, as many as there are."""
+        self.fold()
         while admitted := self.admitted():
             self.model.admitted(admitted)
         assert not self.model.stuck()
@@ -302,6 +299,7 @@ class Jobs(RuleBasedStateMachine):
         rows = self.clock.fetch("select id, slot, prune_at from penstock.finished_jobs")
         held = {slot for _, slot, prune_at in rows if prune_at > self.now and slot != 60 and self.store.slots}
         self.keeper.prune()
+        self.model.forgets(self.now)
         self.model.pruned(id for id, slot, prune_at in rows if prune_at <= self.now and slot not in held)
         self.counters_are_true()
 
@@ -321,6 +319,13 @@ class Jobs(RuleBasedStateMachine):
         assert set(found) == ready
         pending = {(job.spec.lines[0], job.rank, job.id, job.spec.queue) for job in self.model.pending()}
         assert set(self.clock.fetch("select line, rank, id, queue from penstock.pending_jobs")) == pending
+
+    @invariant()
+    def what_attempts_left_is_there(self) -> None:
+        cursors = {id: cursor for id, (cursor, _) in self.model.cursors.items()}
+        assert set(self.clock.fetch("select job_id, cursor from penstock.progress")) == set(cursors.items())
+        results = {id: result for id, (result, _) in self.model.results.items()}
+        assert set(self.clock.fetch("select job_id, result from penstock.job_results")) == set(results.items())
 
     def counters_are_true(self) -> None:
         assert {(each.queue, each.task, each.state): each.jobs for each in self.app.counts()} == self.model.counts()
@@ -344,8 +349,8 @@ class Jobs(RuleBasedStateMachine):
         self.workers[0] = self.started()
         self.stage()
         while self.any(lambda job: not job.ended):
-            self.dispatch()
             before = self.model.counts()
+            self.dispatch()
             for queue in ("q1", "q2"):
                 self.took(0, claim(self.store, self.workers[0], {queue: 1000}),
                           self.model.claim(self.workers[0], queue, 1000, self.now))
@@ -354,6 +359,8 @@ class Jobs(RuleBasedStateMachine):
             assert self.model.counts() != before, "something goes on"
         self.dispatch()
         assert not self.clock.fetch("select 1 from penstock.line_news")
+        assert not self.clock.fetch("select 1 from penstock.wait_news")
+        assert not self.clock.fetch("select 1 from penstock.job_waits")
         assert not self.clock.fetch("select line from penstock.lines where running <> 0 or turn is not null")
         assert not [job for job in self.model.jobs.values() if not job.ended]
         self.every_job_is_where_the_model_says()
@@ -374,11 +381,14 @@ def test_jobs_do_what_the_model_says(app: Penstock, clock: Clock, caplog: pytest
     """`part` of several, each with examples of its own, so that they may run beside one another."""
     monkeypatch.setattr(bulk, "LEAST", 2)
     caplog.set_level("ERROR", "penstock")  # thousands of rescues are no news
+    retry = RetryPolicy(max_attempts=3)
+    says = declare(app, retry)
     for name, keys in TASKS.items():
-        app.task(name=name, retry=RetryPolicy(max_attempts=3), retention=Retention(),
-                 serial="value" if "serial" in keys else None,
-                 concurrency=Concurrency(AT_ONCE, by="shared" if "serial" in keys else "value")
-                 if "concurrency" in keys else None)(lambda number=0, value=0, shared=0: None)
-    run_state_machine_as_test(lambda: Jobs(app, clock), settings=settings(
+        if name != MANY:
+            app.task(name=name, retry=retry, retention=Retention(),
+                     serial="value" if "serial" in keys else None,
+                     concurrency=Concurrency(AT_ONCE, by="shared" if "serial" in keys else "value")
+                     if "concurrency" in keys else None)(lambda number=0, value=0, shared=0: None)
+    run_state_machine_as_test(lambda: Jobs(app, clock, says), settings=settings(
         max_examples=-(-EXAMPLES // PARTS), stateful_step_count=20, deadline=None,
         suppress_health_check=list(HealthCheck)))

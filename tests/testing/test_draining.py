@@ -30,7 +30,7 @@ def test_jobs_run_in_the_callers_thread_in_their_order(shop: Penstock):
     drained = drain(shop)
     assert drained == Drained(completed=3)
     assert seen == [("a", here, 1), ("b", here, 1), ("c", here, 1)]
-    assert [(job.result, job.queue) for job in drained.ran] == [("A", "default"), ("B", "default"), ("C", "mail")]
+    assert [(job.returned, job.queue) for job in drained.ran] == [("A", "default"), ("B", "default"), ("C", "mail")]
     assert {(count.queue, count.state, count.jobs) for count in shop.counts()} == {
         ("default", "completed", 2), ("mail", "completed", 1)}
     assert drain(shop) == Drained()
@@ -190,7 +190,7 @@ def test_async_tasks_share_one_private_loop(shop: Penstock):
         return drain(shop)
 
     drained = asyncio.run(caller())
-    one, two = (job.result for job in drained.ran)
+    one, two = (job.returned for job in drained.ran)
     assert one[0] is two[0]
     assert one[0].is_closed()
     assert [one[1], two[1]] == ids

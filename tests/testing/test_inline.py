@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from penstock import Cancel, Penstock, Retry, RetryPolicy, Snooze, Unique, current_job
+from penstock import Cancel, Chunk, Jobs, Outcomes, Penstock, Retry, RetryPolicy, Snooze, Unique, current_job
 from penstock.domain.errors import InvalidArguments, JobCancelled, JobError, NoCurrentJob, UnknownConnection
 from penstock.testing import Ran, all_enqueued, inline, refute_enqueued
 from tests.waiting import until
@@ -43,7 +43,7 @@ def test_a_job_runs_in_the_caller_with_its_arguments_decoded(shop: Penstock):
     assert seen[0][0] is not offer
     assert inlined.jobs == [job]
     assert isinstance(job, Ran)
-    assert (job.state, job.result, job.task, job.queue) == ("completed", "reminded of 7", remind.name, "default")
+    assert (job.state, job.returned, job.task, job.queue) == ("completed", "reminded of 7", remind.name, "default")
 
 
 def test_outside_of_the_block_the_app_is_as_it_was(tmp_path: Path):
@@ -121,7 +121,7 @@ def test_a_signal_is_seen_and_not_raised(shop: Penstock, signal: Any, state: str
     with inline(shop) as inlined:
         decide.enqueue()
     (job,) = inlined.jobs
-    assert (job.state, job.signal, job.result, job.error) == (state, signal, None, None)
+    assert (job.state, job.signal, job.returned, job.error) == (state, signal, None, None)
 
 
 def test_a_job_that_ends_as_cancelled_raises_nothing(shop: Penstock):
@@ -197,7 +197,7 @@ def test_an_async_task_runs_on_a_loop_of_its_own(shop: Penstock):
     with inline(shop) as inlined:
         fetch.enqueue(20)
         fetch.enqueue(21)
-    assert [job.result for job in inlined.jobs] == [20, 42]
+    assert [job.returned for job in inlined.jobs] == [20, 42]
 
 
 def test_an_async_task_may_be_enqueued_beneath_a_running_loop(shop: Penstock):
@@ -213,7 +213,7 @@ def test_an_async_task_may_be_enqueued_beneath_a_running_loop(shop: Penstock):
 
     with inline(shop) as inlined:
         asyncio.run(caller())
-    assert [job.result for job in inlined.jobs] == [0, 1, 2]
+    assert [job.returned for job in inlined.jobs] == [0, 1, 2]
 
 
 def test_async_code_awaits_its_jobs_on_its_own_loop(shop: Penstock):
@@ -230,8 +230,8 @@ def test_async_code_awaits_its_jobs_on_its_own_loop(shop: Penstock):
         one, two = [await fetch.aenqueue(), await plain.aenqueue()]
         assert isinstance(one, Ran)
         assert isinstance(two, Ran)
-        assert one.result == (asyncio.get_running_loop(), one.id)
-        assert two.result is threading.current_thread()
+        assert one.returned == (asyncio.get_running_loop(), one.id)
+        assert two.returned is threading.current_thread()
         with pytest.raises(NoCurrentJob):
             current_job()
 
@@ -297,8 +297,34 @@ def test_a_double_is_skipped_while_its_key_is_kept(shop: Penstock):
         step.enqueue(1)
         step.enqueue(1)
         first, second = once.enqueue(), once.enqueue()
-    assert [job.result for job in inlined.jobs if job.task == step.name] == [True, True]
+    assert [job.returned for job in inlined.jobs if job.task == step.name] == [True, True]
     assert (second.id, first.skipped, second.skipped) == (first.id, False, True)
+
+
+def test_jobs_of_a_chunk_that_are_enqueued_together_go_together(shop: Penstock):
+    """Up to its size, and where they follow one another; each has what was said of it, and may be skipped."""
+    calls: list[list[int]] = []
+
+    @shop.task(chunk=Chunk(size=3), unique=Unique())
+    def index(jobs: Jobs[int]) -> Outcomes:
+        calls.append([job.arguments for job in jobs])
+        return {job: Cancel("odd") for job in jobs if job.arguments % 2}
+
+    @shop.task(chunk=Chunk(size=2))
+    async def aindex(jobs: Jobs[int]) -> Outcomes:
+        calls.append([-job.arguments for job in jobs])
+        return {jobs[0].id: ValueError("refused")} if len(jobs) > 1 else None
+
+    plain = shop.task(name="plain")(lambda: None)
+    with inline(shop) as inlined:
+        jobs = shop.enqueue_many([*map(index.call, (0, 1, 2, 3)), plain.call(), *map(index.call, (4, 4))])
+        asyncio.run(aindex.aenqueue(5))
+        assert calls == [[0, 1, 2], [3], [4], [-5]]
+        assert [getattr(job, "state", "skipped") for job in jobs] == [
+            "completed", "cancelled", "completed", "cancelled", "completed", "completed", "skipped"]
+        with pytest.raises(ValueError, match="refused"):
+            shop.enqueue_many(map(aindex.call, (6, 7)))
+    assert [job.state for job in inlined.jobs[-2:]] == ["retryable", "completed"]
 
 
 class Interrupted(BaseException):

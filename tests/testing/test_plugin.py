@@ -46,7 +46,7 @@ def test_time_stands_still(penstock_app, penstock_clock):
 
 
 def test_jobs_run_at_once(penstock_inline):
-    assert shop.remind.enqueue(9).result == 9
+    assert shop.remind.enqueue(9).returned == 9
     assert [job.id for job in penstock_inline.jobs] == [1]
 
 

@@ -72,3 +72,13 @@ def test_a_store_of_another_kind(url: str, hint: str):
 def test_making_an_app_opens_nothing(tmp_path: Path):
     Penstock(f"sqlite:///{tmp_path}/missing/x.db").close()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_keys_do_not_belong_in_a_file(tmp_path: Path):
+    write(tmp_path, 'encryption_keys = "new:s3cret"')
+    with pytest.raises(ConfigurationError, match="in the environment, as PENSTOCK_ENCRYPTION_KEYS") as refused:
+        load({}, environment={}, folder=tmp_path)
+    assert "s3cret" not in str(refused.value)
+    found = load({}, environment={"PENSTOCK_ENCRYPTION_KEYS": "new:s3cret"})
+    assert found.encryption_keys == "new:s3cret"
+    assert "s3cret" not in repr(found)

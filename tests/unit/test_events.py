@@ -2,11 +2,22 @@
 
 import logging
 from dataclasses import FrozenInstanceError, is_dataclass
+from typing import Any
 
 import pytest
 
-from penstock import events
-from penstock.events import Event, Events, JobFailed, LoopFailed, RunSettled, WorkerStarted
+from penstock import Penstock, events
+from penstock.domain.errors import ConfigurationError
+from penstock.events import (
+    FREQUENT,
+    Event,
+    Events,
+    JobCompleted,
+    JobFailed,
+    LoopFailed,
+    RunSettled,
+    WorkerStarted,
+)
 
 CATALOGUE = [each for each in vars(events).values() if isinstance(each, type) and issubclass(each, Event)]
 
@@ -42,3 +53,29 @@ def test_failures_are_louder():
     assert JobFailed(job_id=1, task="t", attempt=1, state="retryable", error="x").level == logging.WARNING
     assert RunSettled(run_id=1, sync="s", subject="p", status="failed", error="x").level == logging.WARNING
     assert RunSettled(run_id=1, sync="s", subject="p", status="succeeded", error=None).level == logging.INFO
+
+
+def test_frequent_ones_are_told_by_name_alone_and_never_logged(caplog: pytest.LogCaptureFixture):
+    everything: list[Event] = []
+    some: list[Event] = []
+    told = Events()
+    told.listen(everything.append)
+    assert told.heard == frozenset()
+    told.listen(some.append, JobCompleted, LoopFailed)
+    assert told.heard == {JobCompleted}
+    completed = JobCompleted(job_id=1, task="t", attempt=1, took_ms=1.5)
+    failed = LoopFailed(loop="claim", error="x")
+    with caplog.at_level(logging.DEBUG, "penstock"):
+        for event in (completed, failed, WorkerStarted(worker_id=1, queues={})):
+            told.emit(event)
+    assert some == [completed, failed]
+    assert everything == [failed, WorkerStarted(worker_id=1, queues={})]
+    assert "JobCompleted" not in caplog.text
+    told.listen(some.append, Event)
+    assert told.heard == set(FREQUENT)
+
+
+@pytest.mark.parametrize("given", [(5,), (print, "JobCompleted"), (print, int)])
+def test_what_cannot_listen_is_refused(given: tuple[Any, ...]):
+    with pytest.raises(ConfigurationError, match="listen: expected"):
+        Penstock().listen(*given)

@@ -15,6 +15,7 @@ from penstock.admission.policy import Decision, Gate, Line, Room, View, decide
 from penstock.admission.queue_room import Place, QueueRoom
 from penstock.admission.requests import Known, Subjects, fold_requests, note_asked, request_due, waiting
 from penstock.admission.runs import Rooms, RunLines, account_of
+from penstock.admission.waits import fold_waits
 from penstock.domain.jobs import Call
 from penstock.domain.records import Subject
 from penstock.events import Event, Events, RunAdmitted, RunSettled, SubjectsFailed
@@ -30,6 +31,8 @@ _FOREVER = 1e9
 _NOTE_SECONDS = 1.0
 _JUMP_MS = 2000
 _ASK_AGAIN_SECONDS = 5.0
+_LOCKED_SECONDS = 0.05
+_LATELY_SECONDS = 60.0
 
 
 @dataclass(slots=True)
@@ -43,6 +46,7 @@ class _Step:
     acted: bool = False
     now: int = 0
     idle: bool = True
+    released: bool = False
 
     def at_once(self) -> None:
         """Something came of it, and there may be more."""
@@ -64,10 +68,11 @@ class _Seen:
     passed: bool
     due: bool
     requested: bool
+    waits: bool
     ticked: bool
 
     def anything(self, at_ticks: bool) -> bool:
-        found = self.news or self.turns or self.behind_gates or self.passed or self.due or self.requested
+        found = self.news or self.turns or self.behind_gates or self.passed or self.due or self.requested or self.waits
         return found or (at_ticks and self.ticked)
 
 
@@ -76,9 +81,11 @@ class Dispatcher:
 
     def __init__(self, store: Store, events: Events, *, rooms: Rooms, subjects: Subjects,
                  window_call: Callable[[int], Call], every_seconds: float, lease_seconds: float = 30.0,
-                 renamed: Mapping[str, str] | None = None, keyed: Callable[[], bool] = lambda: True) -> None:
+                 renamed: Mapping[str, str] | None = None, keyed: Callable[[], bool] = lambda: True,
+                 keep_ms: Callable[[], Mapping[str, int]] = dict) -> None:
         """`renamed`: from a sync's former name to its name. Programs of before go on to request by the former. `keyed`:
         whether this program declares tasks with keys; without, and without syncs, it acts for others at ticks alone.
+        `keep_ms`: by a task's name, for how long its jobs are kept that are cancelled.
         """
         self._renamed = renamed or {}
         self._store = store
@@ -89,12 +96,14 @@ class Dispatcher:
         self._every_seconds = every_seconds
         self._idle_ms = max(round(min(lease_seconds, 15.0) * 1000), 1000)
         self._keyed = keyed
+        self._keep_ms = keep_ms
         self._queues: dict[str, QueueRoom] = {}
         self._gates = Gates()
         self._unasked: dict[str, float] = {}
         self._looked_at = self._noted_at = self._ticked_at = -_FOREVER
         self._rest_seconds = 0.0
         self._clock: tuple[float, int] | None = None
+        self._waits_at = -_FOREVER
         self._expected = self._kept_out = False
 
     def expect(self) -> None:
@@ -133,23 +142,27 @@ class Dispatcher:
         self._gates.probed(done.probed)
         for event in done.told:
             self._events.emit(event)
-        if done.admitted or any(isinstance(event, RunAdmitted) for event in done.told):
+        if done.admitted or done.released or any(isinstance(event, RunAdmitted) for event in done.told):
             self._store.wake()
         return done.seconds
 
     def _rest(self) -> float:
-        """How long no look is needed: where this program declares nothing of the kind, others look for themselves."""
-        if not self._rooms and not self._keyed():
+        """How long no look is needed: where this program declares nothing of the kind, and has seen no jobs that wait
+        for others of late, others look for themselves."""
+        if not self._rooms and not self._keyed() and time.monotonic() - self._waits_at > _LATELY_SECONDS:
             return self._every_seconds
         return min(self._rest_seconds, self._every_seconds)
 
     def _look(self, began: float) -> _Seen:
         """Whether there is anything to do. Runs whose job is gone, and what has a new name, wait for a tick."""
         ticked = began - self._ticked_at >= self._every_seconds
-        ((news, turns, behind_gates, passed, due, requested),) = self._store.look("dispatch_wanted")
-        seen = _Seen(bool(news), bool(turns), bool(behind_gates), bool(passed), bool(due), bool(requested), ticked)
+        ((news, turns, behind_gates, passed, due, requested, waits),) = self._store.look("dispatch_wanted")
+        seen = _Seen(bool(news), bool(turns), bool(behind_gates), bool(passed), bool(due), bool(requested), bool(waits),
+                     ticked)
         if ticked:
             self._ticked_at = began
+        if waits:
+            self._waits_at = began
         self._rest_seconds = 0.0
         if not seen.anything(False):
             self._looked_at = time.monotonic()
@@ -222,7 +235,9 @@ class Dispatcher:
             lines.due()
         if seen.passed:
             tx.execute("lines_release_due", {"count": _DUE_BATCH})
-        if seen.ticked or seen.news:
+        if seen.waits:
+            self._fold_waits(tx, note, done)
+        if seen.ticked or seen.news or done.released:
             self._fold_news(tx, lines, note)
         lines.update()
 
@@ -247,6 +262,14 @@ class Dispatcher:
         done.told += told
         if folded:
             done.at_once()
+
+    def _fold_waits(self, tx: Transaction, note: bool, done: _Step) -> None:
+        more, later, done.released, told = fold_waits(tx, note, self._keep_ms)
+        done.told += told
+        if more:
+            done.at_once()
+        elif later:
+            done.within(_LOCKED_SECONDS)
 
     def _fold_news(self, tx: Transaction, lines: RunLines, note: bool) -> None:
         awaited = []

@@ -71,6 +71,10 @@ class Target:
         return f"key:{self.key}"
 
 
+    def __str__(self) -> str:
+        return Pause(0, self.queue, self.sync, self.account, self.key).what
+
+
 def pause(store: Store, target: Target) -> bool:
     """Hold something back until it is resumed; False if it was paused already (or is a queue)."""
     if target.queue is not None:

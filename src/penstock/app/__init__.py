@@ -2,9 +2,10 @@
 
 from penstock.app.declaring import SYNC_QUEUE
 from penstock.app.draining import Draining, Report
+from penstock.app.named_trace import trace
 from penstock.app.using import Using
 
-__all__ = ["SYNC_QUEUE", "Penstock", "Report", "Using"]
+__all__ = ["SYNC_QUEUE", "Penstock", "Report", "Using", "trace"]
 
 
 class Penstock(Draining):

@@ -75,7 +75,7 @@ class Draining(Serving):
                                  "dispatch": self.dispatcher().step},
                           lease_seconds=settings.lease_seconds, poll_seconds=settings.poll_seconds,
                           grace_seconds=settings.grace_seconds, patience_seconds=settings.patience_seconds,
-                          stopping=stopping)
+                          stopping=stopping, tracer=self.tracer())
             drain.run()
             self.alert_telling(box.ends_at).step()
             remaining = self._remaining(names)

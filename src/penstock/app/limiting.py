@@ -19,6 +19,7 @@ from penstock.limits.declared import Declared
 from penstock.limits.gates import FOREVER, Gate
 from penstock.limits.spending import Need, Options, Permit, Spending
 from penstock.limits.telling import KeyState, states
+from penstock.observe.nesting import waits
 from penstock.queue.attempt import current
 from penstock.store.port import Store
 
@@ -81,7 +82,7 @@ class Limiting(Asking):
 
     def _new_spending(self, store: Store) -> Spending:
         return Spending(store, monotonic=lambda: self.monotonic(), sleep=self.sleep, name=_name(),
-                        told=lambda key, state, reason: self.events.emit(GateChanged(key, state, reason)))
+                        told=lambda key, state, reason: self.events.emit(GateChanged(key, state, reason)), waits=waits)
 
     def close(self) -> None:
         """Give back what is held of limits, and close the store. The app opens it again when it is next needed."""

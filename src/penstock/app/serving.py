@@ -6,11 +6,13 @@ from typing import Any
 
 from penstock.admission.dispatcher import Dispatcher
 from penstock.alerts.watch import LOOK_SECONDS
+from penstock.app.advising import Advising
 from penstock.app.declaring import SYNC_QUEUE
-from penstock.app.explaining import Explaining
 from penstock.domain.limits import Window
+from penstock.domain.pools import Pool
 from penstock.domain.retry import RetryPolicy
 from penstock.limits.rows import prune
+from penstock.observe.retention import prune as prune_traces
 from penstock.queue.attempt import current
 from penstock.queue.task import Task
 from penstock.schedule.history import History
@@ -22,6 +24,7 @@ from penstock.sync.declaring.permits import RunPermits
 from penstock.sync.declaring.time_left import TimeLeft
 from penstock.sync.serving.snapshots import Snapshots
 from penstock.sync.window.serve import serve
+from penstock.worker.processes import Recycling, cores
 from penstock.worker.supervisor import Worker
 from penstock.worker.timebox import TimeBox
 
@@ -29,11 +32,11 @@ _WINDOW_TASK = "penstock.window"
 WINDOW_SLOTS = 4
 _DEFAULT_SLOTS = 10
 _REST_SECONDS = 0.25
-_PRUNE_SECONDS, _LIMITS_SECONDS = 60.0, 600.0
+_PRUNE_SECONDS, _LIMITS_SECONDS, _TRACES_SECONDS = 60.0, 600.0, 600.0
 _REST_BETWEEN_RUNS_SECONDS = 0.01  # where one run at a time is allowed, each waits for the step that admits it
 
 
-class Serving(Explaining):
+class Serving(Advising):
     """Makes workers, and what each of them runs besides jobs."""
 
     def __init__(self, url: str | None = None, **settings: Any) -> None:
@@ -59,7 +62,8 @@ class Serving(Explaining):
                       lease_seconds=settings.lease_seconds, poll_seconds=settings.poll_seconds,
                       grace_seconds=settings.grace_seconds if grace_seconds is None else grace_seconds,
                       box=box, monotonic=self.monotonic, patience_seconds=settings.patience_seconds,
-                      abandoned_limit=settings.abandoned_limit)
+                      abandoned_limit=settings.abandoned_limit, tracer=self.tracer(),
+                      recycling=Recycling(settings.process_max_jobs, settings.process_max_memory_mb))
 
     def _steps(self, dispatcher: Dispatcher) -> dict[str, tuple[Callable[[], float], float]]:
         """The loops of a worker beside its claims, each with the seconds for which it rests after a step."""
@@ -73,9 +77,10 @@ class Serving(Explaining):
         """What stages due jobs, rescues those of lost workers and keeps history; every worker runs one."""
         store = self.store.control
         history = History(store, timedelta(days=self.settings.runs_kept_days))
-        watch = self.alert_watch()
+        watch, kept = self.alert_watch(), timedelta(days=self.settings.traces_kept_days)
         now_and_then = [every(LOOK_SECONDS, watch.look), every(_PRUNE_SECONDS, watch.prune),
-                        every(_LIMITS_SECONDS, lambda: prune(store))]
+                        every(_LIMITS_SECONDS, lambda: prune(store)),
+                        every(_TRACES_SECONDS, lambda: prune_traces(store, kept))]
         return Upkeep(store, self.events, self.settings.poll_seconds,
                       {name: task.rules.retention for name, task in self.tasks.items()},
                       also=[history.step, *now_and_then])
@@ -92,13 +97,20 @@ class Serving(Explaining):
                           lease_seconds=self.settings.lease_seconds,
                           renamed={former: name for name, sync in self.syncs.items() if syncs
                                    for former in sync.options.was},
-                          keyed=lambda: any(task.keyed for task in self.tasks.values()))
+                          keyed=lambda: any(task.keyed for task in self.tasks.values()),
+                          keep_ms=lambda: {name: task.rules.retention.keep_ms("cancelled", 0)
+                                           for name, task in self.tasks.items()})
 
     def slots(self, queues: Mapping[str, int] | None = None) -> dict[str, int]:
-        """The slots of a worker, by queue: those given, else some for every queue that the app's tasks name."""
+        """The slots of a worker, by queue: those given, else some for every queue that the app's tasks name: as many as
+        there are cores for one whose tasks all run in processes."""
         if queues is not None:
             return dict(queues)
-        found = {task.queue: _DEFAULT_SLOTS for task in self.tasks.values() if task.queue != SYNC_QUEUE}
+        pools: dict[str, set[Pool]] = {}
+        for task in self.tasks.values():
+            if task.queue != SYNC_QUEUE:
+                pools.setdefault(task.queue, set()).add(task.pool)
+        found = {queue: cores() if kinds == {Pool.PROCESSES} else _DEFAULT_SLOTS for queue, kinds in pools.items()}
         return {**found, SYNC_QUEUE: WINDOW_SLOTS} if self.syncs else found
 
     def _serve_run(self, run_id: int) -> None:

@@ -8,7 +8,9 @@ from typing import Any, Self
 from penstock import config
 from penstock.domain.errors import ConfigurationError
 from penstock.domain.names import did_you_mean
-from penstock.events import Event, Events
+from penstock.events import Event, Events, listening_faults
+from penstock.queue.middleware import Middlewares
+from penstock.queue.sealing import Keyring
 from penstock.queue.task import Task
 from penstock.schedule.periodic import Periodic
 from penstock.store import migrate
@@ -22,16 +24,23 @@ from penstock.sync.declaring.renamed import tables
 class Storing:
     """The settings, the declared and the store of one app."""
 
-    def __init__(self, url: str | None = None, **settings: Any) -> None:
+    def __init__(self, url: str | None = None, *, encryption: Keyring | None = None, **settings: Any) -> None:
         self.settings = config.load({"url": url, **settings})
         if fault := check_url(self.settings.url):
             raise ConfigurationError(fault)
+        given: object = encryption
+        if given is not None and not isinstance(given, Keyring):
+            raise ConfigurationError(f"encryption: expected Keyring({{…}}), got a {type(given).__name__}")
+        keys = self.settings.encryption_keys
+        self.keyring = encryption or (Keyring.read(keys) if keys else None)
+        """The keys that arguments are sealed with, and opened; None for an app without any."""
         self.events = Events()
         self.tasks: dict[str, Task[Any, Any]] = {}
         self.syncs: dict[str, SyncDefinition] = {}
         self.periodics: dict[str, Periodic] = {}
         self.monotonic: Callable[[], float] = time.monotonic
         """The one clock by which windows and workers measure how long they may go on, in seconds."""
+        self.middleware = Middlewares()
         self._lock = threading.Lock()
         self._store: Store | None = None
 
@@ -94,9 +103,13 @@ class Storing:
         except KeyError:
             raise ConfigurationError(f"this app declares no sync {sync!r}{did_you_mean(sync, self.syncs)}") from None
 
-    def listen(self, listener: Callable[[Event], None]) -> None:
-        """Call `listener` with every event of this process."""
-        self.events.listen(listener)
+    def listen(self, listener: Callable[[Any], object], *kinds: type[Event]) -> None:
+        """Call `listener` with the events of this process: those of some `kinds` (of `penstock.events`), or all but the
+        frequent ones, which are about every single job: docs/events.md. Raises `ConfigurationError`.
+        """
+        if faults := listening_faults(listener, kinds):
+            raise ConfigurationError(faults)
+        self.events.listen(listener, *kinds)
 
     def close(self) -> None:
         """Close the store. The app opens it again when it is next needed."""

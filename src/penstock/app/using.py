@@ -3,15 +3,18 @@
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from penstock.domain.jobs import Call, Job, JobState
-from penstock.queue import control
+from penstock.app.composing import Composing
+from penstock.domain.jobs import Batch, Call, Job, JobState
+from penstock.events import TagsInvalidated
+from penstock.queue import batches, control
 from penstock.queue.enqueue import acarried_out, carried_out
+from penstock.queue.together import Together
 
 if TYPE_CHECKING:
     from penstock.app.asking import Asking
 
 
-class Using:
+class Using(Composing):
     """The app's verbs on a caller's connection: they join its transaction, and are seen by nobody before it commits."""
 
     def __init__(self, app: "Asking", connection: Any) -> None:
@@ -26,20 +29,46 @@ class Using:
         """The same from `async` code."""
         return await self._app.aenqueue(calls, self._connection)
 
+    def launch(self, calls: Iterable[Call], together: Together) -> list[Job]:
+        return self._app.enqueue(calls, self._connection, together)
+
+    async def alaunch(self, calls: Iterable[Call], together: Together) -> list[Job]:
+        return await self._app.aenqueue(calls, self._connection, together)
+
+    def batch_number(self) -> int:
+        return self._app.batch_number(self._connection)
+
+    async def abatch_number(self) -> int:
+        return await self._app.abatch_number(self._connection)
+
+    def close_batch(self, batch: Batch | int) -> None:
+        """See `Penstock.close_batch`; it takes effect when the transaction commits."""
+        carried_out(self._app.store, *batches.closing(batch), self._connection)
+
+    async def aclose_batch(self, batch: Batch | int) -> None:
+        """The same from `async` code."""
+        await acarried_out(self._app.store, *batches.closing(batch), self._connection)
+
     def invalidate(self, *tags: str) -> None:
         """See `Penstock.invalidate`; it takes effect when the transaction commits."""
         carried_out(self._app.store, *control.invalidation(tags), self._connection)
+        self._app.events.emit(TagsInvalidated(tags=tags))
 
     async def ainvalidate(self, *tags: str) -> None:
         """The same from `async` code."""
         await acarried_out(self._app.store, *control.invalidation(tags), self._connection)
+        self._app.events.emit(TagsInvalidated(tags=tags))
 
     def cancel(self, job_id: int, reason: str = "") -> JobState | None:
         """See `Penstock.cancel`."""
         ask = control.cancellation(job_id, reason, self._app.retention(job_id))
-        return control.cancelled(carried_out(self._app.store, *ask, self._connection))
+        while control.is_to_be_asked_again(rows := carried_out(self._app.store, *ask, self._connection)):
+            pass
+        return self._app.was_cancelled(job_id, reason, rows)
 
     async def acancel(self, job_id: int, reason: str = "") -> JobState | None:
         """The same from `async` code."""
         ask = control.cancellation(job_id, reason, self._app.retention(job_id))
-        return control.cancelled(await acarried_out(self._app.store, *ask, self._connection))
+        while control.is_to_be_asked_again(rows := await acarried_out(self._app.store, *ask, self._connection)):
+            pass
+        return self._app.was_cancelled(job_id, reason, rows)

@@ -11,8 +11,9 @@ import click
 
 from penstock.domain.errors import ConfigurationError, PenstockError
 
-_MODULES = {name: name for name in ("approve", "audit", "demo", "doctor", "failed", "init", "limits", "migrate",
-                                    "periodic", "plan", "queues", "runs", "state", "sync", "why", "worker")
+_MODULES = {name: name for name in ("advise", "approve", "audit", "demo", "doctor", "failed", "init", "limits",
+                                    "migrate", "periodic", "plan", "queues", "runs", "state", "sync", "traces", "why",
+                                    "worker")
             } | {"retry": "failed"}
 
 

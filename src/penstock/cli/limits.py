@@ -2,17 +2,13 @@
 
 import getpass
 import os
-import re
-from datetime import timedelta
 
 import click
 import msgspec
 
 from penstock.cli.finding import find_app
+from penstock.cli.spans import span
 from penstock.limits.telling import KeyState, Use
-
-_WHILE = re.compile(r"(\d+(?:\.\d+)?)([smhd])")
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
 @click.group(invoke_without_command=True)
@@ -43,7 +39,7 @@ def limits(context: click.Context, as_json: bool) -> None:
 @click.pass_context
 def close(context: click.Context, key: str, lasting: str | None, reason: str) -> None:
     """Let no call through under KEY. After its time one call is let through, to see whether it may open."""
-    while_ = _while(lasting)
+    while_ = None if lasting is None else span(lasting, "--for")
     with find_app(context) as app:
         app.check()
         app.gate(key).close(reason, lasting=while_, by=_user())
@@ -75,15 +71,6 @@ def _use(use: Use) -> str:
         return f"{use.limit}: {use.used:,} of {use.most:,} used" if use.most else use.limit
     pace = "" if use.pace is None else f", at a pace of {use.pace:,.1f} by now"
     return f"{use.limit}: given away for the next {use.ahead_seconds:,.1f} s{pace}"
-
-
-def _while(text: str | None) -> timedelta | None:
-    if text is None:
-        return None
-    match = _WHILE.fullmatch(text)
-    if match is None or not float(match[1]):
-        raise click.UsageError(f"--for: expected a time such as 90s, 10m, 2h or 1d, got {text!r}")
-    return timedelta(**{_UNITS[match[2]]: float(match[1])})
 
 
 def _user() -> str:

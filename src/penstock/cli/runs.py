@@ -1,7 +1,7 @@
 """`penstock runs`: which runs wait, are under way and have finished; and how long they take, by subject or account."""
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from itertools import pairwise
 
@@ -10,6 +10,7 @@ import msgspec
 
 from penstock.app import Penstock
 from penstock.cli.finding import find_app
+from penstock.cli.table import short, table
 from penstock.domain.errors import ConfigurationError
 from penstock.sync.state.runs import RunRow
 from penstock.sync.state.statistics import Statistics
@@ -21,7 +22,6 @@ _STATISTICS = ("NAME", "RUNS", "FAILED", "IN A ROW", "P50", "P95", "READ", "CHAN
                "LAST SUCCESS", "LAST ERROR")
 _WINDOW = ("WINDOW", "ACCOUNT", "BEGAN", "SERVED", "FAILED", "PUT BACK", "SKIPPED", "TOTAL", "USED", "UNUSED",
            "ENDED BY")
-_ERROR_CHARACTERS = 80
 _WATCH_SECONDS = 2.0
 _UNITS = (("d", 86_400_000), ("h", 3_600_000), ("min", 60_000), ("s", 1000))
 
@@ -81,7 +81,7 @@ def _statistics(app: Penstock, name: str, subject: str | None, account: str | No
         return msgspec.json.encode({"sync": name, "statistics": found}).decode()
     if not found:
         return "no run has finished, or none is counted yet: a worker counts them every two seconds"
-    return _table(_STATISTICS, (_statistics_row(each) for each in found))
+    return table(_STATISTICS, (_statistics_row(each) for each in found))
 
 
 def _statistics_row(each: Statistics) -> tuple[str, ...]:
@@ -90,14 +90,14 @@ def _statistics_row(each: Statistics) -> tuple[str, ...]:
     return (each.name or each.sync, f"{each.runs:,}", f"{each.failures:,}", str(each.streak),
             _lasting(each.p50_ms) if took else "-", _lasting(each.p95_ms) if took else "-", f"{each.read:,}",
             _changes(each.created, each.updated, each.deleted, each.failed), f"{each.calls:,}", f"{each.permits:,}",
-            _time(each.succeeded_at), _short(error))
+            _time(each.succeeded_at), short(error))
 
 
 def _windows(app: Penstock, name: str, account: str | None, before: int | None, limit: int, as_json: bool) -> str:
     found = app.windows(name, account=account, before=before, limit=limit)
     if as_json:
         return msgspec.json.encode({"sync": name, "windows": found}).decode()
-    return _table(_WINDOW, map(_window_row, found)) if found else "no windows"
+    return table(_WINDOW, map(_window_row, found)) if found else "no windows"
 
 
 def _window_row(each: WindowRow) -> tuple[str, ...]:
@@ -112,7 +112,7 @@ def _listed(found: Sequence[RunRow], now: int, as_json: bool) -> str:
         return msgspec.json.encode({"runs": found}).decode()
     if not found:
         return "no such runs"
-    return _table(_RUN, (_row(run, now) for run in found))
+    return table(_RUN, (_row(run, now) for run in found))
 
 
 def _row(run: RunRow, now: int) -> tuple[str, ...]:
@@ -122,7 +122,7 @@ def _row(run: RunRow, now: int) -> tuple[str, ...]:
     error = f"{run.error_class}: {run.error or ''}".rstrip(": ") if run.error_class else ""
     return (str(run.id), run.sync, run.subject, run.account or "-", run.status, why or "-", _time(run.requested_at),
             _lasting(waited), "-" if took is None else _lasting(took),
-            _changes(run.created, run.updated, run.deleted, run.failed), _short(error))
+            _changes(run.created, run.updated, run.deleted, run.failed), short(error))
 
 
 def _changes(created: int, updated: int, deleted: int, failed: int) -> str:
@@ -144,20 +144,7 @@ def _time(at: int | None) -> str:
     return "-" if at is None else f"{datetime.fromtimestamp(at / 1000, UTC):%Y-%m-%d %H:%M:%S}"
 
 
-def _short(error: str) -> str:
-    line = " ".join(error.split())
-    return line if len(line) <= _ERROR_CHARACTERS else f"{line[:_ERROR_CHARACTERS - 1]}…"
-
-
 def _now(app: Penstock) -> int:
     row = app.store.read(lambda tx: tx.row("now"))
     assert row is not None
     return int(row[0])
-
-
-def _table(headings: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
-    """Columns as wide as what is in them; what is said last may be of any width."""
-    lines = [headings, *rows]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(headings))]
-    return "\n".join("  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip()
-                     for line in lines)

@@ -13,12 +13,27 @@
     │       └── SchemaTooNew          a newer Penstock migrated it
     ├── JobError
     │   ├── InvalidArguments          the arguments do not fit the task's signature, or cannot be encoded
+    │   │   └── SealBroken            sealed arguments were changed, or moved from another job
+    │   ├── ArgumentsHeld             the arguments cannot be read here and now; the job waits, and counts no attempt
+    │   │   ├── NewerArguments        they were made by newer code
+    │   │   └── MissingKey            this app does not have the key that they were sealed with
+    │   ├── InvalidOutcomes           a call with many jobs said something of them that cannot be
     │   ├── UnknownTask               a job names a task that this app does not declare
     │   ├── NoCurrentJob              `current_job()` was called outside of a job
+    │   ├── InvalidCheckpoint         a checkpoint cannot be kept, or a job cannot be resumed as it is told
+    │   ├── ResultError               a job's result is not to be had
+    │   │   ├── ResultTimeout         the job has not ended in time
+    │   │   ├── NotCompleted          it was cancelled or discarded
+    │   │   ├── NoResult              its task records none
+    │   │   ├── ResultGone            it is not kept any more
+    │   │   └── InvalidResult         it could not be recorded, or does not fit what the task says that it returns
     │   ├── JobCancelled              somebody cancelled the job while it ran
     │   ├── JobTimedOut               the attempt took longer than its task's `timeout`
     │   ├── JobStalled                the attempt made no checkpoint for longer than its task's `stale_after`
-    │   └── DeadlinePassed            the job's deadline passed while it ran
+    │   ├── DeadlinePassed            the job's deadline passed while it ran
+    │   ├── NoWorkerProcess           no child process can run the job's body here
+    │   ├── WorkerProcessDied         the child process that ran the job's body died
+    │   └── RaisedInProcess           the job's body raised an error in its child process; says which, and where
     ├── UnknownConnection             `using(connection=…)` was given something that Penstock cannot write through
     ├── SyncError
     │   ├── UnknownSubject            a request names a subject that `subjects()` does not give
@@ -33,6 +48,9 @@
     │       ├── Throttled             it was refused for its rate; nothing was carried out
     │       └── Unavailable           it could not be made, or its answer was lost
     │           └── StillInDoubt      creates were not found, and it is too early to believe that they are absent
+    ├── AdviceError                   a statement could not be advised on
+    │   ├── AdviceUnavailable         a database that is to be explained or experimented on cannot be reached
+    │   └── TrialFailed               a trial broke off; nothing of it is left behind unless the message says so
     ├── Limited                       no permit can be had in time; says when to come again
     │   └── GateClosed                because the gate of a key is closed
     ├── Stopping                      the worker was asked to stop; the work goes on elsewhere
@@ -43,6 +61,7 @@ A message says what was expected, what was got, and what to do next.
 """
 
 from collections.abc import Sequence
+from typing import Self
 
 
 class PenstockError(Exception):
@@ -109,12 +128,69 @@ class InvalidArguments(JobError):
     """A call's arguments do not fit the task's signature, or cannot be encoded as JSON."""
 
 
+class SealBroken(InvalidArguments):
+    """Sealed arguments do not open with the key that they name: they were changed, or belong to another job."""
+
+
+class ArgumentsHeld(JobError):
+    """A job's arguments cannot be read by this worker; nothing is wrong with them: the job waits for one that can."""
+
+
+class NewerArguments(ArgumentsHeld):
+    """A job's arguments are of a version that this code does not know yet: they were made by newer code."""
+
+
+class MissingKey(ArgumentsHeld):
+    """A job's arguments are sealed with a key that this app does not have."""
+
+
+class InvalidOutcomes(JobError):
+    """A call with many jobs said something of jobs that it was not given, or something that is no outcome."""
+
+
 class UnknownTask(JobError):
     """A job names a task that this app does not declare."""
 
 
 class NoCurrentJob(JobError):
     """`current_job()` was called outside of a job."""
+
+
+class InvalidCheckpoint(JobError):
+    """What a checkpoint was given cannot be kept, or rows cannot be resumed in the order in which they come."""
+
+
+class ResultError(JobError):
+    """A job's result is not to be had."""
+
+
+class ResultTimeout(ResultError, TimeoutError):
+    """The job whose result is waited for has not ended in time. It goes on."""
+
+
+class NotCompleted(ResultError):
+    """The job whose result is asked for was cancelled or discarded (`state`); of what: `error_class`, `error`."""
+
+    def __init__(self, message: str, state: str, error_class: str | None = None, error: str | None = None) -> None:
+        self.state = state
+        self.error_class = error_class
+        self.error = error
+        super().__init__(message)
+
+    def __reduce__(self) -> tuple[type[Self], tuple[object, ...]]:
+        return type(self), (str(self), self.state, self.error_class, self.error)
+
+
+class NoResult(ResultError):
+    """The job whose result is asked for has completed, and its task does not record what it returns."""
+
+
+class ResultGone(ResultError):
+    """The result was kept for as long as its task says, or its job is not there any more."""
+
+
+class InvalidResult(ResultError):
+    """What a body returned is too large or cannot be JSON; or what is recorded does not fit the task's annotation."""
 
 
 class JobCancelled(JobError):
@@ -131,6 +207,18 @@ class JobStalled(JobError):
 
 class DeadlinePassed(JobError):
     """The job's deadline passed while it ran; it ends as cancelled."""
+
+
+class NoWorkerProcess(JobError):
+    """No child process can be started, or it cannot import the task. The job waits, at no attempt."""
+
+
+class WorkerProcessDied(JobError):
+    """The child process that ran the job's body died; the attempt counts as failed."""
+
+
+class RaisedInProcess(JobError):
+    """A body raised an error in its child process. The job keeps that error's class and traceback."""
 
 
 class UnknownConnection(PenstockError):
@@ -231,6 +319,18 @@ class StillInDoubt(Unavailable):
 
     def __init__(self, message: str, retry_after: float) -> None:
         super().__init__(message, sent=False, retry_after=retry_after)
+
+
+class AdviceError(PenstockError):
+    """A statement could not be advised on."""
+
+
+class AdviceUnavailable(AdviceError):
+    """A database that is to be explained or experimented on cannot be reached."""
+
+
+class TrialFailed(AdviceError):
+    """A trial broke off: a full disk, a lock, a time-out. Nothing of it is left behind unless the message says so."""
 
 
 class Limited(PenstockError):

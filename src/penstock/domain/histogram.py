@@ -20,6 +20,11 @@ _LOG_GAMMA = math.log(_GAMMA)
 _MOST = 1024
 
 
+def bucket_of(value: float) -> int:
+    """The bucket that a value is counted in; whatever is 1 or less (or below 0: a clock was set back) in bucket 0."""
+    return math.ceil(math.log(value) / _LOG_GAMMA) if value > 1 else 0
+
+
 class Histogram:
     """Counts by bucket. `text` and `read` are how it lies in a column."""
 
@@ -43,7 +48,7 @@ class Histogram:
 
     def add(self, value: float) -> None:
         """Count one value. Whoever gives what is below 0 (a clock was set back) has it counted as 0."""
-        bucket = math.ceil(math.log(value) / _LOG_GAMMA) if value > 1 else 0
+        bucket = bucket_of(value)
         self.counts[bucket] = self.counts.get(bucket, 0) + 1
         if self.total >= _MOST:
             self.counts = {bucket: half for bucket, n in self.counts.items() if (half := n // 2)}

@@ -20,7 +20,7 @@ from penstock.limits.places import Holder, PlacePool
 from penstock.limits.quotas import QuotaPool
 from penstock.limits.rates import RatePool, Shut
 from penstock.limits.relation import Relation
-from penstock.limits.steps import Patience, Steps, adrive, drive
+from penstock.limits.steps import Patience, Steps, Waits, adrive, drive
 from penstock.store.port import Store
 
 _THREADS = 8
@@ -117,10 +117,12 @@ class Spending:
     """The permits of one process. Safe to use from any thread; nothing is opened before it is needed."""
 
     def __init__(self, store: Store, *, monotonic: Callable[[], float], sleep: Callable[[float], object], name: str,
-                 told: Callable[[str, str, str | None], object] = lambda key, state, reason: None) -> None:
+                 told: Callable[[str, str, str | None], object] = lambda key, state, reason: None,
+                 waits: Waits = lambda begins: None) -> None:
         self.store = self._store = store
         self._monotonic = monotonic
         self._sleep = sleep
+        self._waits = waits
         self._relation = Relation(monotonic)
         self.gates = Gates(store, self._relation, monotonic, name, told)
         self._holder = Holder(store, monotonic, name)
@@ -137,11 +139,11 @@ class Spending:
 
         `gates` are further keys whose gates the call goes through.
         """
-        return drive(self.steps(needs, gates, options), self._sleep)
+        return drive(self.steps(needs, gates, options), self._sleep, self._waits)
 
     async def aacquire(self, needs: Sequence[Need], gates: Iterable[str] = (), **options: Unpack[Options]) -> Permit:
         """The same on an event loop."""
-        return await adrive(self.steps(needs, gates, options), self.threads, self._sleep)
+        return await adrive(self.steps(needs, gates, options), self.threads, self._sleep, self._waits)
 
     def threads(self) -> ThreadPoolExecutor:
         """Threads for event loops, which must not wait for the store themselves."""

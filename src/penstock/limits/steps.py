@@ -15,6 +15,7 @@ T = TypeVar("T")
 Until = tuple[Future[None], float]
 Step = float | Callable[[], Any] | Until
 Steps = Generator[Step, Any, T]
+_REAL_SLEEP = getattr(time.sleep, "__wrapped__", time.sleep)
 _MOMENT_SECONDS = 0.001
 _LONGEST_SECONDS = 0.25  # between two looks whether the work is to end
 
@@ -55,11 +56,18 @@ class Patience:
         self.waited += self._monotonic() - began
 
 
-def drive(steps: Steps[T], sleep: Callable[[float], object]) -> T:
+Waits = Callable[[bool], object]
+"""Told when a wait begins (True) and when it is over."""
+
+
+def drive(steps: Steps[T], sleep: Callable[[float], object], waits: Waits = lambda begins: None) -> T:
     """Take the steps on this thread."""
     answer: Any = None
+    waiting = False
     try:
         step = next(steps)
+        waits(True)
+        waiting = True
         while True:
             if isinstance(step, tuple):
                 _glance(*step, sleep)
@@ -77,24 +85,35 @@ def drive(steps: Steps[T], sleep: Callable[[float], object]) -> T:
     except StopIteration as stop:
         return stop.value  # type: ignore[no-any-return]
     finally:
+        if waiting:
+            waits(False)
         steps.close()
+
+
+def _is_real(sleep: Callable[[float], object]) -> bool:
+    """Whether it lets real time go by, also if an instrument that tells traces of it was put around it since."""
+    return getattr(sleep, "__wrapped__", sleep) is _REAL_SLEEP
 
 
 def _glance(future: "Future[None]", seconds: float, sleep: Callable[[float], object]) -> None:
     """Wait for what another thread brings. Where time is a test's own, it goes on only as that is slept."""
-    if sleep is time.sleep:
+    if _is_real(sleep):
         wait([future], seconds)
     elif not wait([future], _MOMENT_SECONDS).done:
         sleep(seconds)
 
 
-async def adrive(steps: Steps[T], threads: Callable[[], Executor], sleep: Callable[[float], object]) -> T:
+async def adrive(steps: Steps[T], threads: Callable[[], Executor], sleep: Callable[[float], object],
+                 waits: Waits = lambda begins: None) -> T:
     """Take the steps on an event loop, which goes on meanwhile; `threads` give those that may block. A `sleep` of a
     test's own passes its time."""
     loop = asyncio.get_running_loop()
     answer: Any = None
+    waiting = False
     try:
         step = next(steps)
+        waits(True)
+        waiting = True
         while True:
             try:
                 if isinstance(step, tuple):
@@ -103,7 +122,7 @@ async def adrive(steps: Steps[T], threads: Callable[[], Executor], sleep: Callab
                 elif callable(step):
                     answer = await loop.run_in_executor(threads(), step)
                 else:
-                    if sleep is not time.sleep:
+                    if not _is_real(sleep):
                         sleep(step)
                         step = 0.0
                     await asyncio.sleep(step)
@@ -115,4 +134,6 @@ async def adrive(steps: Steps[T], threads: Callable[[], Executor], sleep: Callab
     except StopIteration as stop:
         return stop.value  # type: ignore[no-any-return]
     finally:
+        if waiting:
+            waits(False)
         steps.close()

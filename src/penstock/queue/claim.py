@@ -1,12 +1,12 @@
 """Claiming and settling: a claim hands out one lease for many jobs, and only that lease settles them."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from operator import itemgetter
 
 import msgspec
 
 from penstock.domain.jobs import FINAL_STATES, Claimed, JobState, Outcome
-from penstock.store.port import Store, Transaction
+from penstock.store.port import Row, Store, Transaction
 
 LOWEST = -(2**62)
 _PLACE = itemgetter(8, 0)  # rank, id
@@ -31,7 +31,8 @@ def claim_queue(store: Store, worker_id: int, queue: str, count: int,
                                   "after_id": after[1], "found": msgspec.json.encode(found).decode(),
                                   "rows": count if rows is None else rows})
     claimed.sort(key=_PLACE)  # RETURNING has no order
-    return [Claimed(id, lease, task, queue, *rest) for id, lease, task, *rest in claimed]
+    return [Claimed(id, lease, task, queue, arguments, attempt, most, stale, deadline, rank, more, per_row, waited)
+            for id, lease, task, arguments, attempt, most, stale, deadline, rank, more, per_row, waited in claimed]
 
 
 def _claimable(store: Store, queue: str) -> bool:
@@ -46,38 +47,74 @@ def stragglers(store: Store, queue: str, after: tuple[int, int], count: int, *,
     return [(rank, id) for rank, id in rows]
 
 
-def settle(store: Store, outcomes: Sequence[Outcome], ended: Sequence[int] = ()) -> set[int]:
+def settle(store: Store, outcomes: Sequence[Outcome], ended: Sequence[int] = (),
+           told: Callable[[], object] = lambda: None) -> set[int]:
     """Settle many attempts; return the ids of those whose lease had passed to somebody else.
 
-    `ended` are leases under which nothing is left to settle after this.
+    `ended` are leases under which nothing is left to settle after this. `told` is called where jobs ended that others
+    wait for, or that belong to a batch: a dispatcher has something to do.
     """
     finished = [outcome for outcome in outcomes if outcome.state in FINAL_STATES]
     again = [outcome for outcome in outcomes if outcome.state not in FINAL_STATES]
-    if again or not finished:
-        return store.write(lambda tx: settle_in(tx, outcomes, ended)) if again or ended else set()
-    first = finished[0]
-    if all(each.state == "completed" and each.keep_ms == first.keep_ms for each in finished):
-        rows = store.run("settle_completed", {
-            "ids": [each.id for each in finished], "leases": [each.lease for each in finished],
-            "took_ms": [int(each.took_ms) for each in finished], "keep_ms": first.keep_ms, "ended": list(ended),
-        })
-    else:
-        rows = store.run("settle_finished", _finished(finished, ended))
-    if len(rows) == len(finished):
+    if not outcomes and not ended:
         return set()
-    return {outcome.id for outcome in finished} - {row[0] for row in rows}
+    if finished and not again:
+        keep_ms = finished[0].keep_ms
+        if all(each.state == "completed" and each.keep_ms == keep_ms and each.result is None
+               and each.error_class is None for each in finished):
+            return _stale(store.run("settle_completed", _completed(finished, ended)), finished, told)
+        if all(each.result is None for each in finished):
+            return _stale(store.run("settle_finished", _finished(finished, ended)), finished, told)
+    return _stale(store.write(lambda tx: _settled(tx, outcomes, ended)), outcomes, told)
 
 
 def settle_in(tx: Transaction, outcomes: Sequence[Outcome], ended: Sequence[int] = ()) -> set[int]:
     """The same in a transaction that is open."""
+    return _stale(_settled(tx, outcomes, ended), outcomes)
+
+
+def _settled(tx: Transaction, outcomes: Sequence[Outcome], ended: Sequence[int]) -> list[Row]:
     finished = [outcome for outcome in outcomes if outcome.state in FINAL_STATES]
     again = [outcome for outcome in outcomes if outcome.state not in FINAL_STATES]
     done = tx.batch("settle_again", _again(again)) if again else []
-    done += tx.batch("settle_finished", _finished(finished, ended))
-    return {outcome.id for outcome in outcomes} - {row[0] for row in done}
+    if finished and all(each.state == "completed" and each.keep_ms == finished[0].keep_ms and each.error_class is None
+                        for each in finished):
+        ended_rows = tx.batch("settle_completed", _completed(finished, ended))
+    else:
+        ended_rows = tx.batch("settle_finished", _finished(finished, ended))
+    if results := [each for each in finished if each.result is not None]:
+        settled = {abs(row[0]) for row in ended_rows}
+        record(tx, [each for each in results if each.id in settled])
+    return done + ended_rows
 
 
-def _finished(outcomes: Sequence[Outcome], ended: Sequence[int]) -> dict[str, Sequence[object]]:
+def _stale(rows: Sequence[Row], outcomes: Sequence[Outcome], told: Callable[[], object] = lambda: None) -> set[int]:
+    """Those of whom no row tells that they were settled. A negative id says that news of it was inserted."""
+    if rows and min(rows)[0] < 0:
+        told()
+    if len(rows) == len(outcomes):
+        return set()
+    return {outcome.id for outcome in outcomes} - {abs(row[0]) for row in rows}
+
+
+def record(tx: Transaction, outcomes: Sequence[Outcome]) -> None:
+    """Keep the results of jobs that were settled in this transaction."""
+    if outcomes:
+        tx.batch("results_keep", {
+            "ids": [each.id for each in outcomes], "keep_ms": [each.result_ms for each in outcomes],
+            "results": [each.result for each in outcomes],
+        })
+
+
+def _completed(outcomes: Sequence[Outcome], ended: Sequence[int]) -> dict[str, object]:
+    """Of jobs that went well and are kept equally long, for which there is a shorter statement."""
+    return {
+        "ids": [each.id for each in outcomes], "leases": [each.lease for each in outcomes],
+        "took_ms": [int(each.took_ms) for each in outcomes], "keep_ms": outcomes[0].keep_ms, "ended": list(ended),
+    }
+
+
+def _finished(outcomes: Sequence[Outcome], ended: Sequence[int]) -> dict[str, object]:
     return {
         "ids": [each.id for each in outcomes], "leases": [each.lease for each in outcomes],
         "states": [each.state for each in outcomes], "counted": [each.counted for each in outcomes],

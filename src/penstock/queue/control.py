@@ -30,6 +30,11 @@ def cancellation(job_id: int, reason: str, retention: Retention) -> Ask:
     return "cancel", {"id": job_id, "keep_ms": keep_ms, "reason": storable(reason) or "cancelled"}
 
 
+def is_to_be_asked_again(rows: Sequence[Row]) -> bool:
+    """Whether the job changed while its cancellation waited for whoever changed it, and nothing was done."""
+    return bool(rows) and rows[0][0] == "again"
+
+
 def cancelled(rows: Sequence[Row]) -> JobState | None:
     """What came of a cancellation: `CANCELLED`, `EXECUTING` (it was asked to end), or None: there was no such job."""
     return JobState(rows[0][0]) if rows else None
@@ -68,7 +73,8 @@ def paused(store: Store) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class JobRow:
-    """A job as it stands, waiting, running or ended. Times are milliseconds since 1970, by the database's clock."""
+    """A job as it stands, waiting, running or ended. Times are milliseconds since 1970, by the database's clock;
+    `cursor` is JSON."""
 
     id: int
     task: str
@@ -86,6 +92,7 @@ class JobRow:
     error: str | None
     percent: float | None
     note: str | None
+    cursor: str | None
 
 
 def job(store: Store, job_id: int) -> JobRow | None:

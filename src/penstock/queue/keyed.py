@@ -8,6 +8,7 @@ they are handed out about as fast as the slowest of its rates allows.
 from collections.abc import Sequence
 from typing import Any
 
+from penstock.domain.chunks import Chunk
 from penstock.domain.errors import DeclarationError
 from penstock.domain.limits import Concurrency, Limit, Rate, key_of
 from penstock.domain.lines import Line, Terms, concurrency_key, limit_line, serial_key
@@ -21,13 +22,16 @@ class Keyed:
     """The keys of one task's jobs. Raises `DeclarationError` with every fault of their declaration."""
 
     def __init__(self, signature: Signature, serial: Serial, concurrency: Concurrency | None,
-                 limits: Sequence[Limit] = ()) -> None:
+                 limits: Sequence[Limit] = (), chunk: Chunk | None = None) -> None:
         faults = _faults("serial", serial, signature) if serial is not None else []
         given: object = concurrency
         if isinstance(given, Concurrency):
             faults += _by_faults(given, signature)
         elif given is not None:
             faults.append(f'concurrency: expected Concurrency(4, by="a parameter"), got {given!r}')
+        if chunk is not None:
+            faults += [f"limits: expected no by= that names a parameter, since a call with many jobs spends one permit,"
+                       f" got {limit!r}" for limit in limits if set(_names(limit.by)) & set(signature.names)]
         if faults:
             raise DeclarationError([f"task {signature.name}: {fault}" for fault in faults])
         self._signature = signature
@@ -36,11 +40,13 @@ class Keyed:
         self._limits = tuple(limits)
         self._limited_by = tuple(dict.fromkeys(name for limit in limits for name in _names(limit.by)
                                                if name in signature.names))
+        pace_us = max((limit.pace_us for limit in limits if isinstance(limit, Rate)), default=None)
+        if chunk is not None and pace_us is not None:
+            pace_us = max(pace_us // chunk.size, 1)  # a permit is spent by so many jobs together
         self._terms = Terms(
             most=1 if self._serial else concurrency.count if concurrency else None,
             also=concurrency.count if concurrency and self._serial else None,
-            pace_us=max((limit.pace_us for limit in limits if isinstance(limit, Rate)), default=None)
-            if not self._serial and not self._concurrency else None,
+            pace_us=pace_us if not self._serial and not self._concurrency else None,
         )
         self._shared = None if self._limited_by else self._with_gates(self._gates({}))
 
@@ -73,11 +79,24 @@ class Keyed:
 
 
 def keyed(signature: Signature, serial: Serial, concurrency: Concurrency | None,
-          limits: Sequence[Limit] = ()) -> Keyed | None:
+          limits: Sequence[Limit] = (), chunk: Chunk | None = None) -> Keyed | None:
     """The keys that a task declares; None if it declares none, and no limits."""
     if serial is None and concurrency is None and not limits:
         return None
-    return Keyed(signature, serial, concurrency, limits)
+    return Keyed(signature, serial, concurrency, limits, chunk)
+
+
+def hidden_faults(signature: Signature, serial: Serial, concurrency: Concurrency | None,
+                  limits: Sequence[Limit]) -> list[str]:
+    """What is wrong with keys that would be kept, and shown, with values that nobody is to see."""
+    if signature.marks is None:
+        return []
+    found = [("serial", serial), ("concurrency", concurrency.by if concurrency else None),
+             *(("limits", limit.by) for limit in limits)]
+    return [f"{what}: the values of {name!r} are encrypted or marked as secret, and a key of them would be kept as it"
+            " is: name another parameter, such as an id, or take the mark away"
+            for what, given in found for name in _names(given) if isinstance(name, str) and name in signature.names
+            and signature.is_marked(name)]
 
 
 def _names(given: Any) -> tuple[str, ...]:

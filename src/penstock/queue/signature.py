@@ -12,20 +12,26 @@ from typing import Any
 import msgspec
 
 from penstock.domain.errors import DeclarationError, InvalidArguments
+from penstock.domain.plain import UNWRITABLE, encoder
+from penstock.queue.marks import ALL, HIDDEN, Marks, marks_of
 
-
-def _refuse(value: Any) -> Any:
-    raise TypeError(f"a value of type {type(value).__qualname__} cannot be written as JSON")
-
-
-_encoder = msgspec.json.Encoder(enc_hook=_refuse)
 PAYLOAD_LIMIT_BYTES = 256 * 1024
+
+
+class _Hidden:
+    def __repr__(self) -> str:
+        return HIDDEN
+
+
+_HIDDEN = _Hidden()
 
 
 class Signature:
     """The parameters of one function as a JSON object with a field for each."""
 
-    def __init__(self, name: str, function: Callable[..., Any], payload_limit_bytes: int = PAYLOAD_LIMIT_BYTES) -> None:
+    def __init__(self, name: str, function: Callable[..., Any], payload_limit_bytes: int = PAYLOAD_LIMIT_BYTES, *,
+                 hidden: bool = False) -> None:
+        """Nobody is shown the arguments of a `hidden` one."""
         self.name = name
         self._limit = payload_limit_bytes
         self._signature = inspect.signature(function)
@@ -45,6 +51,7 @@ class Signature:
                 fields.append((parameter.name, kind | msgspec.UnsetType if kind is not Any else Any, msgspec.UNSET))
             else:
                 fields.append((parameter.name, kind))
+        self.marks: Marks | None = ALL if hidden else marks_of({field[0]: field[1] for field in fields})
         try:
             self._fields = msgspec.defstruct("Arguments", fields, kw_only=not self._ordered, forbid_unknown_fields=True)
             self._decoder = msgspec.json.Decoder(self._fields)
@@ -69,13 +76,16 @@ class Signature:
                 given = self._signature.bind(*args, **kwargs).arguments
             else:
                 given = kwargs
-            encoded = _encoder.encode(given)
+            encoded = encoder.encode(given)
             self._decoder.decode(encoded)
-        except (TypeError, ValueError, OverflowError, RecursionError, msgspec.MsgspecError):
+        except UNWRITABLE:
             encoded = self._bound(args, kwargs)  # which finds the argument at fault
+        return self._bounded(encoded)
+
+    def _bounded(self, encoded: bytes) -> str:
         if len(encoded) > self._limit:
             raise InvalidArguments(
-                f"{self.name}{self._signature}: expected arguments of at most {self._limit:,} bytes as JSON, got"
+                f"{self}: expected arguments of at most {self._limit:,} bytes as JSON, got"
                 f" {len(encoded):,}: store what is large elsewhere and pass its key, or raise payload_limit_bytes"
             )
         return encoded.decode()
@@ -84,18 +94,21 @@ class Signature:
         try:
             given = self._signature.bind(*args, **kwargs).arguments
         except TypeError as error:
-            raise InvalidArguments(f"{self.name}{self._signature}: {error}") from None
+            raise InvalidArguments(f"{self}: {error}") from None
         for name, value in given.items():
             try:
-                _encoder.encode(value)
-            except (TypeError, ValueError, OverflowError, RecursionError, msgspec.MsgspecError) as error:
-                raise InvalidArguments(f"{self.name}{self._signature}: argument {name!r}: {error}") from None
-        encoded = _encoder.encode(given)
+                encoder.encode(value)
+            except UNWRITABLE as error:
+                raise InvalidArguments(f"{self}: argument {name!r}: {error}") from None
+        encoded = encoder.encode(given)
         self._decoded(encoded)
         return encoded
 
     def chosen(self, arguments: str, names: tuple[str, ...] | None) -> dict[str, bytes]:
-        """Some of the encoded arguments (None: all), each as JSON; a default stands for one that was not given."""
+        """Some of the encoded arguments (None: all), each as JSON; a default stands for one that was not given.
+
+        Raises `InvalidArguments` for a default that JSON does not have.
+        """
         given = msgspec.json.decode(arguments, type=dict[str, msgspec.Raw])
         found = {}
         for name in self.names if names is None else names:
@@ -103,11 +116,18 @@ class Signature:
             if name in given:
                 found[name] = bytes(given[name])
             elif default is not inspect.Parameter.empty:
-                found[name] = _encoder.encode(default)
+                try:
+                    found[name] = encoder.encode(default)
+                except (TypeError, ValueError, OverflowError, RecursionError, msgspec.MsgspecError) as error:
+                    raise InvalidArguments(
+                        f"{self}: the default of {name!r} cannot be part of a unique key"
+                        f" ({error}): give the argument, or leave it out of Unique(args=…)") from None
         return found
 
     def values(self, arguments: str, names: tuple[str, ...]) -> list[Any]:
         """Some of the encoded arguments as the body would get them; a default stands for one that was not given."""
+        if not names:
+            return []
         fields = self._decoded(arguments.encode())
         found = []
         for name in names:
@@ -136,4 +156,20 @@ class Signature:
         try:
             return self._decoder.decode(arguments)
         except (msgspec.ValidationError, msgspec.DecodeError) as error:
-            raise InvalidArguments(f"{self.name}{self._signature}: {error}") from None
+            raise self.unfit(error, arguments.decode()) from None
+
+    def unfit(self, error: Exception, arguments: str) -> InvalidArguments:
+        """The error of encoded arguments that do not fit, without what nobody is to see."""
+        return InvalidArguments(f"{self}: {error if self.marks is None else self.marks.cleaned(f'{error}', arguments)}")
+
+    def __str__(self) -> str:
+        """The task as it is declared; a default that nobody is to see is not shown either."""
+        if self.marks is None:
+            return f"{self.name}{self._signature}"
+        return self.name + str(self._signature.replace(parameters=[
+            each.replace(default=_HIDDEN) if each.default is not each.empty and self.is_marked(each.name) else each
+            for each in self._signature.parameters.values()]))
+
+    def is_marked(self, name: str) -> bool:
+        """Whether something in a parameter is marked."""
+        return self.marks is not None and (self.marks.all or name in self.marks.fields)

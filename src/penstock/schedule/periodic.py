@@ -4,7 +4,6 @@ Whoever moves a task's row on from where it found it enqueues, in the same trans
 in between; whoever finds it moved on already does nothing. Times are those of the database.
 """
 
-import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -14,8 +13,8 @@ from penstock.domain.errors import ConfigurationError, DeclarationError
 from penstock.domain.jobs import Call, Shape
 from penstock.domain.names import did_you_mean, name_fault
 from penstock.domain.ticks import Due, Missed, Schedule, due, read_missed, read_schedule
-from penstock.events import Event, Events
-from penstock.queue.enqueue import plan
+from penstock.events import Events, PeriodicReset, PeriodicTicked
+from penstock.queue.enqueue import enqueue_in
 from penstock.store.port import Store, Transaction
 
 _MOST = 1000
@@ -47,18 +46,6 @@ class PeriodicRow:
 
 
 Declared = Mapping[str, Periodic]
-
-
-@dataclass(frozen=True, slots=True)
-class PeriodicReset(Event):
-    """A task was dealt with up to a time far ahead (the database's clock had jumped there and back): it begins now."""
-
-    name: str
-    ahead_ms: int
-
-    @property
-    def level(self) -> int:
-        return logging.WARNING
 
 
 def declare(name: str, call: object, *, cron: object, every: object, timezone: object, missed: Missed,
@@ -118,7 +105,10 @@ class Scheduler:
             found = Due([], max(now, row.reached_at))
         if found is None:
             return 0
-        return self._store.write(lambda tx: _advance(tx, periodic, row, found)) or 0
+        jobs = self._store.write(lambda tx: _advance(tx, periodic, row, found)) or 0
+        if jobs:
+            self._events.emit(PeriodicTicked(name=periodic.name, jobs=jobs))
+        return jobs
 
     def _wait(self, rows: Mapping[str, PeriodicRow], now: int) -> float:
         waits = [self._every_seconds]
@@ -193,5 +183,5 @@ def _advance(tx: Transaction, periodic: Periodic, row: PeriodicRow, found: Due) 
     if not moved:
         return None
     if found.ticks:
-        tx.rows(*plan([_at(periodic.call, tick) for tick in found.ticks]))
+        enqueue_in(tx, [_at(periodic.call, tick) for tick in found.ticks])
     return len(found.ticks)

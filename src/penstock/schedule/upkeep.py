@@ -99,6 +99,8 @@ class Upkeep:
         outcomes = self._store.write(self._rescue)
         if self._store.look("places_are_kept")[0][0] and self._store.run("places_lost"):
             self._store.wake()
+        if self._store.look("ends_unsaid")[0][0] and self._store.run("ends_lost"):
+            self._store.wake()
         if outcomes:
             available = sum(outcome.state == JobState.AVAILABLE for outcome in outcomes)
             self._events.emit(JobsRescued(available=available, discarded=len(outcomes) - available))
@@ -122,14 +124,15 @@ class Upkeep:
         return outcomes
 
     def prune(self) -> None:
-        """Remove what is past its time: finished jobs, marks, keys, progress, plans that no run wants."""
+        """Remove what is past its time: finished jobs, marks, keys, batches, progress, results, plans no run wants."""
         if self._store.slots:
             for slot in self._store.read(self._expired):
                 self._empty(slot)
-        for name in ("finished_prune", "marks_prune", "keys_prune"):
+        for name in ("finished_prune", "marks_prune", "keys_prune", "batches_prune", "progress_prune",
+                     "results_prune"):
             while self._pruned(name) == _PRUNE_BATCH:
                 pass
-        self._store.write(lambda tx: (tx.execute("progress_prune"), tx.execute("cancellations_prune")))
+        self._store.write(lambda tx: tx.execute("cancellations_prune"))
         Plans(self._store).prune()
 
     def _pruned(self, name: str) -> int:

@@ -5,9 +5,9 @@ SQLite group the commits of many threads, and lets PostgreSQL try again after a 
 not touch the outside world, since it may run more than once, and must be quick, since others wait behind it.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import Future
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar, cast
 
 from penstock.store.statements import Compiled, Dialect
 
@@ -55,6 +55,30 @@ class Question(NamedTuple):
 
     name: str
     fault: Callable[[list[Row]], str | None]
+
+
+Ask = Callable[[list[int]], tuple[str, Params]]
+"""From the numbers of jobs that were drawn to the name and the parameters of the statement that enqueues them."""
+
+
+def numbered(tx: Transaction, count: int, ask: Ask) -> list[Row]:
+    """Draw numbers and run what is asked for with them, in a transaction that is open."""
+    return tx.rows(*ask([id for (id,) in tx.rows("job_numbers", {"count": count})]))
+
+
+Talk = Generator[tuple[str, Params], list[Row], T]
+"""Statements of one transaction that follow from one another: it yields their names and parameters, and is sent their
+rows."""
+
+
+def talked(tx: Transaction, talk: Talk[T]) -> T:
+    """What a talk comes to in a transaction that is open."""
+    try:
+        ask = next(talk)
+        while True:
+            ask = talk.send(tx.rows(*ask))
+    except StopIteration as done:
+        return cast(T, done.value)
 
 
 class Watch(Protocol):
@@ -107,6 +131,10 @@ class Store(Protocol):
 
     def run(self, name: str, params: Params = ...) -> list[Row]:
         """One statement in a transaction of its own, committed; `params` as for `batch`. One round trip."""
+        ...
+
+    def numbered(self, count: int, ask: Ask) -> list[Row]:
+        """Draw so many numbers of jobs, and `run` the statement that is asked for with them."""
         ...
 
     def look(self, name: str, params: Params = ..., *, layer: str | None = None) -> list[Row]:

@@ -9,6 +9,8 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from penstock.store.sqlite.connection import OwnConnection
+
 _PAGE = 500
 _SCHEMA = """
 create table entries (
@@ -104,7 +106,7 @@ class Spool:
         if self._connection is None:
             self._folder = tempfile.TemporaryDirectory(prefix="penstock-spool-")
             self._connection = sqlite3.connect(Path(self._folder.name) / "spool.db", isolation_level=None,
-                                               check_same_thread=False)
+                                               check_same_thread=False, factory=OwnConnection)
             self._connection.execute("pragma journal_mode = off")
             self._connection.execute("pragma synchronous = off")
             self._connection.executescript(_SCHEMA)

@@ -10,21 +10,24 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from threading import Event
-from typing import Any
 
 from penstock.app import SYNC_QUEUE, Penstock
 from penstock.domain.errors import InvalidArguments, JobError
-from penstock.domain.jobs import Claimed
+from penstock.domain.jobs import Claimed, asking
 from penstock.queue.attempt import Attempt, Identity
+from penstock.queue.chunk import ChunkAttempt
 from penstock.queue.claim import claim_queue, release
 from penstock.queue.control import fold_counts
+from penstock.queue.progress import save
 from penstock.store.port import Transaction
 from penstock.testing.running import FAR, Ran, Rehearsal, ends_the_test
 from penstock.worker.delivery import Delivery
+from penstock.worker.gathering import Chunks, Gathering
 from penstock.worker.inline import PrivateLoop, Registration, outcome_of, settle_here
 
 _LEASE_MS = 3_600_000
 _NEVER_MS = 2**62
+_PROGRESS_SECONDS = 1.0
 _MS = timedelta(milliseconds=1)
 
 
@@ -71,11 +74,17 @@ class _Draining:
         self._store = app.store
         self._queues = queues
         self._limit = limit
-        self._executor = Rehearsal(app.tasks, app.events, Delivery(app.store))
+        self._delivery = Delivery(app.store)
+        self._executor = Rehearsal(app.tasks, app.events, self._delivery)
         self._upkeep = app.upkeep()
         self._dispatcher = app.dispatcher(syncs=self._served(SYNC_QUEUE))
         self._registration = Registration(app.store, "penstock.testing.drain")
+        self._kind = asking(Ran, app)
         self._ran: list[Ran] = []
+        self._chunks = Chunks(app.tasks)
+        self._gathering = Gathering(self._called)
+        self._told: Attempt | None = None
+        self._saved_at = 0.0
 
     def run(self, with_scheduled: bool | timedelta | datetime, with_periodic: bool, raising: bool) -> Drained:
         until = self._until(with_scheduled)
@@ -85,6 +94,7 @@ class _Draining:
             while self._pass(raising) or (until is not None and self._bring_forward(until)):
                 pass
         finally:
+            self._give_back(self._gathering.rest())
             self._registration.end()
             fold_counts(self._store)
         found = Counter(ran.state for ran in self._ran)
@@ -113,9 +123,9 @@ class _Draining:
             pass
         before = len(self._ran)
         for queue in self._ready() if self._queues is None else self._queues:
-            while claimed := claim_queue(self._store, self._registration.worker_id, queue, 1):
-                for job in claimed:
-                    self._one(job, raising)
+            while attempts := self._next(queue):
+                for attempt in attempts:
+                    self._one(attempt, raising)
         return len(self._ran) > before
 
     def _unpaced(self) -> bool:
@@ -128,25 +138,52 @@ class _Draining:
     def _ready(self) -> list[str]:
         return [row[0] for row in self._store.read(lambda tx: tx.rows("queues_ready"))]
 
-    def _one(self, job: Claimed, raising: bool) -> None:
-        deadline_at = None if job.deadline_ms is None else time.monotonic() + job.deadline_ms / 1000
-        attempt = Attempt(job, Identity(self._registration.worker_id, FAR), Event(), deadline_at, tell=self._tell)
-        outcome = outcome_of(attempt, self._executor, self.loop)
-        ran = self._executor.ran(attempt, outcome)
-        if ran.error is not None and ends_the_test(ran.error):
-            release(self._store, [(job.id, job.lease)], [job.lease])
-            raise ran.error
-        settle_here(self._store, self._app.events, [outcome], [outcome.lease])
-        self._ran.append(ran)
-        if raising and ran.failed and ran.error is not None:
-            raise ran.error
-        if len(self._ran) >= self._limit:
-            raise JobError(f"drain: expected fewer than {self._limit:,} attempts, got as many, the last of {job.task}:"
-                           " a job may enqueue itself for ever; if there are so many, give limit=")
+    def _next(self, queue: str) -> list[Attempt]:
+        """The next attempt; of chunk tasks as many jobs as there are go together, up to the size of their chunk."""
+        while claimed := claim_queue(self._store, self._registration.worker_id, queue, 1):
+            (job,) = claimed
+            chunk = None if job.stale is not None else self._chunks.current().get(job.task)
+            if chunk is None:
+                deadline_at = None if job.deadline_ms is None else time.monotonic() + job.deadline_ms / 1000
+                return [Attempt(job, self._identity(), Event(), deadline_at, tell=self._tell,
+                                load=self._delivery.cursor)]
+            if (call := self._gathering.add(job, chunk, self._identity())) is not None:
+                return [call]
+        return [*self._gathering.rest()]
 
-    def _tell(self, job_id: int, percent: float | None, note: str | None) -> None:
-        columns: dict[str, Any] = {"ids": [job_id], "percents": [percent], "notes": [note]}
-        self._store.write(lambda tx: tx.batch("progress_save", columns))
+    def _identity(self) -> Identity:
+        return Identity(self._registration.worker_id, FAR)
+
+    def _called(self, jobs: list[Claimed], identity: Identity, deadlines: dict[int, float]) -> ChunkAttempt:
+        return ChunkAttempt(jobs[0], identity, Event(), tell=self._tell, jobs=jobs, deadlines=deadlines)
+
+    def _give_back(self, attempts: Iterable[Attempt]) -> None:
+        jobs = [job for attempt in attempts for job in attempt.claimed]
+        release(self._store, [(job.id, job.lease) for job in jobs], [job.lease for job in jobs])
+
+    def _one(self, attempt: Attempt, raising: bool) -> None:
+        outcome = outcome_of(attempt, self._executor, self.loop)
+        ran = self._executor.ran(attempt, outcome, self._kind)
+        for each in ran:
+            if each.error is not None and ends_the_test(each.error):
+                self._give_back([attempt])
+                raise each.error
+        if attempt.said is not None:
+            save(self._store, [attempt])
+        settle_here(self._store, self._app.events, attempt, outcome)
+        self._ran += ran
+        for each in ran:
+            if raising and each.failed and each.error is not None:
+                raise each.error
+        if len(self._ran) >= self._limit:
+            raise JobError(f"drain: expected fewer than {self._limit:,} attempts, got as many, the last of"
+                           f" {attempt.task}: a job may enqueue itself for ever; if there are so many, give limit=")
+
+    def _tell(self, attempt: Attempt) -> None:
+        """Save the first word at once, for whoever looks while the body runs; then now and then, as a worker does."""
+        if time.monotonic() - self._saved_at >= _PROGRESS_SECONDS or attempt is not self._told:
+            self._told, self._saved_at = attempt, time.monotonic()
+            save(self._store, [attempt])
 
     def _bring_forward(self, until: int) -> bool:
         """Let the jobs of later be due now, in their order, but for those that have had an attempt here already."""

@@ -5,7 +5,7 @@ A job counts as enqueued while it waits: until a worker (or `drain`) has claimed
 
 import inspect
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -14,6 +14,7 @@ import msgspec
 from penstock.app import Penstock
 from penstock.domain.errors import InvalidArguments, UnknownTask
 from penstock.domain.names import did_you_mean
+from penstock.queue.marks import HIDDEN, Marks
 from penstock.queue.task import Task
 from penstock.store.adapters import insert
 from penstock.store.port import Row
@@ -26,7 +27,10 @@ _NONE: Mapping[str, Any] = {}
 
 @dataclass(frozen=True, slots=True)
 class Enqueued:
-    """A job that waits. `arguments` are those that were given, as JSON has them, by the names of the parameters."""
+    """A job that waits. `arguments` are those that were given, as JSON has them, by the names of the parameters.
+
+    What is marked as secret is there, but is not shown where a job is printed. `context` came along from the caller.
+    """
 
     id: int
     task: str
@@ -39,9 +43,11 @@ class Enqueued:
     run_at: datetime
     enqueued_at: datetime
     tags: tuple[str, ...]
+    context: Mapping[str, Any] = field(default_factory=dict)
+    marks: Marks | None = field(default=None, repr=False, compare=False)
 
     def __str__(self) -> str:
-        given = ", ".join(f"{name}={value!r}" for name, value in self.arguments.items())
+        given = _given(self.arguments, self.marks)
         parts = [f"#{self.id} {self.task}({given}) in {self.queue!r}", self.state]
         if self.priority:
             parts.append(f"priority {self.priority}")
@@ -50,6 +56,17 @@ class Enqueued:
         if self.tags:
             parts.append(f"tags {', '.join(self.tags)}")
         return ", ".join(parts)
+
+
+def _given(arguments: dict[str, Any], marks: Marks | None) -> str:
+    return ", ".join(f"{name}={_hidden(name, value, marks)!r}" for name, value in arguments.items())
+
+
+def _hidden(name: str, value: Any, marks: Marks | None) -> Any:
+    """An argument as it may be shown."""
+    if marks is None or marks.all:
+        return value if marks is None else HIDDEN
+    return marks.shown({name: value})[name]
 
 
 def all_enqueued(app: Penstock, task: Task[Any, Any] | str | None = None, *, connection: Any = None) -> list[Enqueued]:
@@ -62,7 +79,7 @@ def all_enqueued(app: Penstock, task: Task[Any, Any] | str | None = None, *, con
         rows = insert(app.store, "jobs_waiting", params, connection)
     else:
         rows = app.store.read(lambda tx: tx.rows("jobs_waiting", params))
-    return [_enqueued(row) for row in rows]
+    return [_enqueued(app, row) for row in rows]
 
 
 def assert_enqueued(app: Penstock, task: Task[Any, Any] | str, *args: Any, arguments: Mapping[str, Any] = _NONE,
@@ -115,7 +132,7 @@ class _Wanted:
             raise InvalidArguments(f"run_after: expected a time with a zone, got the naive {run_after.isoformat()}")
 
     def __str__(self) -> str:
-        given = ", ".join(f"{name}={value!r}" for name, value in self._arguments.items())
+        given = _given(self._arguments, self._task.signature.marks)
         parts = [f"{self._task.name}({given})", *(f"{name}={value!r}" for name, value in self._exact.items())]
         if self._tags:
             parts.append(f"tags={list(self._tags)!r}")
@@ -127,7 +144,9 @@ class _Wanted:
         """What about a job is otherwise than wanted; of another task nothing is compared but that."""
         if job.task != self._task.name:
             return ["task"]
-        told = [f"{name}: expected {value!r}, got {'the default' if found is _ABSENT else repr(found)}"
+        marks = self._task.signature.marks
+        told = [f"{name}: expected {_hidden(name, value, marks)!r}, got"
+                f" {'the default' if found is _ABSENT else repr(_hidden(name, found, marks))}"
                 for name, value in self._arguments.items()
                 if (found := self._argument(job, name)) is _ABSENT or found != value]
         told += [f"{name}: expected {value!r}, got {getattr(job, name)!r}" for name, value in self._exact.items()
@@ -176,12 +195,15 @@ def _builtins(value: Any) -> Any:
     return msgspec.json.decode(msgspec.json.encode(value))
 
 
-def _enqueued(row: Row) -> Enqueued:
+def _enqueued(app: Penstock, row: Row) -> Enqueued:
     id, task, queue, priority, state, arguments, attempt, most, run_at, enqueued_at, tags = row
     if isinstance(tags, str):  # as one text, where the database has no arrays
         tags = msgspec.json.decode(tags)
-    return Enqueued(id, task, queue, priority, state, msgspec.json.decode(arguments), attempt, most, _time(run_at),
-                    _time(enqueued_at), tuple(tags or ()))
+    packing, marks = app.packing(task)
+    header, body = packing.unsealed(id, arguments)
+    given = msgspec.json.decode(packing.upgraded(header.v, body))
+    return Enqueued(id, task, queue, priority, state, given, attempt, most, _time(run_at), _time(enqueued_at),
+                    tuple(tags or ()), header.ctx, marks)
 
 
 def _time(ms: int) -> datetime:

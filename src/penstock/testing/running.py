@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
-from penstock.domain.jobs import Job, Outcome
+from penstock.domain.jobs import Claimed, Job, Outcome
 from penstock.domain.signals import Signal
 from penstock.events import Events
 from penstock.queue.attempt import Attempt
@@ -24,13 +24,13 @@ FAR = 1e12
 class Ran(Job, frozen=True, kw_only=True):
     """A job after an attempt.
 
-    `state` is what it has become; `result` what the body returned; `signal` the `Snooze`, `Cancel` or `Retry` that it
+    `state` is what it has become; `returned` what the body returned; `signal` the `Snooze`, `Cancel` or `Retry` that it
     returned or raised; `error` what it raised otherwise. `error_class` is what its row says: the name of an error's
     class, or `cancelled`, `invalid` (by `valid_if`), `invalidated`, `deadline`.
     """
 
     state: str
-    result: Any = None
+    returned: Any = None
     signal: Signal | None = None
     error: BaseException | None = None
     error_class: str | None = None
@@ -46,16 +46,16 @@ class _Recording(Decision):
 
     def __init__(self, tasks: Tasks, events: Events) -> None:
         super().__init__(tasks, events)
-        self.results: dict[Attempt, object] = {}
-        self.errors: dict[Attempt, BaseException] = {}
+        self.results: dict[int, object] = {}
+        self.errors: dict[int, BaseException] = {}
 
     def returned(self, attempt: Attempt, task: Task[Any, Any], result: object) -> Outcome:
         if not isinstance(result, Signal):
-            self.results[attempt] = result
+            self.results[attempt.job.id] = result
         return super().returned(attempt, task, result)
 
     def raised(self, attempt: Attempt, error: BaseException) -> Outcome:
-        self.errors[attempt] = error
+        self.errors[attempt.job.id] = error
         return super().raised(attempt, error)
 
 
@@ -63,8 +63,8 @@ class Rehearsal(Executor):
     """Runs attempts as a worker's executor does, and tells what they came to. Django's connections are the caller's."""
 
     def __init__(self, tasks: Tasks, events: Events, delivery: Delivery | None = None) -> None:
-        super().__init__(tasks, events, delivery=delivery)
-        self._decision = self._recording = _Recording(tasks, events)
+        self._recording = _Recording(tasks, events)
+        super().__init__(tasks, events, delivery=delivery, decision=self._recording)
 
     def run(self, attempt: Attempt) -> Outcome:
         token = left_open.set(True)
@@ -80,16 +80,20 @@ class Rehearsal(Executor):
         finally:
             left_open.reset(token)
 
-    def ran(self, attempt: Attempt, outcome: Outcome) -> Ran:
-        """What is to be told of an attempt, once."""
-        error = self._recording.errors.pop(attempt, None)
+    def ran(self, attempt: Attempt, outcome: Outcome, kind: type[Ran] = Ran) -> list[Ran]:
+        """What is to be told of each job of an attempt, once."""
+        parts = {part.id: part for part in outcome.parts or (outcome,)}
+        return [self._ran(job, parts[job.id], kind) for job in attempt.claimed]
+
+    def _ran(self, job: Claimed, outcome: Outcome, kind: type[Ran]) -> Ran:
+        error = self._recording.errors.pop(job.id, None)
         state, error_class = outcome.state, outcome.error_class
-        if state in ("scheduled", "retryable") and self._only_once(attempt.task):
+        if state in ("scheduled", "retryable") and self._only_once(job.task):
             state, error_class = "discarded", error_class or "AtMostOnce"  # it has had its one attempt
-        return Ran(attempt.id, attempt.task, attempt.queue, state=state, error_class=error_class,
-                   result=self._recording.results.pop(attempt, None),
-                   signal=error if isinstance(error, Signal) else None,
-                   error=None if isinstance(error, Signal) else error)
+        return kind(job.id, job.task, job.queue, state=state, error_class=error_class,
+                    returned=self._recording.results.pop(job.id, None),
+                    signal=error if isinstance(error, Signal) else None,
+                    error=None if isinstance(error, Signal) else error)
 
     def _only_once(self, name: str) -> bool:
         task = self._tasks.get(name)

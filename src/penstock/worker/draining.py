@@ -17,17 +17,21 @@ from penstock.domain.errors import Limited, StoreError
 from penstock.domain.jobs import Claimed, Outcome
 from penstock.events import Events, LoopFailed
 from penstock.queue.attempt import Attempt, Identity
+from penstock.queue.chunk import ChunkAttempt
 from penstock.queue.claim import LOWEST, claim_queue
 from penstock.queue.control import fold_counts
 from penstock.store.port import Store
+from penstock.worker.chunked import ended_by
 from penstock.worker.deciding import Decision
 from penstock.worker.delivery import Delivery
 from penstock.worker.executor import Executor, Tasks
+from penstock.worker.gathering import Chunks, Gathering
 from penstock.worker.inline import Registration
 from penstock.worker.loop import Loop
 from penstock.worker.settling import Ended, Settling
 from penstock.worker.slots import Beside, Here, Slots
 from penstock.worker.timebox import Monotonic, TimeBox, given_up_at
+from penstock.worker.traced import Tracer
 from penstock.worker.watching import Watching
 
 Step = Callable[[], float]
@@ -51,7 +55,7 @@ class Drain:
     def __init__(self, store: Store, tasks: Tasks, events: Events, *, queues: Sequence[str], slots: int, box: TimeBox,
                  monotonic: Monotonic, steps: Mapping[str, Step], waiting: Callable[[], bool], lease_seconds: float,
                  poll_seconds: float, grace_seconds: float, patience_seconds: float,
-                 stopping: threading.Event | None = None) -> None:
+                 stopping: threading.Event | None = None, tracer: Tracer | None = None) -> None:
         self._store = control = store.control
         self._tasks = tasks
         self._events = events
@@ -76,13 +80,15 @@ class Drain:
                                       abandon=self._abandon, asked=asked, poll_seconds=poll_seconds,
                                       patience_seconds=patience_seconds)
             executor = Executor(tasks, events, delivery=self._delivery, watch=self._watching.watch, asked=asked)
-            self._slots = Beside(slots, executor, self._finished)
+            self._slots = Beside(slots, executor, self._finished, tracer)
         else:
-            self._slots = Here(Executor(tasks, events, delivery=self._delivery), self._finished)
+            self._slots = Here(Executor(tasks, events, delivery=self._delivery), self._finished, tracer)
             self._stopping = self._asked  # nobody is there to pass it on while a body runs
         self._heartbeat = Loop("heartbeat", self._renew, events) if slots > 1 else None
         self._decision = Decision(tasks, events)
         self._settling = Settling(control, events, self._settled)
+        self._chunks = Chunks(tasks)
+        self._gathering = Gathering(self._called)
         self._done: queue.SimpleQueue[None] = queue.SimpleQueue()
         self._running: dict[int, Attempt] = {}
         self._claimed: deque[Attempt] = deque()
@@ -187,19 +193,39 @@ class Drain:
 
     def _claim(self, name: str, room: int) -> int:
         """Claim for so many free slots, and 50 ms of work beyond; how many of those jobs need not run any more."""
-        pointless = 0
         mean = self._means.get(name)
         ahead = 0 if mean is None else min(int(room * _AHEAD_SECONDS / max(mean, 1e-6)), _MOST_AHEAD)
-        for job in self._found(name, room + ahead):
+        claimed = self._found(name, room + ahead)
+        pointless = self._take(claimed)
+        while (claimed and claimed[-1].more and len(self._claimed) < room + ahead
+               and (missing := self._gathering.missing())):
+            claimed = self._found(name, missing)
+            pointless += self._take(claimed)
+        self._claimed.extend(self._gathering.rest())  # of what does not come now, nobody knows whether it comes at all
+        return pointless
+
+    def _take(self, claimed: list[Claimed]) -> int:
+        """Have what was claimed wait for its slot; how many of these jobs need not run any more."""
+        pointless = 0
+        chunks = self._chunks.current()
+        for job in claimed:
+            if chunks and job.stale is None and (chunk := chunks.get(job.task)) is not None:
+                if (call := self._gathering.add(job, chunk, self._identity)) is not None:
+                    self._claimed.append(call)
+                continue
             deadline_at = None if job.deadline_ms is None else time.monotonic() + job.deadline_ms / 1000
-            attempt = Attempt(job, self._identity, self._stopping, deadline_at, tell=self._tell, until=self._box.until,
-                              monotonic=self._monotonic)
+            attempt = Attempt(job, self._identity, self._stopping, deadline_at, tell=self._tell,
+                              load=self._delivery.cursor, until=self._box.until, monotonic=self._monotonic)
             if job.stale is None:
                 self._claimed.append(attempt)
             else:
                 pointless += 1
                 self._settling.add(attempt, self._decision.stale(attempt))
         return pointless
+
+    def _called(self, jobs: list[Claimed], identity: Identity, deadlines: dict[int, float]) -> ChunkAttempt:
+        return ChunkAttempt(jobs[0], identity, self._stopping, tell=self._tell, until=self._box.until,
+                            monotonic=self._monotonic, jobs=jobs, deadlines=deadlines)
 
     def _found(self, name: str, count: int) -> list[Claimed]:
         """Claim above what was claimed before: below it lie dead rows, while somebody's old snapshot needs them. What
@@ -246,17 +272,21 @@ class Drain:
 
     def _settled(self, batch: list[Ended]) -> None:
         for attempt, outcome in batch:
-            if not outcome.late and outcome.state != "available" and outcome.error_class != _LIMITED:
+            if outcome.parts is not None:
+                self.served += 0 if outcome.late else len([
+                    each for each in outcome.parts if each.state != "available" and each.error_class != _LIMITED])
+            elif not outcome.late and outcome.state != "available" and outcome.error_class != _LIMITED:
                 self.served += attempt.served
             if attempt.started_at or attempt.job.stale is not None:
                 old, seconds = self._means.get(attempt.job.queue), outcome.took_ms / 1000
                 self._means[attempt.job.queue] = seconds if old is None else old + _WEIGHT * (seconds - old)
 
-    def _tell(self, job_id: int, percent: float | None, note: str | None) -> None:
-        self._settling.tell(job_id, percent, note)
+    def _tell(self, attempt: Attempt) -> None:
+        self._settling.tell(attempt)
         if self._heartbeat is None and time.monotonic() - self._told_at >= 1:  # or nobody saves it while the body runs
             self._told_at = time.monotonic()
-            self._settling.step()
+            with contextlib.suppress(StoreError):  # it may be the body itself that holds the write lock
+                self._settling.step()
 
     def _abandon(self, attempt: Attempt, outcome: Outcome) -> None:
         self._slots.replace(attempt)
@@ -302,7 +332,7 @@ class Drain:
 
     def _drop(self, attempts: list[Attempt]) -> None:
         for attempt in attempts:
-            self._settling.add(attempt, self._decision.dropped(attempt))
+            self._settling.add(attempt, ended_by(attempt, self._decision.dropped))
 
     def _tidy(self, step: Callable[[], object]) -> bool:
         """Do what spares others a wait. Where the store is away, the lease runs out and they rescue what is left."""

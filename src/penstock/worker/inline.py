@@ -3,18 +3,19 @@
 import asyncio
 import contextvars
 import threading
-from collections.abc import Callable, Collection, Coroutine, Sequence
+from collections.abc import Callable, Collection, Coroutine
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
 import msgspec
 
 from penstock.domain.jobs import Outcome
-from penstock.events import Events, StaleSettle
+from penstock.events import Events, JobCompleted, StaleSettle
 from penstock.queue.attempt import Attempt
 from penstock.queue.claim import settle
 from penstock.store.port import Store, Transaction
 from penstock.worker.executor import Executor
+from penstock.worker.settling import tell_completed
 
 T = TypeVar("T")
 
@@ -103,8 +104,12 @@ def outcome_of(attempt: Attempt, executor: Executor, loop: PrivateLoop) -> Outco
     return executor.run(attempt)
 
 
-def settle_here(store: Store, events: Events, outcomes: Sequence[Outcome], ended: Sequence[int]) -> None:
-    """Settle what was run here; `ended` are leases under which nothing is left."""
-    leases = {outcome.id: outcome.lease for outcome in outcomes}
-    for id in settle(store, [outcome for outcome in outcomes if not outcome.written], ended):
+def settle_here(store: Store, events: Events, attempt: Attempt, outcome: Outcome) -> None:
+    """Settle an attempt that was run here, the last one under its leases."""
+    outcomes = outcome.parts or [outcome]
+    leases = {job.id: job.lease for job in attempt.claimed}
+    stale = settle(store, [each for each in outcomes if not each.written], [*leases.values()])
+    if JobCompleted in events.heard:
+        tell_completed(events, [(attempt, outcome)], stale)
+    for id in stale:
         events.emit(StaleSettle(job_id=id, lease=leases[id]))

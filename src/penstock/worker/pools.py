@@ -11,11 +11,12 @@ from typing import Any
 from penstock.domain.jobs import Outcome
 from penstock.queue.attempt import Attempt
 from penstock.worker.executor import Executor
+from penstock.worker.traced import Runner, TracedLoop, TracedSlot, Tracer
 
 Finished = Callable[[Attempt, Outcome], None]
 
 
-class _Slot:
+class Slot:
     __slots__ = ("attempt",)
 
     def __init__(self) -> None:
@@ -29,12 +30,15 @@ class ThreadPool:
     the process from ending.
     """
 
-    def __init__(self, slots: int, executor: Executor, finished: Finished) -> None:
+    end_seconds = 0.2  # how long `close` waits for each of them
+
+    def __init__(self, slots: int, executor: Executor, finished: Finished, tracer: Tracer | None = None) -> None:
         self._size = slots
         self._executor = executor
         self._finished = finished
+        self._tracer = tracer
         self._queue: queue.SimpleQueue[Attempt | None] = queue.SimpleQueue()
-        self._slots: list[_Slot] = []
+        self._slots: list[Slot] = []
         self._threads: list[threading.Thread] = []
         self.waiting = self._queue.qsize
 
@@ -48,22 +52,36 @@ class ThreadPool:
                 self._add()
 
     def _add(self) -> None:
-        slot = _Slot()
+        slot = Slot()
         self._slots.append(slot)
         thread = threading.Thread(target=self._serve, args=(slot,), name="penstock-slot", daemon=True)
         self._threads.append(thread)
         thread.start()
 
-    def _serve(self, slot: _Slot) -> None:
-        get, run, finished = self._queue.get, self._executor.run, self._finished
-        while (attempt := get()) is not None:
-            slot.attempt = attempt
-            outcome = run(attempt)
-            outcome.late = not attempt.end()
-            finished(attempt, outcome)
-            if outcome.late:
-                return  # another thread has this one's slot, or is about to
-            slot.attempt = None  # not before its outcome is on its way: a worker that stops goes by this
+    def _serve(self, slot: Slot) -> None:
+        runner = self._runner(slot)
+        traced = None if self._tracer is None else TracedSlot(self._tracer, runner)
+        get, run, finished = self._queue.get, runner.run if traced is None else traced.run, self._finished
+        try:
+            while (attempt := get()) is not None:
+                slot.attempt = attempt
+                outcome = run(attempt)
+                outcome.late = not attempt.end()
+                finished(attempt, outcome)
+                if outcome.late:
+                    return  # another thread has this one's slot, or is about to
+                slot.attempt = None  # not before its outcome is on its way: a worker that stops goes by this
+        finally:
+            if traced is not None:
+                traced.close()
+            self._left(slot)
+
+    def _runner(self, slot: Slot) -> Runner:
+        """What runs the attempts of a slot; asked for once, on its thread."""
+        return self._executor
+
+    def _left(self, slot: Slot) -> None:
+        """The thread of a slot ends."""
 
     def running(self) -> list[Attempt]:
         """The attempts that are inside a slot."""
@@ -91,7 +109,7 @@ class ThreadPool:
         for _ in self._threads:
             self._queue.put(None)
         for thread in self._threads:
-            thread.join(0.2 if thread.is_alive() else 0)
+            thread.join(self.end_seconds if thread.is_alive() else 0)
 
 
 class EventLoop:
@@ -146,10 +164,12 @@ class LoopPool:
     """A `ThreadPool` for `async def`, on the event loop. Anybody may call `submit`, `withdraw`, `running` and
     `replace`; all else is on the loop's thread."""
 
-    def __init__(self, slots: int, loop: EventLoop, executor: Executor, finished: Finished) -> None:
+    def __init__(self, slots: int, loop: EventLoop, executor: Executor, finished: Finished,
+                 tracer: Tracer | None = None) -> None:
         self._size = slots
         self._loop = loop
-        self._executor = executor
+        self._traced = None if tracer is None else TracedLoop(tracer, executor)
+        self._run = executor.arun if self._traced is None else self._traced.run
         self._finished = finished
         self._waiting: deque[Attempt] = deque()
         self._running: dict[Attempt, asyncio.Task[Any]] = {}
@@ -177,7 +197,7 @@ class LoopPool:
 
     async def _one(self, attempt: Attempt) -> None:
         try:
-            outcome = await self._executor.arun(attempt)
+            outcome = await self._run(attempt)
             outcome.late = not attempt.end()
             self._finished(attempt, outcome)
         finally:
@@ -199,6 +219,11 @@ class LoopPool:
 
     def replace(self, attempt: Attempt) -> None:
         self._loop.call(self._without, attempt)
+
+    def close(self) -> None:
+        """Nothing more is begun here."""
+        if self._traced is not None:
+            self._traced.close()
 
     def _without(self, attempt: Attempt) -> None:
         self._running.pop(attempt, None)

@@ -4,10 +4,12 @@ from collections.abc import Callable
 from typing import Protocol
 
 from penstock.domain.jobs import Outcome
+from penstock.domain.pools import Pool
 from penstock.queue.attempt import Attempt
 from penstock.worker.executor import Executor
-from penstock.worker.inline import PrivateLoop, outcome_of
+from penstock.worker.inline import PrivateLoop
 from penstock.worker.pools import EventLoop, LoopPool, ThreadPool
+from penstock.worker.traced import TracedLoop, TracedSlot, Tracer
 
 Finished = Callable[[Attempt, Outcome], None]
 
@@ -33,13 +35,20 @@ class Here:
 
     size = 1
 
-    def __init__(self, executor: Executor, finished: Finished) -> None:
+    def __init__(self, executor: Executor, finished: Finished, tracer: Tracer | None = None) -> None:
         self._executor = executor
         self._finished = finished
         self._loop = PrivateLoop()
+        self._tracer = tracer
+        self._traced: tuple[TracedSlot, TracedLoop] | None = None
 
     def begin(self, attempt: Attempt) -> None:
-        self._finished(attempt, outcome_of(attempt, self._executor, self._loop))
+        if self._tracer is not None and self._traced is None:
+            self._traced = TracedSlot(self._tracer, self._executor), TracedLoop(self._tracer, self._executor)
+        run, arun = ((self._executor.run, self._executor.arun) if self._traced is None else
+                     (self._traced[0].run, self._traced[1].run))
+        asynchronous = self._executor.is_async(attempt.job.task)
+        self._finished(attempt, self._loop.run(arun(attempt)) if asynchronous else run(attempt))
 
     def running(self) -> list[Attempt]:
         return []
@@ -49,28 +58,31 @@ class Here:
 
     def close(self) -> None:
         self._loop.close()
+        for traced in self._traced or ():
+            traced.close()
 
 
 class Beside:
     """Threads for `def` and an event loop for `async def`, begun when first needed; at most `size` attempts in all."""
 
-    def __init__(self, size: int, executor: Executor, finished: Finished) -> None:
+    def __init__(self, size: int, executor: Executor, finished: Finished, tracer: Tracer | None = None) -> None:
         self.size = size
         self._executor = executor
         self._event_loop = EventLoop()
-        self._threads = ThreadPool(size, executor, finished)
-        self._loop = LoopPool(size, self._event_loop, executor, finished)
+        self._threads = ThreadPool(size, executor, finished, tracer)
+        self._loop = LoopPool(size, self._event_loop, executor, finished, tracer)
 
     def begin(self, attempt: Attempt) -> None:
-        attempt.on_loop = self._executor.is_async(attempt.job.task)
-        (self._loop if attempt.on_loop else self._threads).submit([attempt])
+        attempt.pool = Pool.LOOP if self._executor.is_async(attempt.job.task) else Pool.THREADS
+        (self._loop if attempt.pool is Pool.LOOP else self._threads).submit([attempt])
 
     def running(self) -> list[Attempt]:
         return self._threads.running() + self._loop.running()
 
     def replace(self, attempt: Attempt) -> None:
-        (self._loop if attempt.on_loop else self._threads).replace(attempt)
+        (self._loop if attempt.pool is Pool.LOOP else self._threads).replace(attempt)
 
     def close(self) -> None:
-        self._threads.close()
         self._event_loop.close()
+        self._threads.close()
+        self._loop.close()

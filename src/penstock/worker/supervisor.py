@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 
 from penstock.domain.errors import ConfigurationError, StoreError
 from penstock.domain.jobs import Outcome
+from penstock.domain.pools import Pool
 from penstock.events import (
     Events,
     JobsRescued,
@@ -28,12 +29,16 @@ from penstock.worker.claiming import LOOK_REST_SECONDS, Claiming
 from penstock.worker.deciding import Decision
 from penstock.worker.delivery import Delivery
 from penstock.worker.executor import Executor, Tasks
+from penstock.worker.gathering import Chunks, Gathering
 from penstock.worker.inline import registered
-from penstock.worker.lane import Lane, slots_faults
+from penstock.worker.lane import JobPool, Lane, slots_faults
 from penstock.worker.loop import Loop
 from penstock.worker.pools import EventLoop, LoopPool, ThreadPool
+from penstock.worker.processes import ProcessPool, Recycling
+from penstock.worker.processes.naming import being_imported, module_of, task_fault
 from penstock.worker.settling import Ended, Settling
 from penstock.worker.timebox import Monotonic, TimeBox, given_up_at
+from penstock.worker.traced import Tracer
 from penstock.worker.watching import Watching
 
 Step = Callable[[], float]
@@ -59,10 +64,13 @@ class Worker:
                  steps: Mapping[str, tuple[Step, float]], lease_seconds: float, poll_seconds: float,
                  grace_seconds: float, patience_seconds: float = 5.0, abandoned_limit: int = 10,
                  box: TimeBox | None = None, monotonic: Monotonic = time.monotonic,
-                 freed: Callable[[], object] = lambda: None) -> None:
+                 freed: Callable[[], object] = lambda: None, tracer: Tracer | None = None,
+                 recycling: Recycling | None = None) -> None:
         self._store = control = store.control
         self._events = events
-        if faults := [fault for queue, slots in queues.items() for fault in slots_faults(queue, slots)]:
+        apart = [task for task in tasks.values() if task.pool is Pool.PROCESSES]
+        faults = [fault for queue, slots in queues.items() for fault in slots_faults(queue, slots)]
+        if faults := faults + [fault for task in apart if (fault := task_fault(task))]:
             raise ConfigurationError(faults)
         self._queues = dict(queues)
         self._lease_seconds = lease_seconds
@@ -86,20 +94,32 @@ class Worker:
         self._identity: Identity | None = None
         asked: set[int] = set()
         self._watching = Watching(control, tasks, events, running=self._running, abandon=self._abandon, asked=asked,
-                                  poll_seconds=poll_seconds, patience_seconds=patience_seconds)
+                                  poll_seconds=poll_seconds, patience_seconds=patience_seconds,
+                                  gathered=lambda: self._claiming.gathers())
         self._tasks = tasks
         self._delivery = Delivery(store)  # on the thread of a slot, which must not take a loop's connection
         executor = Executor(tasks, events, delivery=self._delivery, watch=self._watching.watch, asked=asked)
         self._event_loop = EventLoop()
-        self._lanes = {
-            queue: Lane(queue, slots, ThreadPool(slots, executor, self._finished),
-                        LoopPool(slots, self._event_loop, executor, self._finished))
-            for queue, slots in queues.items()
-        }
+
+        def made(slots: int, kind: Pool) -> JobPool:
+            if kind is Pool.LOOP:
+                return LoopPool(slots, self._event_loop, executor, self._finished, tracer)
+            if kind is Pool.PROCESSES:
+                return ProcessPool(slots, executor, self._finished, tracer, events=events,
+                                   recycling=recycling or Recycling(),
+                                   modules={task.name: module_of(task.function) or "" for task in apart})
+            return ThreadPool(slots, executor, self._finished, tracer)
+
+        def gathering() -> Gathering:
+            return Gathering(lambda *group: self._claiming.called(*group), monotonic)
+
+        self._lanes = {queue: Lane(queue, slots, made, gathering()) for queue, slots in queues.items()}
         self._settling = Settling(control, events, self._settled)
-        self._claiming = Claiming(control, self._lanes, executor.is_async, Decision(tasks, events), self._settling,
+        self._delivery.told = self._settling.heard
+        self._claiming = Claiming(control, self._lanes, executor.pool_of, Decision(tasks, events), self._settling,
                                   identity=self._current, stopping=self._stopping, poll_seconds=poll_seconds,
-                                  asked=asked, box=box, monotonic=monotonic)
+                                  asked=asked, chunks=Chunks(tasks), load=self._delivery.cursor, box=box,
+                                  monotonic=monotonic)
         self._heartbeat = Loop("heartbeat", self._renew, events)
         self._settle_loop = Loop("settle", self._settling.step, events)
         self._reclaim_loop = Loop("reclaim", self._reclaim, events)
@@ -117,6 +137,9 @@ class Worker:
         self._watch: Watch | None = None
 
     def start(self) -> None:
+        if (module := being_imported()) is not None:
+            raise ConfigurationError(f"{module} starts a worker where it is imported, and a worker's child processes"
+                                     ' import it: do that under `if __name__ == "__main__":`')
         with self._lock:
             if self._state != "new":
                 return
@@ -185,19 +208,20 @@ class Worker:
         ends_at = self._ends_at()
         self._wait_for(given_up_at(self._monotonic(), ends_at))
         left = self._running()
-        self.given_back = len(left)
+        self.given_back = sum(len(attempt.claimed) for attempt in left)
+        self._tidy(lambda: self._settling.save(left))
         self._give_back(left)
         self._settle_loop.wake()
         self._settling.drain(max(ends_at - self._monotonic(), 0.1))
-        for lane in self._lanes.values():
-            lane.threads.close()
         self._event_loop.close()
+        for lane in self._lanes.values():
+            lane.close()
         for loop in (self._watch_loop, self._settle_loop, self._heartbeat):
             loop.close()
         worker_id = self._identity.worker_id
         self._tidy(lambda: self._store.write(lambda tx: tx.execute("worker_stop", {"worker_id": worker_id})))
         self._store.wake()
-        self._events.emit(WorkerStopped(worker_id=worker_id, given_back=len(left)))
+        self._events.emit(WorkerStopped(worker_id=worker_id, given_back=self.given_back))
 
     def _wait_for(self, until: float, hurried: Callable[[], bool] = lambda: False) -> None:
         """Wait while anything runs. Slots do not tell that they are free: every job would pay for that."""
@@ -213,7 +237,8 @@ class Worker:
 
     def _give_back(self, attempts: list[Attempt]) -> None:
         if attempts:
-            self._tidy(lambda: release(self._store, [(each.job.id, each.job.lease) for each in attempts]))
+            jobs = [(job.id, job.lease) for attempt in attempts for job in attempt.claimed]
+            self._tidy(lambda: release(self._store, jobs))
 
     def _tidy(self, step: Callable[[], object]) -> None:
         """Do what spares others a wait. Where the store is away, the lease runs out and they rescue what is left."""
@@ -285,29 +310,32 @@ class Worker:
         """On the settle loop, once per batch: what has ended makes room."""
         by_lane: dict[str, list[float]] = {}
         for attempt, outcome in batch:
-            if attempt.on_loop is not None and not outcome.late:
-                threads_loop_seconds = by_lane.setdefault(attempt.job.queue, [0, 0, 0.0])
-                threads_loop_seconds[attempt.on_loop] += 1
-                threads_loop_seconds[2] += outcome.took_ms / 1000
-        for queue, (threads, loop, seconds) in by_lane.items():
-            self._lanes[queue].settled(int(threads), int(loop), seconds)
+            if attempt.pool is not None and not outcome.late:
+                found = by_lane.get(attempt.job.queue)
+                if found is None:
+                    found = by_lane[attempt.job.queue] = [0.0] * (len(Pool) + 1)
+                found[attempt.pool] += 1
+                found[-1] += outcome.took_ms / 1000
+        for queue, (*counts, seconds) in by_lane.items():
+            self._lanes[queue].settled([int(count) for count in counts], seconds)
         self._settling.busy = any(lane.full for lane in self._lanes.values())
         if any(self._lanes[queue].full or self._lanes[queue].mixed for queue in by_lane):
             self._claim_loop.wake()
-        if self._dispatch is not None and any(map(self._is_keyed, {attempt.job.task for attempt, _ in batch})):
+        told, self._settling.told = self._settling.told, False
+        if self._dispatch is not None and (
+                told or any(map(self._is_keyed, {attempt.job.task for attempt, _ in batch}))):
             self._freed()
-            self._dispatch.hurry()  # others wait for the places that these held
+            self._dispatch.hurry()  # others wait for these, or for the places that they held
 
     def _is_keyed(self, task: str) -> bool:
         found = self._tasks.get(task)
         return found is not None and found.keyed is not None
 
     def _abandon(self, attempt: Attempt, outcome: Outcome) -> None:
-        lane = self._lanes[attempt.job.queue]
-        (lane.loop if attempt.on_loop else lane.threads).replace(attempt)
         task = self._tasks.get(attempt.job.task)
         if task is not None and task.rules.careful:
-            outcome = self._delivery.end(attempt, task, outcome)
+            outcome = self._delivery.end(attempt, task, outcome)  # first: what is killed settles as well
+        self._lanes[attempt.job.queue].replace(attempt)
         self._settling.add(attempt, outcome)
         self._settle_loop.wake()
         if self._watching.abandoned >= self._abandoned_limit and not self.exhausted.is_set():

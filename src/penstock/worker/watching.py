@@ -7,16 +7,18 @@ what it says later is rejected by its lease.
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
 from penstock.domain.errors import JobStalled, JobTimedOut
 from penstock.domain.jobs import Outcome
+from penstock.domain.pools import Pool
 from penstock.events import Events, JobAbandoned
 from penstock.queue.attempt import ENDED, Attempt
 from penstock.queue.task import Task
 from penstock.store.port import Store
+from penstock.worker.chunked import ended_by
 from penstock.worker.deciding import Decision
 
 _REST_SECONDS = 0.2
@@ -24,16 +26,19 @@ _NEVER = float("inf")
 
 
 class Watching:
-    """`step` runs on a loop of its own. `asked` is kept as the set of the jobs that somebody has cancelled."""
+    """`step` runs on a loop of its own. `asked` is kept as the set of the jobs that somebody has cancelled, while there
+    are any that run, or are `gathered`."""
 
     def __init__(self, store: Store, tasks: Mapping[str, Task[Any, Any]], events: Events, *,
-                 running: Callable[[], Iterable[Attempt]], abandon: Callable[[Attempt, Outcome], None],
-                 asked: set[int], poll_seconds: float, patience_seconds: float) -> None:
+                 running: Callable[[], Sequence[Attempt]], abandon: Callable[[Attempt, Outcome], None],
+                 asked: set[int], poll_seconds: float, patience_seconds: float,
+                 gathered: Callable[[], bool] = lambda: False) -> None:
         self._store = store
         self._tasks = tasks
         self._events = events
         self._decision = Decision(tasks, events)
         self._running = running
+        self._gathered = gathered
         self._abandon = abandon
         self._asked = asked
         self._poll_seconds = poll_seconds
@@ -63,15 +68,16 @@ class Watching:
         return max(min(soonest, self._poll_seconds), 0.005)
 
     def _look_for_cancellations(self) -> None:
-        running = {attempt.job.id: attempt for attempt in self._running()}
-        if not running:
+        running = self._running()
+        if not running and not self._gathered():
             return
         asked = {row[0] for row in self._store.look("cancellations")}
         self._asked |= asked
         self._asked &= asked
-        for id in asked & running.keys():
-            if running[id].ended is None:
-                self._tell(running[id], "cancelled")
+        if asked:
+            for attempt in running:
+                if attempt.ended is None and all(job.id in asked for job in attempt.claimed):
+                    self._tell(attempt, "cancelled")
 
     def _look_at(self, attempt: Attempt, now: float) -> float:
         """Tell an attempt whose time is over; return the seconds until it is to be looked at again."""
@@ -86,8 +92,9 @@ class Watching:
             return given_up_at - now
         self._watched.pop(id(attempt), None)
         if attempt.end():
-            self.abandoned += 1
-            self._abandon(attempt, self._outcome(attempt))
+            if attempt.pool is not Pool.PROCESSES:  # of which nothing is left: its child is killed
+                self.abandoned += 1
+            self._abandon(attempt, ended_by(attempt, self._outcome))
             self._events.emit(JobAbandoned(job_id=attempt.job.id, task=attempt.job.task,
                                            reason=attempt.ended or "", abandoned=self.abandoned))
         return _NEVER

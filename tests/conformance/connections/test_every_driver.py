@@ -104,6 +104,27 @@ def test_every_verb_takes_every_connection(app: Penstock, clock: Clock, committe
 
 
 @each_driver
+def test_what_is_met_is_replaced_through_every_connection(
+        app: Penstock, clock: Clock, table: None, store_url: str, driver: Driver):
+    @app.task(name="latest", unique=Unique(args=(), conflict="replace"))
+    def latest(number: int) -> None: ...
+
+    waiting = latest.enqueue(1)
+
+    async def transaction(number: int, how: str) -> None:
+        async with driver(store_url) as caller:
+            await caller.enqueue(latest, number)
+            assert clock.fetch("select arguments from penstock.live_jobs") == before
+            await caller.end(how)
+
+    before = [('{"number":1}',)]
+    driver.play(transaction(2, "roll back"))
+    assert clock.fetch("select arguments from penstock.live_jobs") == before
+    driver.play(transaction(3, "commit"))
+    assert clock.fetch("select id, arguments from penstock.live_jobs") == [(waiting.id, '{"number":3}')]
+
+
+@each_driver
 def test_a_connection_is_asked_once(app: Penstock, remind: Any, table: None, store_url: str, driver: Driver):
     """Where it leads is asked over the network only once; a file is looked at again, which costs nothing."""
     async def transaction() -> None:

@@ -17,6 +17,7 @@ from tests.processes import penstock, python
 from tests.waiting import until
 
 SOON = timedelta(milliseconds=40)
+BEGUN_BEFORE = timedelta(milliseconds=500)  # a deadline counts from the claim on, and the body has to begin before it
 AGAIN = RetryPolicy(max_attempts=3, base_seconds=10, jitter=0)
 APP = "tests.conformance.ending_app"
 
@@ -33,7 +34,8 @@ class TestBeforeItsTime:
 
     def declare(self, app: Penstock, kind: str, function: Any) -> Any:
         return app.task(function, name="work", retry=AGAIN, timeout=SOON if kind == "timeout" else None,
-                        stale_after=SOON if kind == "stale" else None, deadline=SOON if kind == "deadline" else None)
+                        stale_after=SOON if kind == "stale" else None,
+                        deadline=BEGUN_BEFORE if kind == "deadline" else None)
 
     def expire(self, app: Penstock, workers: Workers, kind: str, began: threading.Event, id: int) -> None:
         workers.start({"default": 1})
@@ -120,10 +122,10 @@ class TestBeforeItsTime:
         assert workers.job(id, "state, attempt, error_class, run_at") == before
 
     def test_a_checkpoint_ends_the_silence(self, app: Penstock, workers: Workers):
-        @app.task(stale_after=timedelta(milliseconds=150), retry=RetryPolicy(max_attempts=1))
+        @app.task(stale_after=timedelta(milliseconds=500), retry=RetryPolicy(max_attempts=1))
         def work() -> None:
-            for step in range(20):
-                pause.wait(0.02)  # 0.4 s in all
+            for step in range(40):
+                pause.wait(0.02)  # 0.8 s in all
                 current_job().checkpoint(percent=step)
 
         pause = threading.Event()
@@ -155,10 +157,14 @@ class TestBeforeItsTime:
         def work() -> None: ...
 
         app.enqueue_many(stuck.call() for _ in range(2))
-        worker = workers.start()
+        worker, steps = workers.start(), list[float]()
+        step = worker._claiming.step
+        worker._claiming.step = lambda: steps.append(0.0) or step()  # type: ignore[func-returns-value,method-assign]
         assert worker.exhausted.wait(20)
         until("it was told", lambda: workers.told(WorkerExhausted))
         assert [each.abandoned for each in workers.told(WorkerExhausted)] == [2]
+        before = len(steps)
+        until("what it was about to claim has been claimed", lambda: worker.wake() or len(steps) > before + 1)  # type: ignore[func-returns-value]
         id = work.enqueue().id
         worker.wake()
         workers.go.set()

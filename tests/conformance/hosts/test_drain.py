@@ -326,13 +326,13 @@ def test_it_leaves_no_connection_behind(store_url: str, clock: Clock):
     app.drain(WINDOW)
     until("the server has seen them go", lambda: clock.fetch(
         "select count(*) from pg_stat_activity where datname = current_database()"
-        f" and application_name <> '{OWN_NAME}'") == [(1,)])
+        f" and application_name <> '{OWN_NAME}'") == [(0,)])
 
 
 @SLOTS
 def test_jobs_with_keys_keep_their_order_and_their_number(app: Penstock, clock: Clock, slots: int):
     seen: list[tuple[str, int]] = []
-    most = MostAtOnce()
+    most, together = MostAtOnce(), threading.Barrier(min(slots, 2), timeout=20)
 
     @app.task(serial="customer")
     def in_order(customer: str, number: int) -> None:
@@ -341,7 +341,7 @@ def test_jobs_with_keys_keep_their_order_and_their_number(app: Penstock, clock: 
     @app.task(concurrency=Concurrency(2, by="customer"))
     def few(customer: str) -> None:
         most.enter()
-        threading.Event().wait(0.005)
+        together.wait()
         most.leave()
 
     app.enqueue_many(in_order.call(customer, number) for number in range(5) for customer in "abc")

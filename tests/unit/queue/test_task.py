@@ -106,8 +106,8 @@ def test_a_call_is_a_shape_and_its_arguments(app: Penstock):
     def send(offer: int) -> None: ...
 
     shape = {"task": "send", "queue": "mail", "priority": 2, "max_attempts": 20, "run_at": None, "delay_ms": 0,
-             "tags": None, "deadline_at": None, "deadline_ms": None, "keeps": None, "period_ms": None,
-             "keyed": False}
+             "tags": None, "deadline_at": None, "deadline_ms": None, "keeps": None, "period_ms": None, "conflict": None,
+             "keyed": False, "sealed": False, "held": False, "batch": None}
     assert send.call(1) == Call(shape, '{"offer":1}', None)
     later = send.using(run_after=timedelta(seconds=1.5), priority=0, tags=["offer:1"], deadline=timedelta(seconds=9))
     assert later.call(1).shape == shape | {"priority": 0, "delay_ms": 1_500, "tags": ["offer:1"], "deadline_ms": 9_000}

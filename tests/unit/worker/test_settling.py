@@ -3,6 +3,7 @@
 from collections import deque
 from typing import Any
 
+import msgspec
 import pytest
 
 from penstock.domain.errors import StoreUnavailable
@@ -37,7 +38,7 @@ def test_what_was_taken_out_and_is_not_yet_written_is_waited_for(settling: Settl
                                                                 monkeypatch: pytest.MonkeyPatch) -> None:
     rows = Asking(settling)
     monkeypatch.setattr(settling, "_rows", rows)
-    monkeypatch.setattr(module, "settle", lambda store, outcomes, ended: set())
+    monkeypatch.setattr(module, "settle", lambda store, outcomes, ended, told: set())
     settling.add(attempt, Outcome(attempt.job.id, attempt.job.lease, "completed"))
     settling.step()
     assert rows.answers == [False]
@@ -51,7 +52,7 @@ def test_what_could_not_be_written_is_kept_in_its_order(settling: Settling, atte
     def away(*_: object) -> set[int]:
         raise StoreUnavailable("away")
 
-    def there(store: object, outcomes: list[Outcome], ended: object) -> set[int]:
+    def there(store: object, outcomes: list[Outcome], ended: object, told: object) -> set[int]:
         written.extend(outcome.id for outcome in outcomes)
         return set()
 
@@ -67,28 +68,28 @@ def test_what_could_not_be_written_is_kept_in_its_order(settling: Settling, atte
     assert settling.drain(0)
 
 
-def test_progress_that_could_not_be_saved_is_saved_later(settling: Settling, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_progress_that_could_not_be_saved_is_saved_later(settling: Settling, attempt: Attempt,
+                                                         monkeypatch: pytest.MonkeyPatch) -> None:
     saved: list[list[tuple[int, float, str | None]]] = []
+    first, second = attempt, Attempt(msgspec.structs.replace(attempt.job, id=2), attempt.identity, attempt.stopping)
+    first.tell = second.tell = settling.tell
 
     class Away:
-        def write(self, work: Any) -> None:
-            settling.tell(2, 75.0, "newer")
+        def run(self, name: str, columns: dict[str, Any]) -> None:
+            second.checkpoint(percent=75)
             raise StoreUnavailable("away")
 
     class There:
-        def write(self, work: Any) -> None:
-            work(self)
-
-        def batch(self, name: str, columns: dict[str, Any]) -> None:
+        def run(self, name: str, columns: dict[str, Any]) -> None:
             saved.append(sorted(zip(columns["ids"], columns["percents"], columns["notes"], strict=True)))
 
     monkeypatch.setattr(module, "_PROGRESS_SECONDS", 0.0)
-    settling.tell(1, 50.0, None)
-    settling.tell(2, 50.0, "older")
+    first.checkpoint(percent=50)
+    second.checkpoint(percent=50, note="half")
     monkeypatch.setattr(settling, "_store", Away())
     with pytest.raises(StoreUnavailable):
         settling.step()
     monkeypatch.setattr(settling, "_store", There())
     settling.step()
     settling.step()
-    assert saved == [[(1, 50.0, None), (2, 75.0, "newer")]]
+    assert saved == [sorted([(first.id, 50.0, None), (2, 75.0, "half")])]

@@ -9,7 +9,7 @@ MOST = 1000
 """Counts of what is before something end here."""
 
 Waits = Literal["ended", "executing", "paused", "scheduled", "retry", "behind", "gate", "room", "turn", "pace", "stale",
-                "no worker", "unknown task", "claim", "window", "unfolded", "not requested", "unknown"]
+                "no worker", "unknown task", "claim", "window", "jobs", "unfolded", "not requested", "unknown"]
 
 
 class Fact(msgspec.Struct, frozen=True):

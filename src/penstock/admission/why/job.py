@@ -11,6 +11,9 @@ from penstock.domain.names import did_you_mean
 from penstock.store.port import Store, Transaction
 
 _MINUTE_MS = 60_000
+_NAMED = 3
+"""So many of those that a job waits for are told of."""
+_LONGEST_CURSOR = 200
 
 
 class _Job(NamedTuple):
@@ -34,8 +37,10 @@ class _Job(NamedTuple):
     deadline_at: int | None
     percent: float | None
     note: str | None
+    cursor: str | None
     asked_at: int | None
     paused_at: int | None
+    waits: int | None
     now: int
 
     @property
@@ -48,7 +53,8 @@ def why_job(store: Store, job_id: int, tasks: Collection[str]) -> Answer:
     return store.read(lambda tx: answered(tx, job_id, tasks))
 
 
-def answered(tx: Transaction, job_id: int, tasks: Collection[str]) -> Answer:
+def answered(tx: Transaction, job_id: int, tasks: Collection[str], *, others: bool = True) -> Answer:
+    """Why one job waits; with `others`, and why those do that it waits for."""
     row = tx.row("why_job", {"id": job_id})
     if row is None:
         return Answer(f"job {job_id}", "unknown", "unknown", f"there is no job {job_id}: it was never enqueued, or it"
@@ -60,7 +66,7 @@ def answered(tx: Transaction, job_id: int, tasks: Collection[str]) -> Answer:
     elif job.state == "executing":
         _executing(answer, job)
     else:
-        _waiting(tx, answer, job, tasks)
+        _waiting(tx, answer, job, tasks, others)
     return answer
 
 
@@ -77,21 +83,31 @@ def _executing(answer: Answer, job: _Job) -> None:
     worker = job.worker or "(gone: it is rescued soon)"
     answer.waits = "executing"
     answer.reason = f"worker {worker} has been running it{since}, attempt {job.attempt} of {job.max_attempts}"
-    if job.percent is not None or job.note:
-        percent = "" if job.percent is None else f"{job.percent:g} % "
-        answer.also("progress", f"{percent}{job.note or ''}".strip())
+    _progress(answer, job)
     if job.asked_at is not None:
         answer.also("cancelled", f"it was asked to end on {moment(job.asked_at)}")
 
 
-def _waiting(tx: Transaction, answer: Answer, job: _Job, tasks: Collection[str]) -> None:
+def _progress(answer: Answer, job: _Job) -> None:
+    if job.percent is not None or job.note:
+        percent = "" if job.percent is None else f"{job.percent:g} % "
+        answer.also("progress", f"{percent}{job.note or ''}".strip())
+    if job.cursor is not None:
+        shown = job.cursor if len(job.cursor) <= _LONGEST_CURSOR else f"{job.cursor[:_LONGEST_CURSOR]}…"
+        answer.also("cursor", shown)
+
+
+def _waiting(tx: Transaction, answer: Answer, job: _Job, tasks: Collection[str], others: bool) -> None:
     serving = Serving(tx)
     if job.state in ("scheduled", "retryable"):
         _not_due(answer, job)
+    elif job.waits:
+        _held(tx, answer, job, tasks if others else None)
     elif job.state == "pending":
         _in_line(tx, answer, job, serving, tasks)
     else:
         _ready(tx, answer, job)
+    _progress(answer, job)
     if job.attempt and job.state != "retryable" and (job.error or job.error_class):
         answer.also("last error", said(job.error_class, job.error))
     if job.task not in tasks:
@@ -117,6 +133,27 @@ def _not_due(answer: Answer, job: _Job) -> None:
         answer.reason = f"attempt {job.attempt} of {job.max_attempts} failed ({error}); {when}"
         if job.in_order:
             answer.also("line", f"{job.line}: it keeps its place, since its line goes in order")
+
+
+def _held(tx: Transaction, answer: Answer, job: _Job, tasks: Collection[str] | None) -> None:
+    """What it waits for, and (told of by their `tasks`) why that has not ended."""
+    ids = [id for (id,) in tx.rows("why_waits", {"id": job.id, "count": _NAMED + 1})]
+    more = " and others" if len(ids) > _NAMED else ""
+    answer.waits = "jobs"
+    answer.reason = f"it runs after {', '.join(map(str, ids[:_NAMED]))}{more}, and waits for {job.waits} of them"
+    for id in ids[:_NAMED] if tasks is not None else ():
+        batch = tx.row("why_batch", {"id": id})
+        if batch is not None:
+            closed, total, pending, finished_at = batch
+            left = f"{pending:,} of its {counted(total, 'job')} have not ended"
+            if finished_at is not None:
+                left = "it has ended, and the next step of a dispatcher releases this job, or cancels it"
+            answer.also(f"batch {id}", left if closed else f"{left}, and it is open: somebody has to close it")
+            continue
+        other = answered(tx, id, tasks or (), others=False)
+        then = "; the next step of a dispatcher releases this job, or cancels it"
+        answer.also(f"job {id}", f"{other.reason}{then}" if other.state in FINAL_STATES else
+                    f"{other.state}: {other.reason}")
 
 
 def _in_line(tx: Transaction, answer: Answer, job: _Job, serving: Serving, tasks: Collection[str]) -> None:

@@ -7,6 +7,7 @@ largest number, so a statement would be prepared once for small ones and once fo
 from collections.abc import Sequence
 from typing import Any
 
+_REPEATED = 4
 _PLAIN = ({int}, {float}, {bool}, set[type]())
 
 
@@ -23,6 +24,9 @@ def array(texts: Sequence[str]) -> str:
 def _literal(values: list[Any]) -> Any:
     """Numbers, texts, truth values and nulls as one text; a list of anything else as it is, for the driver."""
     kinds = set(map(type, values))
+    if kinds == {int} and len(distinct := set(values)) * _REPEATED <= len(values):
+        texts = {value: str(value) for value in distinct}  # a lease stands for hundreds of jobs
+        return "{" + ",".join([texts[value] for value in values]) + "}"
     if kinds in _PLAIN:
         return "{" + ",".join(map(str, values)) + "}"
     if kinds == {str}:

@@ -5,7 +5,7 @@ transaction: the numbers of the jobs are drawn first, so that all tables can be 
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import count, groupby
 from operator import sub
 from typing import Any, NamedTuple
@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from penstock.domain.lines import Terms
+from penstock.domain.waits import BatchNews, Wait
 from penstock.store.port import Params, Row
 from penstock.store.postgres.arrays import array
 from penstock.store.postgres.connection import Connection
@@ -24,10 +25,15 @@ _CHUNK = 2000
 _MINUTE_MS = 60_000
 _LIVE = ("copy penstock.live_jobs (id, arguments, task, queue, priority, state, max_attempts, run_at, enqueued_at,"
          " tags, deadline_at) from stdin")
-_LIVE_KEYED = _LIVE.replace(")", ", line, also, in_order, terms)")
+_LIVE_KEYED = _LIVE.replace(")", ", batch, line, also, in_order, terms, awaited, waits)")
 _READY = "copy penstock.ready_jobs (queue, rank, id, jobs) from stdin"
 _PENDING = "copy penstock.pending_jobs (line, rank, id, queue) from stdin"
 _NEWS = "copy penstock.line_news (line, freed, rank, most, pace_us, gates) from stdin"
+_WAITS = "copy penstock.job_waits (on_id, job_id, anyway) from stdin"
+_ASKED = "copy penstock.wait_news (id, batch, what) from stdin"
+_NULL = "\\N"
+_NOBODY = f"{_NULL}\t{_NULL}"
+_NO_LINE = "\t".join([_NULL] * 6)
 _RUN = 100
 """For how many jobs a ready row stands at most; the statement `cancel` relies on it."""
 
@@ -41,6 +47,8 @@ class _Written(NamedTuple):
     queue: str
     task: str
     state: str
+    batch: int | None
+    held: bool
 
 
 def takes(params: Params) -> bool:
@@ -56,17 +64,31 @@ def enqueue(connection: Connection, params: Params, now: str | None) -> list[Row
 
     arguments: list[str] = params["arguments"]
     places: list[int] = params["shape"]
-    keys: Sequence[Any] = places
-    least, most, at = run("job_range", {"count": len(arguments)}).fetchone()
-    ids: Sequence[int] = range(least, most + 1)
+    given = params.get("ids")
+    least, most, at = run("job_range", {"count": 0 if given else len(arguments)}).fetchone()
+    ids: Sequence[int] = given or range(least, most + 1)
     if len(ids) != len(arguments):  # others drew some in between
         ids = [id for (id,) in run("job_numbers", {"count": len(arguments)})]
+    given_shapes = msgspec.json.decode(params["shapes"])
+    shapes = [_written(shape, at, general="lines" in params) for shape in given_shapes]
+    waits = [wait for wait in msgspec.json.decode(params.get("waits", "[]"), type=list[Wait])
+             if wait.on_place != wait.place]
+    news = msgspec.json.decode(params.get("batches", "[]"), type=list[BatchNews])
+    if waits:
+        # Those that wait have shapes of their own.
+        shapes += [_written(shape, at, general=True, held=True) for shape in given_shapes]
+        held = {wait.place for wait in waits}
+        places = [place + len(given_shapes) if position in held else place
+                  for position, place in enumerate(places, start=1)]
+    keys: Sequence[Any] = places
+    if not isinstance(ids, range):
         keys = list(zip(places, map(sub, ids, count()), strict=False))
-    shapes = [_written(shape, at) for shape in msgspec.json.decode(params["shapes"])]
     # What is sent in pieces is written by the server while the next piece is made.
     pieces = [slice(start, start + _CHUNK) for start in range(0, len(ids), _CHUNK)]
     if "lines" in params:
         tails = _tails(params)
+        if waits:
+            _wait(connection, ids, waits, tails, {each.id for each in news})
         _copy(connection, _LIVE_KEYED, ("".join([
             f"{id}\t{text}\t{shapes[place - 1].live}\t{tail}\n" for id, text, place, tail
             in zip(ids[piece], _escaped_all(arguments[piece]), places[piece], tails[piece], strict=True)
@@ -88,16 +110,38 @@ def enqueue(connection: Connection, params: Params, now: str | None) -> list[Row
     for place, jobs in of_shape.items():
         shape = shapes[place - 1]
         run("count_jobs", {"queue": shape.queue, "task": shape.task, "state": shape.state, "jobs": jobs})
+        if shape.batch is not None:
+            run("batch_told", {"batch": shape.batch, "what": "added", "jobs": jobs})
+    for each in news:
+        run("batch_told", {"batch": each.id, "what": each.what, "jobs": 1})
     return list(zip(ids, strict=True))
 
 
 def _tails(params: Params) -> list[str]:
-    """What a live row says of the line that its job waits in."""
+    """What a live row says of the line that its job waits in, and that it waits for nobody, nor anybody for it."""
     return [
-        "\\N\t\\N\t\\N\t\\N" if line is None else
-        f"{_escaped(line)}\t{_null(also)}\t{'t' if line.startswith('serial:') else 'f'}\t{_escaped(terms)}"
+        _NO_LINE if line is None else
+        f"{_escaped(line)}\t{_null(also)}\t{'t' if line.startswith('serial:') else 'f'}\t{_escaped(terms)}\t\\N\t\\N"
         for line, also, terms in zip(params["lines"], params["alsos"], params["terms"], strict=True)
     ]
+
+
+def _wait(connection: Connection, ids: Sequence[int], waits: Sequence[Wait], tails: list[str],
+          told: Collection[int]) -> None:
+    """The rows of what waits for what, news for whatever is not among these jobs, nor `told` of; and it is said in the
+    tails of those that wait, and are waited for."""
+    pairs = {(wait.place, wait.on_id or ids[(wait.on_place or 0) - 1]): wait for wait in waits}
+    _copy(connection, _WAITS, ["".join([
+        f"{on_id}\t{ids[place - 1]}\t{'t' if wait.anyway else 'f'}\n" for (place, on_id), wait in pairs.items()
+    ])])
+    asked = {wait.on_id for wait in waits if wait.on_id is not None and wait.on_id not in told}
+    _copy(connection, _ASKED, ["".join([f"{id}\tf\tasked\n" for id in asked])])
+    counted = Counter(place for place, _ in pairs)
+    awaited = {wait.on_place for wait in pairs.values()}
+    for place in counted.keys() | awaited:
+        if place is not None:
+            said = f"{'t' if place in awaited else _NULL}\t{counted[place] or _NULL}"
+            tails[place - 1] = f"{tails[place - 1].removesuffix(_NOBODY)}{said}"
 
 
 def _line_up(connection: Connection, ids: Sequence[int], shapes: Sequence[_Written], params: Params) -> None:
@@ -107,7 +151,7 @@ def _line_up(connection: Connection, ids: Sequence[int], shapes: Sequence[_Writt
     seconds: dict[str, tuple[int, str]] = {}
     for id, shape, line, also, terms in zip(ids, shapes, params["lines"], params["alsos"], params["terms"],
                                             strict=True):
-        if shape.state == "pending":
+        if shape.state == "pending" and not shape.held:
             places.append(f"{_escaped(line)}\t{shape.rank}\t{id}\t{_escaped(shape.queue)}\n")
             place = shape.rank, terms
             if line not in firsts or place < firsts[line]:
@@ -133,18 +177,18 @@ def _runs(keys: Sequence[Any]) -> Iterator[tuple[int, int]]:
         begin = end
 
 
-def _written(shape: dict[str, Any], now: int) -> _Written:
+def _written(shape: dict[str, Any], now: int, *, general: bool, held: bool = False) -> _Written:
     run_at = now + shape["delay_ms"] if shape["run_at"] is None else shape["run_at"]
     deadline_at = shape["deadline_at"]
     if deadline_at is None and shape["deadline_ms"] is not None:
         deadline_at = now + shape["deadline_ms"]
-    state = "scheduled" if run_at > now else "pending" if shape["keyed"] else "available"
+    state = "pending" if held else "scheduled" if run_at > now else "pending" if shape["keyed"] else "available"
     rank = run_at - shape["priority"] * _MINUTE_MS
     tags = None if shape["tags"] is None else array(shape["tags"])
     columns = (shape["task"], shape["queue"], shape["priority"], state, shape["max_attempts"], run_at, now, tags,
-               deadline_at)
+               deadline_at, *((shape["batch"],) if general else ()))
     return _Written("\t".join(map(_null, columns)), f"{_escaped(shape['queue'])}\t{rank}", rank, shape["queue"],
-                    shape["task"], state)
+                    shape["task"], state, shape["batch"], held)
 
 
 def _null(value: object) -> str:

@@ -21,6 +21,13 @@ _UNREACHABLE = ("08", "28", "3D", "53", "57")
 LOST = (psycopg.OperationalError, psycopg.InterfaceError)
 Connection = psycopg.Connection[tuple[Any, ...]]
 
+
+class OwnConnection(psycopg.Connection[tuple[Any, ...]]):
+    """A connection of Penstock's own, told apart from those of the application around it."""
+
+    penstock_own = True
+
+
 # Without keepalives a half-open socket is noticed only after hours.
 _DEFAULTS = {"connect_timeout": "10", "keepalives_idle": "15", "keepalives_interval": "5", "keepalives_count": "3",
              "tcp_user_timeout": "30000", "application_name": "penstock"}

@@ -9,6 +9,8 @@ from collections.abc import Callable
 
 import psycopg
 
+from penstock.store.postgres.connection import OwnConnection
+
 _POLL_SECONDS = 0.2
 _PROOF_SECONDS = 15.0
 _RECONNECT_SECONDS = 1.0
@@ -36,7 +38,8 @@ class Listener:
 
     def _listen(self) -> None:
         while self.running:
-            with contextlib.suppress(psycopg.Error), psycopg.connect(self._conninfo, autocommit=True) as connection:
+            with (contextlib.suppress(psycopg.Error),
+                  OwnConnection.connect(self._conninfo, autocommit=True) as connection):
                 connection.execute("listen penstock")
                 self._notice()  # whatever was enqueued while nobody listened
                 self._hear(connection)

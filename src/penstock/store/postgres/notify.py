@@ -11,6 +11,8 @@ import time
 
 import psycopg
 
+from penstock.store.postgres.connection import OwnConnection
+
 _REST_SECONDS = 0.005
 _RETRY_SECONDS = 1.0
 _CLOSE_SECONDS = 1.0
@@ -48,7 +50,8 @@ class Notifier:
 
     def _run(self) -> None:
         while not self._closing.is_set() or self._asked.is_set():
-            with contextlib.suppress(psycopg.Error), psycopg.connect(self._conninfo, autocommit=True) as connection:
+            with (contextlib.suppress(psycopg.Error),
+                  OwnConnection.connect(self._conninfo, autocommit=True) as connection):
                 connection.execute("set synchronous_commit = off")
                 self._tell(connection)
             if self._closing.wait(_RETRY_SECONDS):

@@ -10,7 +10,7 @@ import psycopg
 from psycopg.pq import TransactionStatus
 from psycopg_pool import ConnectionPool
 
-from penstock.store.postgres.connection import Connection
+from penstock.store.postgres.connection import Connection, OwnConnection
 
 
 class KeepingPool(ConnectionPool[Connection]):
@@ -65,6 +65,6 @@ def _opening(ready: deque[Connection]) -> type[Connection]:
         def connect(cls, conninfo: str = "", **kwargs: Any) -> Connection:  # type: ignore[override]
             with contextlib.suppress(IndexError):
                 return ready.popleft()
-            return psycopg.Connection.connect(conninfo, **kwargs)
+            return OwnConnection.connect(conninfo, **kwargs)
 
     return Opening

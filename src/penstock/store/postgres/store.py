@@ -16,10 +16,19 @@ import psycopg
 from psycopg_pool import PoolTimeout
 
 from penstock.domain.errors import StoreError, StoreForked, StoreUnavailable
-from penstock.store.port import Params, Question, Row, Transaction, Work
+from penstock.store.port import Ask, Params, Question, Row, Transaction, Work
 from penstock.store.postgres import bulk, direct
 from penstock.store.postgres.arrays import written
-from penstock.store.postgres.connection import LOST, RETRYABLE, Connection, behind_pooler, conninfo, safe, translated
+from penstock.store.postgres.connection import (
+    LOST,
+    RETRYABLE,
+    Connection,
+    OwnConnection,
+    behind_pooler,
+    conninfo,
+    safe,
+    translated,
+)
 from penstock.store.postgres.identity import Identity
 from penstock.store.postgres.listen import Listener
 from penstock.store.postgres.notify import Notifier
@@ -32,6 +41,8 @@ _CONTROL_CONNECTIONS = 10  # one for each of a worker's nine loops, and one for 
 _RETRY_SECONDS = 0.02
 _ABANDONED_MS = 15_000  # a machine that is cut off within a transaction leaves its locks behind for so long
 _NONE: Params = {}
+_AS_NUMBERS = frozenset({"claim", "settle_completed"})
+"""Statements whose rows, of many jobs, have numbers as they are: neither side has to write and read them as text."""
 
 
 @lru_cache(maxsize=4096)
@@ -53,7 +64,8 @@ class PostgresTransaction:
     def _run(self, name: str, params: Mapping[str, Any], layer: str | None) -> "psycopg.Cursor[Row]":
         text, names = _asked(statement(name, "postgres", now=self.now, layer=layer).sql)
         cursor = psycopg.RawCursor(self.connection)
-        return cursor.execute(text, [written(params[each]) for each in names] if names else None)
+        values = [written(params[each]) for each in names] if names else None
+        return cursor.execute(text, values, binary=name in _AS_NUMBERS)
 
     def rows(self, name: str, params: Params = _NONE, *, layer: str | None = None) -> list[Row]:
         return self._run(name, params, layer).fetchall()
@@ -132,7 +144,7 @@ class PostgresStore:
         """A connection, and what it tells of the server. The pool would try for its whole timeout to make its first,
         and then say only that it waited."""
         try:
-            connection = psycopg.connect(self._conninfo, autocommit=True)
+            connection = OwnConnection.connect(self._conninfo, autocommit=True)
             try:
                 self.pooled = behind_pooler(connection)
                 self._identity = Identity(connection.execute(self.compile("whereabouts").sql.encode()).fetchone(),
@@ -179,6 +191,10 @@ class PostgresStore:
         if name in bulk.STATEMENTS and len(params["arguments"]) >= bulk.LEAST and bulk.takes(params):
             return self.write(lambda tx: self._in_bulk(tx, params))
         return self._tried(lambda: self._single(name, params))
+
+    def numbered(self, count: int, ask: Ask) -> list[Row]:
+        """Numbers of a sequence belong to no transaction: none has to be open for two statements."""
+        return self.run(*ask([id for (id,) in self.look("job_numbers", {"count": count})]))
 
     def look(self, name: str, params: Params = _NONE, *, layer: str | None = None) -> list[Row]:
         return self._tried(lambda: self._single(name, params, layer))

@@ -44,7 +44,10 @@ create table penstock.live_jobs (
     line          text,
     also          text,
     in_order      boolean,
-    terms         text
+    terms         text,
+    batch         bigint,
+    awaited       boolean,
+    waits         integer
 ) with (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 20000);
 create index live_jobs_due on penstock.live_jobs (run_at) where state in ('scheduled', 'retryable');
 
@@ -143,6 +146,7 @@ create table penstock.finished_jobs (
     line          text,
     also          text,
     terms         text,
+    batch         bigint,
     primary key (id, slot)
 ) partition by list (slot);
 create table penstock.finished_jobs_00 partition of penstock.finished_jobs for values in (0);
@@ -175,6 +179,48 @@ create table penstock.kept_places (
     also    text
 );
 
+create table penstock.job_waits (
+    on_id   bigint not null,
+    job_id  bigint not null,
+    anyway  boolean not null,
+    primary key (on_id, job_id)
+);
+create index job_waits_job on penstock.job_waits (job_id);
+
+create table penstock.wait_news (
+    id     bigint not null,
+    batch  boolean not null,
+    what   text not null,
+    n      bigint not null default 1,
+    xact   xid8 not null default pg_current_xact_id()
+);
+create index wait_news_xact on penstock.wait_news (xact);
+
+create table penstock.wait_folds (
+    xact  xid8 not null
+);
+insert into penstock.wait_folds (xact) values ('0');
+
+create table penstock.kept_news (
+    job_id   bigint primary key,
+    lease    bigint not null,
+    awaited  boolean not null,
+    batch    bigint
+);
+
+create table penstock.batches (
+    id           bigint primary key,
+    closed       boolean not null,
+    total        bigint not null,
+    completed    bigint not null,
+    cancelled    bigint not null,
+    discarded    bigint not null,
+    made_at      bigint not null,
+    finished_at  bigint,
+    prune_at     bigint
+);
+create index batches_prune on penstock.batches (prune_at) where prune_at is not null;
+
 create table penstock.unique_keys (
     key      text primary key,
     job_id   bigint not null,
@@ -206,8 +252,17 @@ create table penstock.progress (
     job_id    bigint primary key,
     percent   double precision,
     note      text,
-    told_at   bigint not null
+    told_at   bigint not null,
+    lease     bigint not null default 0,
+    cursor    text
 );
+
+create table penstock.job_results (
+    job_id    bigint primary key,
+    prune_at  bigint not null,
+    result    text not null
+) with (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 20000);
+create index job_results_prune on penstock.job_results (prune_at);
 
 create table penstock.queues (
     queue      text primary key,
@@ -594,3 +649,128 @@ create table penstock.sync_subjects (
     primary key (sync, subject)
 );
 create index sync_subjects_due on penstock.sync_subjects (sync, due_at);
+
+create table penstock.trace_totals (
+    hour       bigint not null,
+    kind       text not null,
+    name       text not null,
+    process    text not null,
+    traces     bigint not null,
+    failed     bigint not null,
+    total_us   bigint not null,
+    max_us     bigint not null,
+    cpu_us     bigint,
+    phases     text not null,
+    durations  text not null,
+    primary key (hour, kind, name, process)
+);
+
+create table penstock.trace_statements (
+    hour         bigint not null,
+    kind         text not null,
+    name         text not null,
+    fingerprint  text not null,
+    database     text not null,
+    driver       text not null,
+    process      text not null,
+    calls        bigint not null,
+    failed       bigint not null,
+    rows         bigint not null,
+    total_us     bigint not null,
+    max_us       bigint not null,
+    locked_us    bigint not null,
+    at_most_one  bigint not null,
+    traces       bigint not null,
+    most_calls   bigint not null,
+    monotone     boolean,
+    sites        text not null,
+    samples      text not null,
+    by_position  text not null,
+    primary key (hour, kind, name, fingerprint, database, driver, process)
+);
+
+create table penstock.statement_texts (
+    fingerprint    text not null,
+    database       text not null,
+    driver         text not null,
+    text           text not null,
+    first_seen_at  bigint not null,
+    last_seen_at   bigint not null,
+    primary key (fingerprint, database, driver)
+);
+create index statement_texts_seen on penstock.statement_texts (last_seen_at);
+
+create table penstock.trace_calls (
+    hour        bigint not null,
+    kind        text not null,
+    name        text not null,
+    method      text not null,
+    host        text not null,
+    route       text not null,
+    process     text not null,
+    calls       bigint not null,
+    failed      bigint not null,
+    total_us    bigint not null,
+    max_us      bigint not null,
+    traces      bigint not null,
+    most_calls  bigint not null,
+    sites       text not null,
+    primary key (hour, kind, name, method, host, route, process)
+);
+
+create table penstock.trace_flames (
+    day      bigint not null,
+    kind     text not null,
+    name     text not null,
+    process  text not null,
+    stacks   text not null,
+    primary key (day, kind, name, process)
+);
+
+create table penstock.slow_traces (
+    day       bigint not null,
+    kind      text not null,
+    name      text not null,
+    process   text not null,
+    place     integer not null,
+    began_at  bigint not null,
+    took_us   bigint not null,
+    failed    boolean not null,
+    job_id    bigint,
+    run_id    bigint,
+    subject   text,
+    account   text,
+    content   text not null,
+    primary key (day, kind, name, process, place)
+);
+
+create table penstock.plans (
+    fingerprint    text not null,
+    database       text not null,
+    shape          text not null,
+    first_seen_at  bigint not null,
+    last_seen_at   bigint not null,
+    seen           bigint not null,
+    flags          text not null,
+    plan           text not null,
+    primary key (fingerprint, database, shape)
+);
+create index plans_seen on penstock.plans (last_seen_at);
+
+create table penstock.advice (
+    id           text not null,
+    fingerprint  text not null,
+    database     text not null,
+    name         text not null,
+    candidate    text not null,
+    verdict      text not null,
+    state        text not null,
+    before       text,
+    after        text,
+    content      text not null,
+    made_at      bigint not null,
+    changed_at   bigint not null,
+    primary key (id)
+);
+create index advice_of on penstock.advice (name, changed_at);
+create index advice_changed on penstock.advice (changed_at);

@@ -44,7 +44,10 @@ create table penstock_live_jobs (
     line          text,
     also          text,
     in_order      integer,
-    terms         text
+    terms         text,
+    batch         integer,
+    awaited       integer,
+    waits         integer
 );
 create index penstock_live_jobs_due on penstock_live_jobs (run_at) where state in ('scheduled', 'retryable');
 
@@ -137,7 +140,8 @@ create table penstock_finished_jobs (
     error         text,
     line          text,
     also          text,
-    terms         text
+    terms         text,
+    batch         integer
 );
 create index penstock_finished_jobs_prune on penstock_finished_jobs (prune_at);
 
@@ -147,6 +151,50 @@ create table penstock_kept_places (
     line    text not null,
     also    text
 );
+
+create table penstock_job_waits (
+    on_id   integer not null,
+    job_id  integer not null,
+    anyway  integer not null,
+    primary key (on_id, job_id)
+) without rowid;
+create index penstock_job_waits_job on penstock_job_waits (job_id);
+
+create table penstock_wait_news (
+    number  integer primary key,
+    id      integer not null,
+    batch   integer not null,
+    what    text not null,
+    n       integer not null default 1
+);
+
+create table penstock_waits_ended (
+    on_id   integer not null,
+    job_id  integer not null,
+    state   text not null,
+    fails   integer not null,
+    primary key (on_id, job_id)
+) without rowid;
+
+create table penstock_kept_news (
+    job_id   integer primary key,
+    lease    integer not null,
+    awaited  integer not null,
+    batch    integer
+);
+
+create table penstock_batches (
+    id           integer primary key,
+    closed       integer not null,
+    total        integer not null,
+    completed    integer not null,
+    cancelled    integer not null,
+    discarded    integer not null,
+    made_at      integer not null,
+    finished_at  integer,
+    prune_at     integer
+);
+create index penstock_batches_prune on penstock_batches (prune_at) where prune_at is not null;
 
 create table penstock_unique_keys (
     key      text primary key,
@@ -172,8 +220,17 @@ create table penstock_progress (
     job_id    integer primary key,
     percent   real,
     note      text,
-    told_at   integer not null
+    told_at   integer not null,
+    lease     integer not null default 0,
+    cursor    text
 );
+
+create table penstock_job_results (
+    job_id    integer primary key,
+    prune_at  integer not null,
+    result    text not null
+);
+create index penstock_job_results_prune on penstock_job_results (prune_at);
 
 create table penstock_queues (
     queue      text primary key,
@@ -551,3 +608,128 @@ create table penstock_sync_subjects (
     primary key (sync, subject)
 ) without rowid;
 create index penstock_sync_subjects_due on penstock_sync_subjects (sync, due_at);
+
+create table penstock_trace_totals (
+    hour       integer not null,
+    kind       text not null,
+    name       text not null,
+    process    text not null,
+    traces     integer not null,
+    failed     integer not null,
+    total_us   integer not null,
+    max_us     integer not null,
+    cpu_us     integer,
+    phases     text not null,
+    durations  text not null,
+    primary key (hour, kind, name, process)
+) without rowid;
+
+create table penstock_trace_statements (
+    hour         integer not null,
+    kind         text not null,
+    name         text not null,
+    fingerprint  text not null,
+    database     text not null,
+    driver       text not null,
+    process      text not null,
+    calls        integer not null,
+    failed       integer not null,
+    rows         integer not null,
+    total_us     integer not null,
+    max_us       integer not null,
+    locked_us    integer not null,
+    at_most_one  integer not null,
+    traces       integer not null,
+    most_calls   integer not null,
+    monotone     integer,
+    sites        text not null,
+    samples      text not null,
+    by_position  text not null,
+    primary key (hour, kind, name, fingerprint, database, driver, process)
+);
+
+create table penstock_statement_texts (
+    fingerprint    text not null,
+    database       text not null,
+    driver         text not null,
+    text           text not null,
+    first_seen_at  integer not null,
+    last_seen_at   integer not null,
+    primary key (fingerprint, database, driver)
+);
+create index penstock_statement_texts_seen on penstock_statement_texts (last_seen_at);
+
+create table penstock_trace_calls (
+    hour        integer not null,
+    kind        text not null,
+    name        text not null,
+    method      text not null,
+    host        text not null,
+    route       text not null,
+    process     text not null,
+    calls       integer not null,
+    failed      integer not null,
+    total_us    integer not null,
+    max_us      integer not null,
+    traces      integer not null,
+    most_calls  integer not null,
+    sites       text not null,
+    primary key (hour, kind, name, method, host, route, process)
+);
+
+create table penstock_trace_flames (
+    day      integer not null,
+    kind     text not null,
+    name     text not null,
+    process  text not null,
+    stacks   text not null,
+    primary key (day, kind, name, process)
+);
+
+create table penstock_slow_traces (
+    day       integer not null,
+    kind      text not null,
+    name      text not null,
+    process   text not null,
+    place     integer not null,
+    began_at  integer not null,
+    took_us   integer not null,
+    failed    integer not null,
+    job_id    integer,
+    run_id    integer,
+    subject   text,
+    account   text,
+    content   text not null,
+    primary key (day, kind, name, process, place)
+);
+
+create table penstock_plans (
+    fingerprint    text not null,
+    database       text not null,
+    shape          text not null,
+    first_seen_at  integer not null,
+    last_seen_at   integer not null,
+    seen           integer not null,
+    flags          text not null,
+    plan           text not null,
+    primary key (fingerprint, database, shape)
+);
+create index penstock_plans_seen on penstock_plans (last_seen_at);
+
+create table penstock_advice (
+    id           text not null,
+    fingerprint  text not null,
+    database     text not null,
+    name         text not null,
+    candidate    text not null,
+    verdict      text not null,
+    state        text not null,
+    before       text,
+    after        text,
+    content      text not null,
+    made_at      integer not null,
+    changed_at   integer not null,
+    primary key (id)
+);
+create index penstock_advice_of on penstock_advice (name, changed_at);
+create index penstock_advice_changed on penstock_advice (changed_at);

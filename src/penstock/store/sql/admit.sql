@@ -32,16 +32,16 @@ with chosen as materialized (
     insert into penstock.ready_jobs (queue, rank, id, unique_key)
     select queue, run_at - priority * cast(60000 as bigint), id, unique_key from moved
 ), keyed as materialized (
-    select id, unique_key as key from moved where unique_key is not null
-), open as materialized (
-    select key from penstock.unique_keys where key = any (array (select key from keyed)) for update skip locked
+    select m.id, m.unique_key as key, u.job_id is not null as free, u.job_id = m.id and not 'available' = any (u.keeps) as over
+    from moved m left join lateral (
+        select job_id, keeps from penstock.unique_keys where key = m.unique_key limit (select 1) for update skip locked
+    ) u on true
+    where m.unique_key is not null
 ), freed as (
-    delete from penstock.unique_keys u using keyed
-    where u.key = any (array (select key from open)) and u.key = keyed.key and u.job_id = keyed.id
-      and not 'available' = any (u.keeps)
+    delete from penstock.unique_keys where key = any (array (select key from keyed where over))
 ), left_over as (
     insert into penstock.keys_left (job_id, key, state)
-    select id, key, 'available' from keyed where key <> all (array (select key from open))
+    select id, key, 'available' from keyed where not free
     on conflict do nothing
 ), counts as (
     insert into penstock.count_deltas (queue, task, state, slot, n)

@@ -96,7 +96,8 @@ select j.id, leased.id, j.task, j.arguments, j.attempt + 1, j.max_attempts,
                 select 1 from penstock.cancellations c where c.job_id = j.id
             ) then 'cancelled' end,
        j.deadline_at - penstock.now(), j.run_at - j.priority * cast(60000 as bigint),
-       (select rows >= :rows::bigint or jobs > :count from seen), (select ceil(jobs / rows)::integer from seen)
+       (select rows >= :rows::bigint or jobs > :count from seen), (select ceil(jobs / rows)::integer from seen),
+       penstock.now() - j.run_at
 from penstock.live_jobs j cross join leased
 where j.id = any (array (select id from gone));
 
@@ -132,7 +133,7 @@ select j.id, l.id, j.task, j.arguments, j.attempt + 1, j.max_attempts,
             ) then 'invalidated'
             when exists (select 1 from penstock.cancellations c where c.job_id = j.id) then 'cancelled' end,
        j.deadline_at - l.claimed_at, j.run_at - j.priority * 60000,
-       (select json_array_length(job_ids) >= :count from penstock.leases where fresh = 1), 1
+       (select json_array_length(job_ids) >= :count from penstock.leases where fresh = 1), 1, l.claimed_at - j.run_at
 from penstock.leases l, json_each(l.job_ids) e
 cross join penstock.live_jobs j on j.id = e.value
 where l.fresh = 1;

@@ -122,13 +122,19 @@ select 1;
 
 -- name: job_numbers
 -- dialect: postgres
--- differs: SQLite has no COPY, and needs no numbers beforehand
-select nextval('penstock.job_seq') from generate_series(1, :count);
+-- differs: SQLite has no sequences of its own
+select nextval('penstock.job_seq') as id from generate_series(1, :count);
 
 -- name: job_numbers
 -- dialect: sqlite
--- differs: SQLite has no COPY, and needs no numbers beforehand
-select 1;
+-- differs: SQLite has no sequences of its own
+update penstock.sequences set value = value + :count where name = 'job';
+with recursive drawn (id, last) as (
+    select value - :count + 1, value from penstock.sequences where name = 'job'
+    union all
+    select id + 1, last from drawn where id < last
+)
+select id from drawn;
 
 -- name: count_jobs
 insert into penstock.count_deltas (queue, task, state, slot, n) values (:queue, :task, :state, 0, :jobs);
@@ -189,7 +195,8 @@ order by w.position;
 
 -- name: enqueue_unique
 -- dialect: sqlite
--- differs: see above; a key that has outlived its period goes first
+-- differs: see above; a key that has outlived its period goes first. Cross joins keep their order: in another one a list is
+-- read once for each of another's
 update penstock.sequences set value = value + json_array_length(:arguments) where name = 'job';
 delete from penstock.unique_keys where key in (select value from json_each(:keys)) and until <= penstock.now();
 with shape as materialized (
@@ -227,9 +234,9 @@ select (select value from penstock.sequences where name = 'job') - json_array_le
        s.task, s.queue, s.priority, case when s.run_at > penstock.now() then 'scheduled' else 'available' end,
        a.value, s.max_attempts, s.run_at, penstock.now(), s.tags, w.unique_key, s.deadline_at
 from json_each(:arguments) a
-join job on job.key = a.key
-join shape s on s.place = job.place
-join wanted w on w.key = a.key
+cross join job on job.key = a.key
+cross join shape s on s.place = job.place
+cross join wanted w on w.key = a.key
 left join penstock.unique_keys u on u.key = w.unique_key
 where w.unique_key is null
    or u.job_id = (select value from penstock.sequences where name = 'job') - json_array_length(:arguments) + a.key + 1

@@ -22,11 +22,17 @@ returning tag;
 -- differs: one statement with several writes; a claim that has locked the ready row is waited for, and then it runs
 -- A ready row stands for at most a hundred jobs (see enqueue.sql), so it begins less than a hundred below; what it stands
 -- for besides this job stays ready.
-with job as materialized (
-    select * from penstock.live_jobs where id = :id for update
+-- Whoever replaces a job locks its key first, so a cancellation does too. A job that lies elsewhere now than this statement
+-- sees has changed while it was waited for, with rows that it does not see: then nothing is done, and it is to be asked again.
+with met as materialized (
+    select key from penstock.unique_keys where key = (select unique_key from penstock.live_jobs where id = :id) for update
+), job as materialized (
+    select *, ctid as place from penstock.live_jobs where id = :id and (select count(*) from met) >= 0 for update
+), here as materialized (
+    select id from job where place = (select ctid from penstock.live_jobs where id = :id)
 ), unready as (
     delete from penstock.ready_jobs r using job
-    where r.queue = job.queue and r.rank = job.run_at - job.priority * cast(60000 as bigint)
+    where exists (select 1 from here) and r.queue = job.queue and r.rank = job.run_at - job.priority * cast(60000 as bigint)
       and r.id > job.id - 100 and r.id <= job.id and r.id + r.jobs > job.id
     returning r.queue, r.rank, r.id, r.jobs
 ), ready as (
@@ -36,7 +42,7 @@ with job as materialized (
     select queue, rank, :id + 1, id + jobs - 1 - :id from unready where id + jobs - 1 > :id
 ), gone as (
     delete from penstock.live_jobs j
-    where j.id = :id and (j.state <> 'available' or exists (select 1 from unready))
+    where j.id = :id and exists (select 1 from here) and (j.state <> 'available' or exists (select 1 from unready))
     returning *
 ), unpending as (
     delete from penstock.pending_jobs p using gone
@@ -46,7 +52,7 @@ with job as materialized (
     insert into penstock.line_news (line, freed, rank, most, pace_us, gates)
     select line, 0, run_at - priority * cast(60000 as bigint), (terms::json ->> 'most')::integer,
            (terms::json ->> 'pace_us')::bigint, terms::json ->> 'gates'
-    from gone where state = 'pending'
+    from gone where state = 'pending' and coalesce(waits, 0) = 0
     union all
     select place, 1, null, null, null, null
     from gone cross join lateral (values (line), (also)) as p (place)
@@ -54,12 +60,13 @@ with job as materialized (
 ), kept as (
     insert into penstock.finished_jobs (id, slot, task, queue, priority, state, arguments, attempt, max_attempts, run_at,
                                         enqueued_at, finished_at, prune_at, lease, tags, unique_key, error_class, error,
-                                        line, also, terms)
+                                        line, also, terms, batch)
     select id, case when :keep_ms::bigint <= 86400000 then (penstock.now() + :keep_ms::bigint) / 10800000 % 10
                     when :keep_ms::bigint <= 2764800000 then 10 + (penstock.now() + :keep_ms::bigint) / 345600000 % 10
                     else 20 end,
            task, queue, priority, 'cancelled', arguments, attempt, max_attempts, run_at, enqueued_at, penstock.now(),
-           penstock.now() + :keep_ms::bigint, lease, tags, unique_key, 'cancelled', :reason::text, line, also, terms
+           penstock.now() + :keep_ms::bigint, lease, tags, unique_key, 'cancelled', :reason::text, line, also, terms,
+           batch
     from gone
     returning id, queue, task, slot
 ), freed as (
@@ -70,6 +77,11 @@ with job as materialized (
     update penstock.unique_keys u set until = penstock.now() + :keep_ms::bigint from gone
     where gone.unique_key is not null and u.key = gone.unique_key and u.job_id = gone.id
       and 'cancelled' = any (u.keeps) and u.until is null
+), waited_for as (
+    insert into penstock.wait_news (id, batch, what)
+    select id, false, 'cancelled' from gone where awaited
+    union all
+    select batch, true, 'cancelled' from gone where batch is not null
 ), counts as (
     insert into penstock.count_deltas (queue, task, state, slot, n)
     select queue, task, state, 0, -1 from gone
@@ -77,10 +89,13 @@ with job as materialized (
     select queue, task, 'cancelled', slot, 1 from kept
 ), asked as (
     insert into penstock.cancellations (job_id, asked_at)
-    select job.id, penstock.now() from job where job.state = 'available' and not exists (select 1 from unready)
+    select job.id, penstock.now() from job
+    where exists (select 1 from here) and job.state = 'available' and not exists (select 1 from unready)
     on conflict do nothing
 )
-select case when exists (select 1 from gone) then 'cancelled' else 'executing' end from job;
+select case when not exists (select 1 from here) then 'again' when exists (select 1 from gone) then 'cancelled'
+            else 'executing' end
+from job;
 
 -- name: cancel
 -- dialect: sqlite
@@ -95,9 +110,10 @@ where j.id = :id and j.state = 'available' and not exists (
 on conflict do nothing;
 insert into penstock.finished_jobs (id, slot, task, queue, priority, state, arguments, attempt, max_attempts, run_at,
                                     enqueued_at, finished_at, prune_at, lease, tags, unique_key, error_class, error,
-                                    line, also, terms)
+                                    line, also, terms, batch)
 select id, 0, task, queue, priority, 'cancelled', arguments, attempt, max_attempts, run_at, enqueued_at, penstock.now(),
-       penstock.now() + :keep_ms, lease, tags, unique_key, 'cancelled', :reason, line, also, terms
+       penstock.now() + :keep_ms, lease, tags, unique_key, 'cancelled', :reason, line, also, terms,
+       batch
 from penstock.live_jobs j
 where j.id = :id and (j.state <> 'available' or exists (
     select 1 from penstock.ready_jobs r
@@ -129,7 +145,8 @@ where (line, rank, id) in (
 );
 insert into penstock.line_news (line, freed, rank, most, pace_us, gates)
 select j.line, 0, j.run_at - j.priority * 60000, j.terms ->> 'most', j.terms ->> 'pace_us', j.terms -> 'gates'
-from penstock.live_jobs j join penstock.finished_jobs f on f.id = j.id where j.id = :id and j.state = 'pending'
+from penstock.live_jobs j join penstock.finished_jobs f on f.id = j.id
+where j.id = :id and j.state = 'pending' and coalesce(j.waits, 0) = 0
 union all
 select j.line, 1, null, null, null, null
 from penstock.live_jobs j join penstock.finished_jobs f on f.id = j.id
@@ -138,6 +155,12 @@ union all
 select j.also, 1, null, null, null, null
 from penstock.live_jobs j join penstock.finished_jobs f on f.id = j.id
 where j.id = :id and j.also is not null and (j.state = 'available' or j.state = 'retryable' and j.in_order);
+insert into penstock.wait_news (id, batch, what)
+select j.id, false, 'cancelled' from penstock.live_jobs j join penstock.finished_jobs f on f.id = j.id
+where j.id = :id and j.awaited
+union all
+select j.batch, true, 'cancelled' from penstock.live_jobs j join penstock.finished_jobs f on f.id = j.id
+where j.id = :id and j.batch is not null;
 delete from penstock.live_jobs
 where id = :id and exists (select 1 from penstock.finished_jobs f where f.id = :id);
 select case when changes() > 0 then 'cancelled' else 'executing' end
@@ -165,13 +188,20 @@ with fresh as (
     delete from penstock.finished_jobs
     where id = :id and not exists (select 1 from met where job_id <> :id)
     returning *
+), unkept as (
+    delete from penstock.kept_news where job_id in (select id from gone) returning awaited
 ), forgotten as (
     delete from penstock.cancellations where job_id in (select id from gone)
+), undone as (
+    delete from penstock.progress where job_id in (select id from gone)
+), unrecorded as (
+    delete from penstock.job_results where job_id in (select id from gone)
 ), made as (
     insert into penstock.live_jobs (id, task, queue, priority, state, arguments, max_attempts, run_at, enqueued_at, lease,
-                                    number, tags, unique_key, line, also, in_order, terms)
+                                    number, tags, unique_key, line, also, in_order, terms, batch, awaited)
     select id, task, queue, priority, case when line is null then 'available' else 'pending' end, arguments, max_attempts,
-           penstock.now(), enqueued_at, lease, number, tags, unique_key, line, also, line like 'serial:%', terms
+           penstock.now(), enqueued_at, lease, number, tags, unique_key, line, also, line like 'serial:%', terms,
+           batch, (select awaited from unkept)
     from gone, fresh
     returning id, queue, task, priority, state, run_at, unique_key, line, also, terms
 ), ready as (
@@ -188,6 +218,9 @@ with fresh as (
     union all
     select also, 0, run_at - priority * cast(60000 as bigint), (terms::json ->> 'also')::integer, null, null
     from made where also is not null
+), goes_on as (
+    insert into penstock.wait_news (id, batch, what, n) select batch, true, state, -1 from gone
+    where batch is not null and not exists (select 1 from unkept)
 ), counts as (
     insert into penstock.count_deltas (queue, task, state, slot, n)
     select queue, task, state, slot, -1 from gone
@@ -207,10 +240,11 @@ select unique_key, id, '["scheduled","pending","available","executing","retryabl
 from penstock.finished_jobs where id = :id and unique_key is not null
 on conflict (key) do nothing;
 insert into penstock.live_jobs (id, task, queue, priority, state, arguments, max_attempts, run_at, enqueued_at, lease,
-                                number, tags, unique_key, line, also, in_order, terms)
+                                number, tags, unique_key, line, also, in_order, terms, batch, awaited)
 select f.id, f.task, f.queue, f.priority, case when f.line is null then 'available' else 'pending' end, f.arguments,
        f.max_attempts, penstock.now(), f.enqueued_at, f.lease, (select value from penstock.sequences where name = 'job'),
-       f.tags, f.unique_key, f.line, f.also, f.line like 'serial:%', f.terms
+       f.tags, f.unique_key, f.line, f.also, f.line like 'serial:%', f.terms, f.batch,
+       (select k.awaited from penstock.kept_news k where k.job_id = f.id)
 from penstock.finished_jobs f left join penstock.unique_keys u on u.key = f.unique_key
 where f.id = :id and (f.unique_key is null or u.job_id = f.id);
 insert into penstock.count_deltas (queue, task, state, slot, n)
@@ -231,85 +265,72 @@ from penstock.finished_jobs f join penstock.live_jobs j on j.id = f.id where f.i
 union all
 select j.also, 0, j.run_at - j.priority * 60000, j.terms ->> 'also', null, null
 from penstock.finished_jobs f join penstock.live_jobs j on j.id = f.id where f.id = :id and j.also is not null;
+insert into penstock.wait_news (id, batch, what, n)
+select f.batch, true, f.state, -1
+from penstock.finished_jobs f join penstock.live_jobs j on j.id = f.id where f.id = :id and f.batch is not null
+  and not exists (select 1 from penstock.kept_news k where k.job_id = f.id);
+delete from penstock.kept_news
+where job_id in (select f.id from penstock.finished_jobs f join penstock.live_jobs j on j.id = f.id where f.id = :id);
 delete from penstock.cancellations
+where job_id in (select f.id from penstock.finished_jobs f join penstock.live_jobs j on j.id = f.id where f.id = :id);
+delete from penstock.progress
+where job_id in (select f.id from penstock.finished_jobs f join penstock.live_jobs j on j.id = f.id where f.id = :id);
+delete from penstock.job_results
 where job_id in (select f.id from penstock.finished_jobs f join penstock.live_jobs j on j.id = f.id where f.id = :id);
 delete from penstock.finished_jobs
 where id = :id and exists (select 1 from penstock.live_jobs j where j.id = :id)
 returning id;
 
--- name: at_most_once_end
+-- name: progress_save
 -- dialect: postgres
--- differs: one statement with several writes; the job moves to the slot of what it came to
--- Only what has not been told yet: `AtMostOnce` is what a job says that has begun.
-with was as materialized (
-    select id, slot, queue, task, state from penstock.finished_jobs
-    where id = :id and lease = :lease and error_class = 'AtMostOnce'
-    for update
-), told as (
-    update penstock.finished_jobs f
-    set state = :state, finished_at = penstock.now(), attempted_at = penstock.now() - :took_ms::bigint,
-        prune_at = penstock.now() + :keep_ms::bigint, error_class = :error_class, error = :error,
-        slot = case when :keep_ms::bigint <= 86400000 then (penstock.now() + :keep_ms::bigint) / 10800000 % 10
-                    when :keep_ms::bigint <= 2764800000 then 10 + (penstock.now() + :keep_ms::bigint) / 345600000 % 10
-                    else 20 end
-    from was
-    where f.id = was.id and f.slot = was.slot
-    returning f.id, f.slot, f.queue, f.task, f.state
-), unkept as (
-    delete from penstock.kept_places where job_id in (select id from was) and lease = :lease
-    returning line, also
-), places as (
-    insert into penstock.line_news (line, freed)
-    select place, 1 from unkept cross join lateral (values (line), (also)) as p (place) where place is not null
-), counts as (
-    insert into penstock.count_deltas (queue, task, state, slot, n)
-    select queue, task, state, slot, -1 from was
-    union all
-    select queue, task, state, slot, 1 from told
+-- differs: each dialect takes many rows in its own way; the job's row is locked, so that no other attempt begins in between
+-- An attempt that is settled, or whose job went on to another, has a lease that is not above the job's, or no row. One that
+-- runs at most once is among the finished jobs while it runs.
+with told as materialized (
+    select * from unnest(:ids::bigint[], :leases::bigint[], :percents::double precision[], :notes::text[], :cursors::text[])
+        as p (id, lease, percent, note, cursor)
+), live as materialized (
+    select id from penstock.live_jobs where id = any (array (select id from told))
+), held as materialized (
+    select j.id from penstock.live_jobs j join told t on t.id = j.id
+    where j.id = any (array (select id from told)) and j.lease < t.lease
+    for share of j skip locked
+), once as materialized (
+    select t.id from told t cross join lateral (
+        select 1 from penstock.finished_jobs
+        where id = t.id and lease = t.lease and error_class = 'AtMostOnce' limit (select 1)
+    ) as f
+    where t.id not in (select id from live)
 )
-select id from told;
-
--- name: at_most_once_end
--- dialect: sqlite
--- differs: several statements in one transaction
-insert into penstock.count_deltas (queue, task, state, slot, n)
-select queue, task, state, 0, -1 from penstock.finished_jobs
-where id = :id and lease = :lease and error_class = 'AtMostOnce'
-union all
-select queue, task, :state, 0, 1 from penstock.finished_jobs
-where id = :id and lease = :lease and error_class = 'AtMostOnce';
-insert into penstock.line_news (line, freed)
-select place, 1 from (
-    select line as place from penstock.kept_places where job_id = :id and lease = :lease
-    union all
-    select also from penstock.kept_places where job_id = :id and lease = :lease and also is not null
-) as p;
-delete from penstock.kept_places where job_id = :id and lease = :lease;
-update penstock.finished_jobs
-set state = :state, finished_at = penstock.now(), attempted_at = penstock.now() - :took_ms,
-    prune_at = penstock.now() + :keep_ms, error_class = :error_class, error = :error
-where id = :id and lease = :lease and error_class = 'AtMostOnce'
-returning id;
-
--- name: progress_save
--- dialect: postgres
--- differs: each dialect takes many rows in its own way
-insert into penstock.progress (job_id, percent, note, told_at)
-select id, percent, note, penstock.now() from unnest(:ids::bigint[], :percents::double precision[], :notes::text[])
-    as p (id, percent, note)
+insert into penstock.progress as p (job_id, lease, percent, note, cursor, told_at)
+select id, lease, percent, note, cursor, penstock.now() from told
+where id in (select id from held union all select id from once) order by id
 on conflict (job_id) do update
-set percent = excluded.percent, note = excluded.note, told_at = excluded.told_at
+set lease = excluded.lease, percent = coalesce(excluded.percent, p.percent), note = coalesce(excluded.note, p.note),
+    cursor = coalesce(excluded.cursor, p.cursor), told_at = excluded.told_at
+where p.lease <= excluded.lease
 returning job_id;
 
 -- name: progress_save
 -- dialect: sqlite
--- columns: ids percents notes
+-- columns: ids leases percents notes cursors
 -- differs: each dialect takes many rows in its own way
-insert into penstock.progress (job_id, percent, note, told_at)
-select value ->> 0, value ->> 1, value ->> 2, penstock.now() from json_each(:rows) where true
+insert into penstock.progress as p (job_id, lease, percent, note, cursor, told_at)
+select t.value ->> 0, t.value ->> 1, t.value ->> 2, t.value ->> 3, t.value ->> 4, penstock.now()
+from json_each(:rows) t
+where exists (select 1 from penstock.live_jobs j where j.id = t.value ->> 0 and j.lease < t.value ->> 1)
+   or exists (
+       select 1 from penstock.finished_jobs f
+       where f.id = t.value ->> 0 and f.lease = t.value ->> 1 and f.error_class = 'AtMostOnce'
+   )
 on conflict (job_id) do update
-set percent = excluded.percent, note = excluded.note, told_at = excluded.told_at
+set lease = excluded.lease, percent = coalesce(excluded.percent, p.percent), note = coalesce(excluded.note, p.note),
+    cursor = coalesce(excluded.cursor, p.cursor), told_at = excluded.told_at
+where p.lease <= excluded.lease
 returning job_id;
+
+-- name: progress_cursor
+select cursor from penstock.progress where job_id = :id;
 
 -- name: queue_pause
 insert into penstock.queues (queue, paused_at) values (:queue, penstock.now())
@@ -323,6 +344,6 @@ select queue from penstock.queues where paused_at is not null order by queue;
 
 -- name: job
 select j.id, j.task, j.queue, j.priority, j.state, j.arguments, j.attempt, j.max_attempts, j.run_at, j.enqueued_at,
-       j.attempted_at, j.finished_at, j.error_class, j.error, p.percent, p.note
+       j.attempted_at, j.finished_at, j.error_class, j.error, p.percent, p.note, p.cursor
 from penstock.jobs j left join penstock.progress p on p.job_id = j.id
 where j.id = :id;

@@ -33,7 +33,14 @@ select exists (
   exists (
     select 1 from penstock.sync_runs where status = 'pending' and delayed and run_at <= (select penstock.now())
   ) as due,
-  exists (select 1 from penstock.sync_requests) as requested;
+  exists (select 1 from penstock.sync_requests) as requested,
+  exists (
+    select xact from penstock.wait_news
+    where xact >= (
+        select case when xact <= pg_snapshot_xmin(pg_current_snapshot()) then xact else '0' end from penstock.wait_folds
+    )
+    order by xact limit (select 1)
+  ) as waits;
 
 -- name: dispatch_wanted
 -- dialect: sqlite
@@ -45,7 +52,8 @@ select exists (select 1 from penstock.line_news) as news,
   exists (
     select 1 from penstock.sync_runs where status = 'pending' and delayed and run_at <= (select penstock.now())
   ) as due,
-  exists (select 1 from penstock.sync_requests) as requested;
+  exists (select 1 from penstock.sync_requests) as requested,
+  exists (select 1 from penstock.wait_news) as waits;
 
 -- name: lines_fold
 -- dialect: postgres

@@ -37,16 +37,17 @@ with due as materialized (
         where state = 'pending' and also is not null order by also, 2
     ) as n
 ), keyed as materialized (
-    select id, unique_key as key, state from staged where unique_key is not null
-), free as materialized (
-    select key from penstock.unique_keys where key = any (array (select key from keyed)) for update skip locked
+    select s.id, s.unique_key as key, s.state, u.job_id is not null as free,
+           u.job_id = s.id and not s.state = any (u.keeps) as over
+    from staged s left join lateral (
+        select job_id, keeps from penstock.unique_keys where key = s.unique_key limit (select 1) for update skip locked
+    ) u on true
+    where s.unique_key is not null
 ), freed as (
-    delete from penstock.unique_keys u using keyed
-    where u.key = any (array (select key from free)) and u.key = keyed.key and u.job_id = keyed.id
-      and not keyed.state = any (u.keeps)
+    delete from penstock.unique_keys where key = any (array (select key from keyed where over))
 ), left_over as (
     insert into penstock.keys_left (job_id, key, state)
-    select id, key, state from keyed where key <> all (array (select key from free))
+    select id, key, state from keyed where not free
     on conflict do nothing
 ), counts as (
     insert into penstock.count_deltas (queue, task, state, slot, n)

@@ -64,7 +64,8 @@ delete from penstock.sync_requests where id in (select value from json_each(:ids
 update penstock.sync_runs
 set lease = :lease, started_at = coalesce(started_at, penstock.now()), attempt = attempt + 1
 where status = 'running' and job_id = :job_id and (lease is null or lease < :lease)
-returning id, sync, subject, account, size, attempt, options, cursor, created + updated + deleted as written;
+returning id, sync, subject, account, size, attempt, options, cursor, created + updated + deleted as written,
+          penstock.now() - run_at as waited_ms;
 
 -- name: run_progress
 update penstock.sync_runs

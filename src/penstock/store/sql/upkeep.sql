@@ -1,4 +1,4 @@
--- What keeps the tables small: counters, marks, keys, progress, and jobs past their time.
+-- What keeps the tables small: counters, marks, keys, progress, results, and jobs past their time.
 
 -- name: counts_fold
 -- dialect: postgres
@@ -163,9 +163,42 @@ returning key;
 select 1;
 
 -- name: progress_prune
+-- dialect: postgres
+-- differs: an array keeps the planner from reading more than it has to
 delete from penstock.progress
-where told_at < penstock.now() - 3600000
-  and not exists (select 1 from penstock.live_jobs j where j.id = penstock.progress.job_id);
+where job_id = any (array (
+    select p.job_id from penstock.progress p
+    where p.told_at < (select penstock.now()) - 3600000
+      and not exists (select 1 from penstock.live_jobs j where j.id = p.job_id)
+    limit (select :count)
+));
+
+-- name: progress_prune
+-- dialect: sqlite
+-- differs: see above
+delete from penstock.progress
+where job_id in (
+    select p.job_id from penstock.progress p
+    where p.told_at < (select penstock.now()) - 3600000
+      and not exists (select 1 from penstock.live_jobs j where j.id = p.job_id)
+    limit (select :count)
+);
+
+-- name: results_prune
+-- dialect: postgres
+-- differs: an array keeps the planner from reading every result
+delete from penstock.job_results
+where job_id = any (array (
+    select job_id from penstock.job_results where prune_at <= (select penstock.now()) order by prune_at limit (select :count)
+));
+
+-- name: results_prune
+-- dialect: sqlite
+-- differs: see above
+delete from penstock.job_results
+where job_id in (
+    select job_id from penstock.job_results where prune_at <= (select penstock.now()) order by prune_at limit (select :count)
+);
 
 -- name: cancellations_prune
 delete from penstock.cancellations

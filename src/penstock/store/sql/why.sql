@@ -4,7 +4,7 @@
 -- name: why_job
 select j.id, j.task, j.queue, j.priority, j.state, j.attempt, j.max_attempts, j.run_at, j.enqueued_at, j.attempted_at,
        j.finished_at, j.error_class, j.error, w.name, l.line, l.also, l.in_order, l.deadline_at, p.percent, p.note,
-       c.asked_at, q.paused_at, penstock.now() as now
+       p.cursor, c.asked_at, q.paused_at, l.waits, penstock.now() as now
 from penstock.jobs j
 left join penstock.live_jobs l on l.id = j.id
 left join penstock.workers w on w.id = j.worker_id
@@ -12,6 +12,13 @@ left join penstock.progress p on p.job_id = j.id
 left join penstock.cancellations c on c.job_id = j.id
 left join penstock.queues q on q.queue = j.queue
 where j.id = :id;
+
+-- name: why_waits
+-- What a job waits for, the oldest first.
+select on_id from penstock.job_waits where job_id = :id order by on_id limit (select :count);
+
+-- name: why_batch
+select closed, total, total - completed - cancelled - discarded as pending, finished_at from penstock.batches where id = :id;
 
 -- name: why_marked
 -- dialect: postgres

@@ -75,7 +75,8 @@ update penstock.sync_runs
 set status = 'running', job_id = :job_id, lease = :lease, started_at = coalesce(started_at, penstock.now()),
     attempt = attempt + 1
 where id = :id and status = 'pending'
-returning id, sync, subject, account, size, attempt, options, cursor, created + updated + deleted as written;
+returning id, sync, subject, account, size, attempt, options, cursor, created + updated + deleted as written,
+          penstock.now() - run_at as waited_ms;
 
 -- name: runs_timed
 -- How long the last runs took, the newest first.

@@ -111,7 +111,8 @@ def caller_holds_write_lock(path: Path) -> bool:
     if write_lock_holder(path) not in (None, os.getpid()):
         return False
     for found in gc.get_objects():
-        if not isinstance(found, sqlite3.Connection) or isinstance(found, OwnConnection):
+        # Its type, not `isinstance`: a lazy object may do anything when it is asked what it is.
+        if not issubclass(type(found), sqlite3.Connection) or issubclass(type(found), OwnConnection):
             continue
         try:
             if found.in_transaction and is_file(found, path) and (_alone() or _bound_to_this_thread(found)):

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from penstock.domain.errors import CallerHoldsWriteLock, StoreError, StoreForked
-from penstock.store.port import Params, Question, Row, Work
+from penstock.store.port import Ask, Params, Question, Row, Work, numbered
 from penstock.store.sqlite.connection import SQLiteTransaction, connect, translated
 from penstock.store.sqlite.file import caller_holds_write_lock, check
 from penstock.store.sqlite.writer import Writer
@@ -71,6 +71,9 @@ class SQLiteStore:
     def run(self, name: str, params: Params = _NONE) -> list[Row]:
         return self.write(lambda tx: tx.batch(name, params) if statement(name, "sqlite").columns else
                           tx.rows(name, params))
+
+    def numbered(self, count: int, ask: Ask) -> list[Row]:
+        return self.write(lambda tx: numbered(tx, count, ask))
 
     def look(self, name: str, params: Params = _NONE, *, layer: str | None = None) -> list[Row]:
         return self.read(lambda tx: tx.rows(name, params, layer=layer))

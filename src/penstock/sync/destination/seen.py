@@ -7,6 +7,8 @@ from typing import Any, NamedTuple
 from penstock.domain.errors import DestinationError
 from penstock.domain.fields import held_digests
 from penstock.domain.records import Complete
+from penstock.observe.nesting import phase
+from penstock.observe.trace import CALLED
 from penstock.sync.declaring.define import LayerDefinition
 from penstock.sync.declaring.ports import Run
 from penstock.sync.destination.verbs import Verbs, counts_itself
@@ -39,7 +41,7 @@ def read_pages(layer: LayerDefinition, run: Run, verbs: Verbs) -> Iterator[list[
     while True:
         verbs.check(layer, "read")
         try:
-            with run.permits.call(0), run.time.step(f"{layer.name}.read", lambda: calls.read):
+            with run.permits.call(0), run.time.step(f"{layer.name}.read", lambda: calls.read), phase(CALLED):
                 page = next(pages)
         except StopIteration as stop:
             if counting and count == 0 and calls.read == before:

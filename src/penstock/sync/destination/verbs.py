@@ -7,6 +7,8 @@ from typing import Any
 
 from penstock.domain.errors import DestinationError
 from penstock.domain.records import Calls, Change, Done, Outcome, Rejected
+from penstock.observe.nesting import phase
+from penstock.observe.trace import CALLED, Trace, active
 from penstock.sync.declaring.define import LayerDefinition
 from penstock.sync.declaring.ports import Run
 
@@ -36,7 +38,7 @@ class Verbs:
         assert verb is not None, f"{layer.name} was declared without {name}"
         before = self._run.calls.write
         try:
-            with self._run.time.step(f"{layer.name}.{name}", lambda: self._run.calls.write):
+            with self._run.time.step(f"{layer.name}.{name}", lambda: self._run.calls.write), phase(CALLED):
                 answer = self.finish(verb(changes, self._run))
         finally:
             if self._run.calls.write == before and not counts_itself(layer):
@@ -54,7 +56,8 @@ class Verbs:
         assert verb is not None
         before = self._run.calls.read
         self.check(layer, "find")
-        with self._run.permits.call(0), self._run.time.step(f"{layer.name}.find", lambda: self._run.calls.read):
+        with (self._run.permits.call(0), self._run.time.step(f"{layer.name}.find", lambda: self._run.calls.read),
+              phase(CALLED)):
             found: Mapping[str, Any] = self.finish(verb(list(values), self._run)) or {}
         if self._run.calls.read == before and not counts_itself(layer):
             self._run.calls.read += 1
@@ -67,7 +70,8 @@ class Verbs:
         assert verb is not None
         before = self._run.calls.read
         self.check(layer, "fetch")
-        with self._run.permits.call(0), self._run.time.step(f"{layer.name}.fetch", lambda: self._run.calls.read):
+        with (self._run.permits.call(0), self._run.time.step(f"{layer.name}.fetch", lambda: self._run.calls.read),
+              phase(CALLED)):
             held = self.finish(verb(list(remote_ids), self._run)) or {}
         if self._run.calls.read == before and not counts_itself(layer):
             self._run.calls.read += 1
@@ -82,7 +86,7 @@ class Verbs:
             return answer
         if self._runner is None:
             self._runner = asyncio.Runner()
-        return self._runner.run(_awaited(answer))
+        return self._runner.run(_awaited(answer, active.get()))
 
     def close(self) -> None:
         if self._runner is not None:
@@ -122,5 +126,6 @@ def counts_itself(layer: LayerDefinition) -> bool:
     return getattr(layer.layer.destination, "counts_calls", False) is True
 
 
-async def _awaited(answer: Any) -> Any:
+async def _awaited(answer: Any, trace: Trace | None) -> Any:
+    active.set(trace)  # the runner's context is that of its first call, and goes on from call to call
     return await answer

@@ -8,6 +8,8 @@ import msgspec
 
 from penstock.domain.errors import SourceError
 from penstock.domain.records import Complete
+from penstock.observe.nesting import phase
+from penstock.observe.trace import READ
 from penstock.sync.declaring.define import LayerDefinition
 from penstock.sync.declaring.ports import Run
 from penstock.sync.declaring.record_types import is_plain
@@ -91,7 +93,7 @@ def _stepped(layer: LayerDefinition, run: Run, raw: Iterator[Any]) -> Any:
     run.check()
     name = f"{layer.name} source"
     run.time.begin(name)
-    with run.time.step(name):
+    with run.time.step(name), phase(READ):
         return next(raw)
 
 

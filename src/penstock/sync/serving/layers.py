@@ -21,6 +21,7 @@ from penstock.sync.planning.plan import LayerPlan
 from penstock.sync.restricting.bound import binding
 from penstock.sync.restricting.restrict import plan_restricted, restricted
 from penstock.sync.serving.opening import beside, layer_states
+from penstock.sync.serving.traced import TracedLayers
 from penstock.sync.state.fence import Fence
 
 
@@ -34,6 +35,7 @@ def serve_layers(store: Store, events: Events, definition: SyncDefinition, run: 
     """
     subject = run.subject
     with ExitStack() as stack:
+        traced = stack.enter_context(TracedLayers(definition.name, run))
         verbs = Verbs(run)
         stack.callback(verbs.close)
         states = layer_states(store, definition, subject, fence, options)
@@ -50,27 +52,28 @@ def serve_layers(store: Store, events: Events, definition: SyncDefinition, run: 
         make_contacts(definition.layers, run, verbs, states)
         spared: list[str] = []
         for layer in definition.layers:
-            claims: Claims | None = None
-            run.shared.used = False
-            if layer.account_scoped and options.keys(layer.name) is None:
-                claims = Claims(store, layer.table, subject.account, subject.key, fence)
-            plan = bound.plan(layer, run, states) if bound else plan_restricted(layer, run, states, options)
-            stack.callback(plan.spool.close)
-            newer = 0 if run.shared.dated is None else spare_newer(plan, run.shared.dated)
-            withholding.void(plan)
-            applier = Applier(plan, run, verbs)
-            applier.upserts()
-            if claims is not None:
-                claims.settle(plan)
-                shared.append(claims)
-                if layer.on_delete != "keep":
-                    claims.absent(plan, lambda: beside(definition, subject))
-                    if run.shared.dated is not None:
-                        newer += spare_newer(plan, run.shared.dated)
-            if newer:
-                spared.append(f"{layer.name}: {newer:,} records changed since the snapshot was taken that its source"
-                              " looked at; they are left to a later run")
-            served.append((plan, applier))
+            with traced.part(layer.name):
+                claims: Claims | None = None
+                run.shared.used = False
+                if layer.account_scoped and options.keys(layer.name) is None:
+                    claims = Claims(store, layer.table, subject.account, subject.key, fence)
+                plan = bound.plan(layer, run, states) if bound else plan_restricted(layer, run, states, options)
+                stack.callback(plan.spool.close)
+                newer = 0 if run.shared.dated is None else spare_newer(plan, run.shared.dated)
+                withholding.void(plan)
+                applier = Applier(plan, run, verbs)
+                applier.upserts()
+                if claims is not None:
+                    claims.settle(plan)
+                    shared.append(claims)
+                    if layer.on_delete != "keep":
+                        claims.absent(plan, lambda: beside(definition, subject))
+                        if run.shared.dated is not None:
+                            newer += spare_newer(plan, run.shared.dated)
+                if newer:
+                    spared.append(f"{layer.name}: {newer:,} records changed since the snapshot was taken that its"
+                                  " source looked at; they are left to a later run")
+                served.append((plan, applier))
         removals = withholding.decide([plan for plan, _ in served])
         if withholding.believed():
             for claims in shared:
@@ -79,7 +82,8 @@ def serve_layers(store: Store, events: Events, definition: SyncDefinition, run: 
             for plan, _ in served:
                 bound.removals(plan)
         for plan, applier in reversed(served):
-            applier.deletes(removals[plan.layer.name])
+            with traced.part(plan.layer.name):
+                applier.deletes(removals[plan.layer.name])
         wait_for_doubts([plan for plan, _ in served])
         return {"PlanMoved": bound.messages() if bound else [],
                 "SourceProblems": [problem for plan, _ in served for problem in plan.problems],

@@ -12,6 +12,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from penstock.domain.errors import LoaderFailed, OutOfTime, StaleLease, Stopping
+from penstock.observe.nesting import phase
+from penstock.observe.trace import READ
 from penstock.store.port import Store
 from penstock.sync.declaring.declare import SyncDefinition
 from penstock.sync.declaring.ports import Run
@@ -94,7 +96,7 @@ class Snapshots:
         refresh = getattr(snapshot, "refresh", None) if kept is not None else None
         run.time.begin(_STEP)
         try:
-            with run.time.step(_STEP):
+            with run.time.step(_STEP), phase(READ):
                 if refresh is None or kept is None:
                     value = _called(snapshot.load, (), run)
                 else:

@@ -7,7 +7,7 @@ fails is tried again alone, and ends the window only where the others would fail
 import math
 import time
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, nullcontext, suppress
 from typing import Any
 
 from penstock.domain.errors import (
@@ -24,7 +24,9 @@ from penstock.domain.errors import (
 from penstock.domain.jobs import storable
 from penstock.domain.options import RunOptions
 from penstock.domain.records import Subject
-from penstock.events import Events, RunAdmitted, RunSettled
+from penstock.events import Events, RunAdmitted, RunSettled, WindowEnded
+from penstock.observe.nesting import described, inside
+from penstock.observe.trace import Trace, active
 from penstock.store.layers import Registered, noted, outdated
 from penstock.store.port import Store, Transaction
 from penstock.sync.declaring.declare import SyncDefinition
@@ -77,12 +79,17 @@ def serve(store: Store, syncs: Mapping[str, SyncDefinition], events: Events, *, 
                        first.attempt - 1, _ELSEWHERE_SECONDS, first.cursor)
         store.write(lambda tx: Settlement(store, Fence(first.id, lease)).write(tx, away, 0.0))
         return 0
+    traced = active.get()
+    if traced is not None:
+        traced.kind, traced.name, traced.touched = "window", definition.name, True
+        traced.about = {"account": first.account}
     window = _Window(store, events, definition, found, first, job_id, lease, check, remaining, until, monotonic,
                      snapshots or Snapshots(), permits or _free)
     with window.clients:
         run: Taken | None = first
         while run is not None:
             run = window.serve(run)
+    events.emit(WindowEnded(job_id=job_id, sync=definition.name, account=first.account, runs=window.ended))
     return window.ended
 
 
@@ -136,7 +143,14 @@ class _Window:
         return self._telling.ended
 
     def serve(self, row: Taken) -> Taken | None:
-        """Serve one run and settle it; the next, or None where the window is over."""
+        """Serve one run and settle it, under a trace; the next, or None where the window is over."""
+        nested = inside("run", row.sync, run_id=row.id, subject=row.subject, account=row.account)
+        with nullcontext() if nested is None else nested as trace:
+            if trace is not None:
+                trace.waited(row.waited_ms * 1_000_000)
+            return self._serve(row, trace)
+
+    def _serve(self, row: Taken, trace: Trace | None) -> Taken | None:
         settlement = Settlement(self._store, Fence(row.id, self._lease))
         left = TimeLeft(self._end, self._monotonic, self._steps, self._end - self._telling.began)
         began, given = self._monotonic(), left.left() >= max(self._taking.headroom, 1.0)
@@ -149,6 +163,8 @@ class _Window:
             raise
         except Exception as raised:
             error = raised
+            if trace is not None and not isinstance(raised, Stopping | Limited):
+                trace.fails(described(raised))
             settled = failed(settlement, row, _pressed(raised, left), read=left.read, given=given)
             self._disconnect()
         settlement.permits = self._spent

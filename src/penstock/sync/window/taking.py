@@ -20,7 +20,7 @@ LOOK = 20
 
 
 class Taken(NamedTuple):
-    """A run's row as a window begins with it."""
+    """A run's row as a window begins with it; for `waited_ms` it was due."""
 
     id: int
     sync: str
@@ -31,6 +31,7 @@ class Taken(NamedTuple):
     options: str
     cursor: str | None
     written: int
+    waited_ms: int
 
 
 @dataclass(slots=True)

@@ -41,7 +41,12 @@ def timed(call: Callable[[], object]) -> float:
 
 
 @pytest.mark.parametrize("options", [{}, {"check_same_thread": False}], ids=["bound", "free"])
-def test_a_caller_that_holds_the_lock_itself_is_told_at_once(app: Penstock, path: Path, options: dict[str, object]):
+def test_a_caller_that_holds_the_lock_itself_is_told_at_once(app: Penstock, path: Path, options: dict[str, object],
+                                                             monkeypatch: pytest.MonkeyPatch):
+    # A thread of another test that is about to end is none of this application.
+    everybody, others = threading.enumerate, set(threading.enumerate()) - {threading.current_thread()}
+    monkeypatch.setattr(threading, "enumerate", lambda: [each for each in everybody() if each not in others])
+
     @app.task
     def remind(offer: int) -> None: ...
 
@@ -97,6 +102,30 @@ def test_the_transaction_of_another_thread_only_delays(app: Penstock, path: Path
     finally:
         release.set()
         thread.join(10)
+
+
+class Lazy:
+    """Something that is made when it is first used, and cannot be: a framework's settings, for instance."""
+
+    @property
+    def __class__(self) -> type:
+        raise RuntimeError("not configured")
+
+
+def test_objects_that_must_not_be_touched_are_not(app: Penstock, path: Path):
+    @app.task
+    def remind(offer: int) -> None: ...
+
+    lazy = Lazy()
+    lazy.itself = [lazy]  # and so tracked by the garbage collector
+    app.store  # noqa: B018 — opened before the lock is taken
+    connection = inserting(path)
+    try:
+        with pytest.raises(CallerHoldsWriteLock):
+            remind.enqueue(1)
+    finally:
+        connection.rollback()
+        connection.close()
 
 
 def test_readers_and_stores_of_penstock_are_not_taken_for_the_callers(app: Penstock, path: Path):

@@ -1,0 +1,1 @@
+"""SQLite files: read without being changed, and trials on copies of them."""

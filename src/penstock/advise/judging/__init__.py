@@ -1,0 +1,1 @@
+"""From what was examined and tried to a verdict on each proposal."""

@@ -1,0 +1,1 @@
+"""What might make a statement faster: indexes, weighed by statistics, and other words for it."""

@@ -1,0 +1,171 @@
+"""`penstock traces`: which work takes the time, by name, statement or single trace, and where it goes."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import click
+import msgspec
+
+from penstock.app import Penstock
+from penstock.cli.finding import find_app
+from penstock.cli.spans import span
+from penstock.cli.table import short, table
+from penstock.domain.errors import ConfigurationError
+from penstock.domain.lasting import lasting
+from penstock.domain.slow import SlowTrace
+from penstock.domain.traces import CallSeen, Kind
+from penstock.observe.rank import BY, Ranked
+from penstock.observe.rank_runs import RankedRuns
+from penstock.observe.rank_statements import RankedStatement
+from penstock.observe.trend import Trend
+
+_TRACES = ("KIND", "NAME", "TRACES", "FAILED", "TOTAL", "SHARE", "P50", "P95", "P99", "MAX", "CPU", "WHERE")
+_RUNS = ("SYNC", "NAME", "ACCOUNT", "RUNS", "FAILED", "TOTAL", "SHARE", "P50", "P95", "P99", "MAX")
+_SINGLE = ("BEGAN", "KIND", "NAME", "TOOK", "FAILED", "JOB", "RUN", "SUBJECT", "ACCOUNT", "MOST OF IT")
+_STATEMENTS = ("TOTAL", "SHARE", "CALLS", "ROWS", "MEAN", "MAX", "NAME", "AT", "STATEMENT")
+_CALLS = ("TOTAL", "CALLS", "FAILED", "MEAN", "MAX", "ROUTE")
+_KINDS = ("task", "window", "run", "layer", "trace", "subject", "account")
+_OF_RUNS = ("subject", "account")
+_PHASES_SHOWN, _LEAST_SHOWN = 3, 0.01
+_OF_ONE = 10
+_STATEMENT_CHARACTERS = 100
+
+
+@click.command()
+@click.argument("name", required=False)
+@click.option("--by", type=click.Choice(BY), help="What to order by, if not by total (subjects and accounts: by p95). A"
+                                                  " phase is an order too.")
+@click.option("--kind", type=click.Choice(_KINDS), help="Only of this kind; subjects and accounts of syncs (of the sync"
+                                                        " NAME) come from the statistics of all their runs.")
+@click.option("--since", default="24h", show_default=True, metavar="TIME", help="What ended in this time.")
+@click.option("--limit", default=20, show_default=True, type=click.IntRange(1, 10_000), help="At most so many.")
+@click.option("--trend", is_flag=True, help="Beside each, whether the last day was slower than the week before it; of a"
+                                      " NAME it is told anyway.")
+@click.option("--runs", is_flag=True, help="The slowest single traces: attempts, windows, runs.")
+@click.option("--statements", is_flag=True, help="The slowest statements.")
+@click.option("--flame", metavar="NAME", help="The sampled stacks of a name, one a line with its count of samples, as"
+                                              " flame graph tools read them.")
+@click.option("--json", "as_json", is_flag=True, help="Print as JSON; times are microseconds, moments milliseconds"
+                                                      " since 1970, UTC.")
+@click.pass_context
+def traces(context: click.Context, name: str | None, by: Any, kind: Any, since: str, limit: int, trend: bool,
+           runs: bool, statements: bool, flame: str | None, as_json: bool) -> None:
+    """List what takes the time, the worst first; of a NAME also its patterns, statements and calls."""
+    if sum((runs, statements, flame is not None, trend)) > 1:
+        raise ConfigurationError("expected at most one of --runs, --statements, --trend and --flame")
+    if kind in _OF_RUNS and (runs or statements or flame is not None or trend):
+        raise ConfigurationError(f"--kind {kind}: statistics know of no single traces: expected no --runs,"
+                                 " --statements, --trend or --flame beside it")
+    asked = {"kind": kind, "since": span(since, "--since")}
+    with find_app(context) as app:
+        app.check()
+        if flame is not None:
+            text = _flame(app.flame(flame, **asked), as_json)
+        elif kind in _OF_RUNS:
+            text = _table("runs", _RUNS, app.slowest_runs(name, of=kind, by=by or "p95", limit=limit), _run, as_json)
+        elif statements:
+            text = _table("statements", _STATEMENTS, app.slowest_statements(
+                name, by=by or "total", limit=limit, **asked), _statement, as_json)
+        elif runs:
+            text = _table("traces", _SINGLE, app.slowest_traces(name, limit=limit, **asked), _single, as_json)
+        elif name is not None:
+            text = _one(app, name, by or "total", asked, as_json)
+        else:
+            text = _all(app, by or "total", asked, limit, trend, as_json)
+    click.echo(text)
+
+
+def _all(app: Penstock, by: Any, asked: dict[str, Any], limit: int, trend: bool, as_json: bool) -> str:
+    found = app.traces(by=by, limit=limit, **asked)
+    trends = app.trends((each.kind, each.name) for each in found) if trend else {}
+    if as_json:
+        return msgspec.json.encode({"traces": _with(trends, found)}).decode()
+    if not trend:
+        return _table("traces", _TRACES, found, _trace, as_json)
+    return table((*_TRACES[:-1], "TREND"), ((*_trace(each)[:-1], trends[each.kind, each.name].says)
+                                           for each in found)) if found else _NOTHING
+
+
+def _with(trends: dict[tuple[Kind, str], Trend], found: Sequence[Ranked]) -> list[dict[str, Any]]:
+    """Rows as JSON has them, with what became of each if that was asked for."""
+    return [{**msgspec.to_builtins(each), **({"trend": trends[each.kind, each.name]} if trends else {})}
+            for each in found]
+
+
+def _one(app: Penstock, name: str, by: Any, asked: dict[str, Any], as_json: bool) -> str:
+    found = app.traces(name, by=by, limit=len(_KINDS), **asked)
+    if not found:
+        return msgspec.json.encode({"traces": []}).decode() if as_json else _NOTHING
+    work = app.work(name, **asked)
+    statements = app.slowest_statements(name, limit=_OF_ONE, **asked)
+    patterns = app.patterns(work)
+    trends = app.trends((each.kind, each.name) for each in found)
+    if as_json:
+        return msgspec.json.encode({"traces": _with(trends, found), "patterns": patterns, "statements": statements,
+                                    "calls": work.calls}).decode()
+    parts = [table(_TRACES, map(_trace, found)),
+             "\n".join(f"trend of each {each.kind}: {trends[each.kind, name].says}" for each in found)]
+    parts += ["\n".join(f"{each.kind}: {each.says}\n  faster: {each.faster}" for each in patterns)] if patterns else []
+    parts += [table(_STATEMENTS, map(_statement, statements))] if statements else []
+    calls = sorted(work.calls, key=lambda each: -each.total_us)[:_OF_ONE]
+    parts += [table(_CALLS, map(_call, calls))] if calls else []
+    return "\n\n".join(parts)
+
+
+_NOTHING = ("nothing was traced in that time: work of a worker is, and any code in `with penstock.trace(…)`; see"
+            " docs/traces.md")
+
+
+def _table(what: str, headings: Sequence[str], rows: Sequence[Any], shown: Any, as_json: bool) -> str:
+    if as_json:
+        return msgspec.json.encode({what: rows}).decode()
+    return table(headings, map(shown, rows)) if rows else _NOTHING
+
+
+def _flame(stacks: dict[str, int], as_json: bool) -> str:
+    if as_json:
+        return msgspec.json.encode({"stacks": stacks}).decode()
+    return "\n".join(f"{stack} {count}" for stack, count in sorted(stacks.items())) or _NOTHING
+
+
+def _trace(each: Ranked) -> tuple[str, ...]:
+    cpu = "-" if each.cpu_us is None else lasting(each.cpu_us)
+    return (each.kind, each.name, f"{each.traces:,}", f"{each.failed:,}", lasting(each.total_us), f"{each.share:.0%}",
+            *map(lasting, (each.p50_us, each.p95_us, each.p99_us, each.max_us)), cpu, where(each.phases, each.total_us))
+
+
+def where(phases: dict[str, int], total_us: int) -> str:
+    """`queried 95%, computed 3%`: the phases that most of the time went to. What was waited comes before it began, and
+    so is no part of it."""
+    spent = sorted(((us, phase) for phase, us in phases.items() if phase != "waited"), reverse=True)[:_PHASES_SHOWN]
+    return ", ".join(f"{phase} {us / total_us:.0%}" for us, phase in spent
+                     if total_us and us >= _LEAST_SHOWN * total_us) or "-"
+
+
+def _run(each: RankedRuns) -> tuple[str, ...]:
+    return (each.sync, each.name, each.account or "-", f"{each.runs:,}", f"{each.failed:,}", lasting(each.total_us),
+            f"{each.share:.0%}", *map(lasting, (each.p50_us, each.p95_us, each.p99_us, each.max_us)))
+
+
+def _statement(each: RankedStatement) -> tuple[str, ...]:
+    text = short(each.text, _STATEMENT_CHARACTERS) or "(all others)"
+    return (lasting(each.total_us), f"{each.share:.0%}", f"{each.calls:,}", f"{each.rows:,}", lasting(each.mean_us),
+            lasting(each.max_us), each.name, each.site or "-", text)
+
+
+def _single(each: SlowTrace) -> tuple[str, ...]:
+    known = (str(each.job_id or "-"), str(each.run_id or "-"), each.subject or "-", each.account or "-")
+    most = f"{lasting(each.parts[0].total_us)} {short(each.parts[0].what)}" if each.parts else "-"
+    return (time(each.began_at), each.kind, each.name, lasting(each.took_us), "yes" if each.failed else "-", *known,
+            most)
+
+
+def _call(each: CallSeen) -> tuple[str, ...]:
+    return (lasting(each.total_us), f"{each.calls:,}", f"{each.failed:,}", lasting(each.total_us / max(each.calls, 1)),
+            lasting(each.max_us), f"{each.method} {each.host}{each.route}")
+
+
+def time(at: int) -> str:
+    """A moment, to the second."""
+    return f"{datetime.fromtimestamp(at / 1000, UTC):%Y-%m-%d %H:%M:%S}"

@@ -1,0 +1,117 @@
+"""What was kept of traces, read back for a span of time and added up over processes.
+
+Spans are `since` ≤ hour < `until`, in milliseconds of the epoch by the store's clock. `kind` and `name` narrow them.
+"""
+
+import msgspec
+
+from penstock.domain.adding_up import add_call, add_statement, add_trace
+from penstock.domain.slow import SlowTrace
+from penstock.domain.traces import CallSeen, CallSite, Kind, Sample, StatementSeen, TraceSeen
+from penstock.observe.totals import add_stacks
+from penstock.store.port import Row, Store
+
+Of = tuple[Kind, str]
+"""Kind and name of traces."""
+
+_PHASES = msgspec.json.Decoder(list[int])
+_DURATIONS = msgspec.json.Decoder(dict[int, int])
+_SITES = msgspec.json.Decoder(list[CallSite])
+_SAMPLES = msgspec.json.Decoder(list[Sample])
+_POSITIONS = msgspec.json.Decoder(list[tuple[int, int]])
+_STACKS = msgspec.json.Decoder(dict[str, int])
+_SLOW = msgspec.json.Decoder(SlowTrace)
+
+
+def now(store: Store) -> int:
+    """The store's time, in milliseconds of the epoch."""
+    return int(store.look("now")[0][0])
+
+
+def traces(store: Store, since: int, until: int, *, kind: Kind | None = None, name: str | None = None
+           ) -> list[TraceSeen]:
+    """One for each kind, name and hour, the earliest hour first."""
+    found: dict[tuple[int, Kind, str], TraceSeen] = {}
+    for row in store.look("trace_totals_read", _span(since, until, kind, name)):
+        seen = TraceSeen(kind=row[1], name=row[2], since=row[0], traces=row[3], failed=row[4], total_us=row[5],
+                         max_us=row[6], cpu_us=row[7], phases=_PHASES.decode(row[8]),
+                         durations=_DURATIONS.decode(row[9]))
+        key = row[0], row[1], row[2]
+        if key in found:
+            add_trace(found[key], seen)
+        else:
+            found[key] = seen
+    return list(found.values())
+
+
+def statements(store: Store, since: int, until: int, *, kind: Kind | None = None, name: str | None = None,
+               fingerprint: str | None = None) -> dict[Of, list[StatementSeen]]:
+    """The statements of each kind and name over the whole span, those that took longest in all first."""
+    found: dict[Of, dict[tuple[str, str, str], StatementSeen]] = {}
+    for row in store.look("trace_statements_read", {**_span(since, until, kind, name), "fingerprint": fingerprint}):
+        _into(found.setdefault((row[1], row[2]), {}), row)
+    return {of: sorted(each.values(), key=lambda seen: -seen.total_us) for of, each in found.items()}
+
+
+def statement_hours(store: Store, since: int, until: int, fingerprint: str, database: str | None, *,
+                    kind: Kind | None = None, name: str | None = None) -> dict[int, StatementSeen]:
+    """What one statement came to in each hour in which it came at all, whatever executed it."""
+    found: dict[int, dict[tuple[str, str, str], StatementSeen]] = {}
+    params = {**_span(since, until, kind, name), "fingerprint": fingerprint}
+    for row in store.look("trace_statements_read", params):
+        if row[4] == (database or ""):
+            _into(found.setdefault(row[0], {}), (*row[:5], "", *row[6:]))
+    return {hour: seen for hour, each in found.items() for seen in each.values()}
+
+
+def calls(store: Store, since: int, until: int, *, kind: Kind | None = None, name: str | None = None
+          ) -> dict[Of, list[CallSeen]]:
+    """The routes that each kind and name called over the whole span, those that took longest in all first."""
+    found: dict[Of, dict[tuple[str, str, str], CallSeen]] = {}
+    for row in store.look("trace_calls_read", _span(since, until, kind, name)):
+        seen = CallSeen(method=row[3], host=row[4], route=row[5], calls=row[6], failed=row[7], total_us=row[8],
+                        max_us=row[9], traces=row[10], most_calls=row[11], sites=_SITES.decode(row[12]))
+        known = found.setdefault((row[1], row[2]), {})
+        key = seen.method, seen.host, seen.route
+        if key in known:
+            add_call(known[key], seen)
+        else:
+            known[key] = seen
+    return {of: sorted(each.values(), key=lambda seen: -seen.total_us) for of, each in found.items()}
+
+
+def flames(store: Store, since: int, until: int, *, kind: Kind | None = None, name: str | None = None
+           ) -> dict[Of, dict[str, int]]:
+    """Sampled stacks of each kind and name over the days of the span: outermost frame first, joined by `;`."""
+    found: dict[Of, dict[str, int]] = {}
+    for _, of_kind, of_name, stacks in store.look("trace_flames_read", _span(since, until, kind, name)):
+        add_stacks(found.setdefault((of_kind, of_name), {}), _STACKS.decode(stacks))
+    return found
+
+
+def slow_traces(store: Store, since: int, until: int, *, kind: Kind | None = None, name: str | None = None,
+                limit: int = 20) -> list[SlowTrace]:
+    """Traces that were kept as they were, the slowest first: of each name and day the slowest, and some that failed."""
+    found: dict[tuple[str, str, int, int], SlowTrace] = {}
+    params = {**_span(since, until, kind, name), "count": 2 * limit}
+    for (content,) in store.look("slow_traces_read", params):
+        slow = _SLOW.decode(content)
+        found.setdefault((slow.kind, slow.name, slow.began_at, slow.took_us), slow)  # the slowest may have failed, too
+    return list(found.values())[:limit]
+
+
+def _span(since: int, until: int, kind: Kind | None, name: str | None) -> dict[str, object]:
+    return {"since": since, "until": until, "kind": kind, "name": name}
+
+
+def _into(known: dict[tuple[str, str, str], StatementSeen], row: Row) -> None:
+    seen = StatementSeen(
+        fingerprint=row[3], database=row[4] or None, driver=row[5], text=row[6] or "", calls=row[7], failed=row[8],
+        rows=row[9], total_us=row[10], max_us=row[11], locked_us=row[12], at_most_one=row[13], traces=row[14],
+        most_calls=row[15], monotone=None if row[16] is None else bool(row[16]), sites=_SITES.decode(row[17]),
+        samples=_SAMPLES.decode(row[18]), by_position=_POSITIONS.decode(row[19]))
+    key = row[3], row[4], row[5]
+    if key in known:
+        add_statement(known[key], seen)
+    else:
+        known[key] = seen

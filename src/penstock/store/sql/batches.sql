@@ -1,0 +1,66 @@
+-- Batches, as others see them: news of one, how far it is, and its end. What it comes to is counted in waits.sql.
+
+-- name: batch_told
+insert into penstock.wait_news (id, batch, what, n) values (:batch, true, :what, :jobs) returning id;
+
+-- name: batch_status
+-- dialect: postgres
+-- differs: begins where the last fold did
+-- What is counted, and what is not yet.
+select bool_or(closed) as closed, coalesce(sum(total), 0) as total, coalesce(sum(completed), 0) as completed,
+       coalesce(sum(cancelled), 0) as cancelled, coalesce(sum(discarded), 0) as discarded, max(finished_at) as finished_at
+from (
+    select closed, total, completed, cancelled, discarded, finished_at from penstock.batches where id = :id
+    union all
+    select what = 'closed', case what when 'added' then n end, case what when 'completed' then n end,
+           case what when 'cancelled' then n end, case what when 'discarded' then n end, null
+    from (
+        select id, batch, what, n from penstock.wait_news
+        where xact >= (
+            select case when xact <= pg_snapshot_xmin(pg_current_snapshot()) then xact else '0' end from penstock.wait_folds
+        )
+        order by xact limit (select 1000000000)
+    ) as news
+    where batch and id = :id
+) as told
+having count(*) > 0;
+
+-- name: batch_status
+-- dialect: sqlite
+-- differs: no dead row is in the way
+select max(closed) as closed, coalesce(sum(total), 0) as total, coalesce(sum(completed), 0) as completed,
+       coalesce(sum(cancelled), 0) as cancelled, coalesce(sum(discarded), 0) as discarded, max(finished_at) as finished_at
+from (
+    select closed, total, completed, cancelled, discarded, finished_at from penstock.batches where id = :id
+    union all
+    select what = 'closed', iif(what = 'added', n, 0), iif(what = 'completed', n, 0), iif(what = 'cancelled', n, 0),
+           iif(what = 'discarded', n, 0), null
+    from penstock.wait_news where batch and id = :id
+) as told
+having count(*) > 0;
+
+-- name: batches_prune
+-- dialect: postgres
+-- differs: an array keeps the planner from reading every batch
+delete from penstock.batches
+where id = any (array (
+    select id from penstock.batches where prune_at <= (select penstock.now()) order by prune_at limit (select :count)
+));
+
+-- name: batches_prune
+-- dialect: sqlite
+-- differs: see above
+delete from penstock.batches
+where id in (
+    select id from penstock.batches where prune_at <= (select penstock.now()) order by prune_at limit (select :count)
+);
+
+-- name: batches_ended
+-- dialect: postgres
+-- differs: each dialect takes an array in its own way
+select id, total, completed, cancelled, discarded from penstock.batches where id = any (:ids);
+
+-- name: batches_ended
+-- dialect: sqlite
+-- differs: each dialect takes an array in its own way
+select id, total, completed, cancelled, discarded from penstock.batches where id in (select value from json_each(:ids));
