@@ -168,16 +168,20 @@ class Recorder:
         return self._writing.written != before or bool(self._fresh)
 
     def _quietly(self, step: Callable[[], Any]) -> None:
-        """Whoever is traced never notices that this fails. Each kind of error is told once."""
+        """Whoever is traced never notices that this fails."""
         try:
             step()
         except Exception as error:
-            kind = type(error).__name__
-            if kind in self._faults or (isinstance(error, Nowhere) and not error.args):
-                return
-            self._faults.add(kind)
-            logger.warning("traces cannot be kept for now: %s",
-                           error if isinstance(error, Nowhere) else f"{kind}: {error}")
+            self.fault(error)
+
+    def fault(self, error: Exception) -> None:
+        """A trace could not be taken or kept: say so, once for each kind of error."""
+        kind = type(error).__name__
+        if kind in self._faults or (isinstance(error, Nowhere) and not error.args):
+            return
+        self._faults.add(kind)
+        logger.warning("traces cannot be kept for now: %s",
+                       error if isinstance(error, Nowhere) else f"{kind}: {error}")
 
 
 _all: "weakref.WeakSet[Recorder]" = weakref.WeakSet()

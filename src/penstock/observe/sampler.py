@@ -173,13 +173,14 @@ def _label(code: CodeType) -> str:
 
 
 def _count(trace: Trace | None, stack: str) -> None:
-    """Count it for a trace, and for those inside of it that are under way."""
+    """Count it for a trace, and for those inside of it that are under way.
+
+    The counts are made anew, never changed: the trace may end at this moment, and its own thread go through them.
+    """
     while trace is not None:
-        stacks = trace.flame
-        if stacks is None:
-            stacks = trace.flame = {}
+        stacks = trace.flame or {}
         key = stack if stack in stacks or len(stacks) < _MOST_STACKS else OTHERS
-        stacks[key] = stacks.get(key, 0) + 1
+        trace.flame = {**stacks, key: stacks.get(key, 0) + 1}
         trace = trace.inner
 
 

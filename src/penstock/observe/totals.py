@@ -84,7 +84,7 @@ class Totals:
         add_stacks(self.stacks, other.stacks)
 
     def _statements(self, found: dict[tuple[str, str, str | None], Statement]) -> None:
-        for key, statement in found.items():
+        for key, statement in list(found.items()):
             known = self.statements.get(key)
             if known is not None:
                 known.absorb(statement)
@@ -94,7 +94,7 @@ class Totals:
                 self.statements.setdefault(OTHER_STATEMENTS, Statement(OTHERS, "", None)).absorb(statement)
 
     def _calls(self, found: dict[tuple[str, str, str], Called]) -> None:
-        for key, call in found.items():
+        for key, call in list(found.items()):
             known = self.calls.get(key)
             if known is not None:
                 known.absorb(call)

@@ -190,9 +190,9 @@ class Trace:
             computed = min(max(cpu_ns - self.phases[COMPUTED], 0), self.phases[OTHER])
             self.phases[OTHER] -= computed
             self.phases[COMPUTED] += computed
-        for statement in self.statements.values():
+        for statement in list(self.statements.values()):  # a thread that it was lent to may be at work still
             statement.end()
-        for call in self.calls.values():
+        for call in list(self.calls.values()):
             call.end()
         if self.within is not None:
             self.within.join(self)

@@ -45,7 +45,14 @@ class Tracer:
         return trace
 
     def ended(self, trace: Trace, attempt: Attempt, outcome: Outcome, took_ns: int, cpu_ns: int | None) -> None:
-        """Record an attempt that is worth a trace of its own."""
+        """Record an attempt that is worth a trace of its own. Whatever fails in that, its outcome is not lost."""
+        try:
+            self._end(trace, attempt, outcome, took_ns, cpu_ns)
+            self.recorder.ended(trace)
+        except Exception as error:
+            self.recorder.fault(error)
+
+    def _end(self, trace: Trace, attempt: Attempt, outcome: Outcome, took_ns: int, cpu_ns: int | None) -> None:
         job = attempt.job
         if trace.kind == "task":
             trace.name = job.task
@@ -62,7 +69,6 @@ class Tracer:
         if attempt.cpu_ns:
             cpu_ns = (cpu_ns or 0) + attempt.cpu_ns
         trace.end(cpu_ns=cpu_ns)
-        self.recorder.ended(trace)
 
 
 def _said(outcome: Outcome) -> str:

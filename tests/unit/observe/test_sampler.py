@@ -111,6 +111,17 @@ def test_stacks_stay_few(monkeypatch: pytest.MonkeyPatch):
     assert trace.flame == {"a;b0": 1, "a;b1": 1, "a;b2": 1, OTHERS: 7}
 
 
+def test_a_stack_counted_while_somebody_goes_through_the_counts_leaves_them_as_they_were():
+    trace = lasting()
+    module._count(trace, "a;b")
+    assert trace.flame is not None
+    going = iter(trace.flame.items())
+    for stack in ("a;b", "a;c"):  # looked at just before the trace ended, counted just after
+        module._count(trace, stack)
+    assert list(going) == [("a;b", 1)]
+    assert trace.flame == {"a;b": 2, "a;c": 1}
+
+
 def test_its_thread_samples_by_itself_and_ends_when_nothing_is_watched():
     sampler, trace = Sampler(), lasting()
     with Busy() as busy:
