@@ -11,12 +11,12 @@ from penstock.domain.retry import RetryPolicy
 from penstock.domain.signals import Cancel, Retry, Snooze
 from penstock.domain.unique import Unique
 from penstock.observe.instruments import instrument, uninstrument
+from penstock.queue.arguments.marks import Secret
+from penstock.queue.arguments.sealing import Keyring
 from penstock.queue.attempt import current_job
 from penstock.queue.batches import BatchStatus
 from penstock.queue.chunk import ChunkJob, Jobs, Outcomes
 from penstock.queue.context import context, current_context
-from penstock.queue.marks import Secret
-from penstock.queue.sealing import Keyring
 from penstock.queue.together import Step
 
 __all__ = [

@@ -13,14 +13,14 @@ from penstock.domain.jobs import Batch, Call, Job, JobState, Retention, asking
 from penstock.domain.results import WAIT_SECONDS
 from penstock.events import CancelAsked, JobEnqueued, JobRequeued, PauseChanged, TagsInvalidated
 from penstock.queue import batches, control
+from penstock.queue.arguments.marks import Marks
+from penstock.queue.arguments.packing import Packing
+from penstock.queue.arguments.showing import shown
 from penstock.queue.batches import BatchStatus
 from penstock.queue.control import Count, JobRow
 from penstock.queue.enqueue import acarried_out, aenqueue, carried_out, enqueue
-from penstock.queue.marks import Marks
 from penstock.queue.middleware import apassed, passed
-from penstock.queue.packing import Packing
 from penstock.queue.results import Results
-from penstock.queue.showing import shown
 from penstock.queue.together import Together
 from penstock.schedule import periodic
 from penstock.store.port import Row

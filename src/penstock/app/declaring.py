@@ -17,10 +17,10 @@ from penstock.domain.results import Result
 from penstock.domain.retry import RetryPolicy
 from penstock.domain.ticks import Missed
 from penstock.domain.unique import Unique
+from penstock.queue.arguments.packing import Packing, Upgrade
 from penstock.queue.chunk import Jobs
 from penstock.queue.keyed import Serial
 from penstock.queue.limited import TaskLimits
-from penstock.queue.packing import Packing, Upgrade
 from penstock.queue.rules import Ack, Delivery, PoolName, Rules
 from penstock.queue.task import ChunkTask, Options, Task
 from penstock.schedule import audits, periodic, subjects

@@ -9,8 +9,8 @@ from penstock import config
 from penstock.domain.errors import ConfigurationError
 from penstock.domain.names import did_you_mean
 from penstock.events import Event, Events, listening_faults
+from penstock.queue.arguments.sealing import Keyring
 from penstock.queue.middleware import Middlewares
-from penstock.queue.sealing import Keyring
 from penstock.queue.task import Task
 from penstock.schedule.periodic import Periodic
 from penstock.store import migrate

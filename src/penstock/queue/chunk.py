@@ -15,8 +15,8 @@ import msgspec
 from penstock.domain.envelope import NO_CONTEXT, Context
 from penstock.domain.errors import DeclarationError, InvalidArguments, InvalidCheckpoint
 from penstock.domain.plain import UNWRITABLE, encoder
+from penstock.queue.arguments.signature import PAYLOAD_LIMIT_BYTES, Signature
 from penstock.queue.attempt import Attempt
-from penstock.queue.signature import PAYLOAD_LIMIT_BYTES, Signature
 
 T = TypeVar("T")
 

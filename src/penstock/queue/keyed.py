@@ -13,7 +13,7 @@ from penstock.domain.errors import DeclarationError
 from penstock.domain.limits import Concurrency, Limit, Rate, key_of
 from penstock.domain.lines import Line, Terms, concurrency_key, limit_line, serial_key
 from penstock.domain.names import did_you_mean
-from penstock.queue.signature import Signature
+from penstock.queue.arguments.signature import Signature
 
 Serial = str | tuple[str, ...] | None
 

@@ -9,8 +9,8 @@ from typing import Any
 from penstock.domain.limits import Limit
 from penstock.limits.declared import Declared
 from penstock.limits.spending import Need, Options, Permit, Spending
+from penstock.queue.arguments.signature import Signature
 from penstock.queue.attempt import Attempt
-from penstock.queue.signature import Signature
 
 PATIENCE_SECONDS = 2.0
 """For so long a slot is kept waiting for a permit; what would take longer waits as a scheduled job."""

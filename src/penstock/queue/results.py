@@ -17,8 +17,8 @@ from penstock.domain.errors import (
     ResultTimeout,
 )
 from penstock.domain.jobs import JobState
+from penstock.queue.arguments.packing import Packing
 from penstock.queue.attempt import current
-from penstock.queue.packing import Packing
 from penstock.queue.task import Task
 from penstock.store.port import Row, Store
 

@@ -15,16 +15,16 @@ from penstock.domain.names import did_you_mean, name_fault, tag_fault
 from penstock.domain.pools import pool_of
 from penstock.domain.retry import RetryPolicy
 from penstock.domain.unique import Unique, unique_key
+from penstock.queue.arguments.packing import Packing
+from penstock.queue.arguments.signature import PAYLOAD_LIMIT_BYTES, Signature
 from penstock.queue.attempt import current
 from penstock.queue.chunk import ChunkSignature, Jobs
 from penstock.queue.context import current_context, in_use
 from penstock.queue.keyed import Keyed, Serial, hidden_faults, keyed
 from penstock.queue.limited import TaskLimits
 from penstock.queue.middleware import Verb, surrounded
-from penstock.queue.packing import Packing
 from penstock.queue.recording import Recording, recording
 from penstock.queue.rules import Rules
-from penstock.queue.signature import PAYLOAD_LIMIT_BYTES, Signature
 from penstock.queue.together import OnFailure, batch_id
 from penstock.queue.together import after as waits_for
 

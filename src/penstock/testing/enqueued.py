@@ -14,7 +14,7 @@ import msgspec
 from penstock.app import Penstock
 from penstock.domain.errors import InvalidArguments, UnknownTask
 from penstock.domain.names import did_you_mean
-from penstock.queue.marks import HIDDEN, Marks
+from penstock.queue.arguments.marks import HIDDEN, Marks
 from penstock.queue.task import Task
 from penstock.store.adapters import insert
 from penstock.store.port import Row

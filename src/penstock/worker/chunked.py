@@ -20,9 +20,9 @@ from penstock.domain.errors import InvalidArguments, InvalidOutcomes
 from penstock.domain.jobs import Claimed, Outcome
 from penstock.domain.signals import Signal
 from penstock.events import Events, JobStarted, OutcomesInvalid
+from penstock.queue.arguments.packing import open_arguments
 from penstock.queue.attempt import Attempt, current
 from penstock.queue.chunk import ChunkAttempt, ChunkJob, ChunkSignature
-from penstock.queue.packing import open_arguments
 from penstock.queue.task import Task
 from penstock.worker.deciding import Decision, invalid
 from penstock.worker.delivery import Delivery

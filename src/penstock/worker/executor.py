@@ -16,8 +16,8 @@ from penstock.domain.names import did_you_mean
 from penstock.domain.pools import Pool
 from penstock.domain.signals import Signal
 from penstock.events import Events, JobStarted
+from penstock.queue.arguments.packing import open_arguments
 from penstock.queue.attempt import Attempt, current
-from penstock.queue.packing import open_arguments
 from penstock.queue.task import Task
 from penstock.worker.chunked import Chunked
 from penstock.worker.deciding import Decision, invalid

@@ -9,8 +9,8 @@ import pytest
 from penstock import Concurrency, Penstock, Quota, Rate
 from penstock.domain.errors import ConfigurationError, DeclarationError
 from penstock.domain.limits import Limit
+from penstock.queue.arguments.signature import Signature
 from penstock.queue.keyed import keyed
-from penstock.queue.signature import Signature
 
 
 @pytest.fixture

@@ -21,9 +21,9 @@ from typing import Any, NoReturn
 from penstock.domain.errors import NoWorkerProcess
 from penstock.domain.jobs import Claimed
 from penstock.domain.signals import Signal
+from penstock.queue.arguments.signature import Signature
 from penstock.queue.attempt import Attempt, Identity, current
 from penstock.queue.context import noted
-from penstock.queue.signature import Signature
 from penstock.queue.task import Task
 from penstock.worker.django import close_stale
 from penstock.worker.processes.crossing import arrived, raised, returned, signalled

@@ -8,8 +8,8 @@ import msgspec
 
 from penstock.domain.envelope import unwrapped
 from penstock.domain.errors import JobError
-from penstock.queue.marks import Marks
-from penstock.queue.packing import Packing
+from penstock.queue.arguments.marks import Marks
+from penstock.queue.arguments.packing import Packing
 
 SEALED = '"(encrypted)"'
 _UNKNOWN = '"(of another version of Penstock)"'

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from penstock import Secret
-from penstock.queue.marks import ALL, marks_of
+from penstock.queue.arguments.marks import ALL, marks_of
 
 
 class Card(msgspec.Struct, rename="camel"):

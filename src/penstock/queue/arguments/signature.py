@@ -13,7 +13,7 @@ import msgspec
 
 from penstock.domain.errors import DeclarationError, InvalidArguments
 from penstock.domain.plain import UNWRITABLE, encoder
-from penstock.queue.marks import ALL, HIDDEN, Marks, marks_of
+from penstock.queue.arguments.marks import ALL, HIDDEN, Marks, marks_of
 
 PAYLOAD_LIMIT_BYTES = 256 * 1024
 

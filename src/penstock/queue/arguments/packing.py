@@ -12,9 +12,9 @@ import msgspec
 
 from penstock.domain.envelope import FIRST_VERSION, Context, Header, Sealer, unwrapped, wrapped
 from penstock.domain.errors import DeclarationError, InvalidArguments, NewerArguments
+from penstock.queue.arguments.sealing import Keyring, missing
 from penstock.queue.attempt import Attempt
 from penstock.queue.context import noted
-from penstock.queue.sealing import Keyring, missing
 
 Upgrade = Mapping[int, Callable[[dict[str, Any]], dict[str, Any]]]
 """By version, the function that makes arguments of it into those of the next one."""
