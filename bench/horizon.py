@@ -31,7 +31,8 @@ _BARE_SECONDS = 0.1
 _ENDS = 2  # windows at the start, and at the end, that are compared
 _TABLES = ("ready_jobs", "live_jobs", "leases", "count_deltas")
 _STATEMENTS = ("claim", "settle_completed", "stragglers", "stragglers_new", "stage", "next_due", "rescue_leases",
-               "leases_held", "counts_waiting", "counts_fold", "workers_expire", "worker_renew")
+               "leases_held", "counts_waiting", "counts_fold", "workers_expire",
+               "worker_renew_telling")
 _DEAD = "select relname, n_dead_tup from pg_stat_user_tables where schemaname = 'penstock' and relname = any (%s)"
 
 Window = dict[str, float]

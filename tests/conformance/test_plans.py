@@ -83,8 +83,8 @@ LEASES: dict[Dialect, str] = {
               " select n % 7 + 1, json_array(n), n, 0 from (" + SERIES["sqlite"].format(rows=5000) + ")",
 }
 # Tables that may be read whole: they have a row for each worker, queue, counter or cancellation under way.
-SMALL = {"workers", "queues", "counts", "count_folds", "cancellations", "sequences", "progress", "line_folds",
-         "wait_folds", "pauses", "gates"}
+SMALL = {"workers", "worker_stacks", "queues", "counts", "count_folds", "cancellations", "sequences", "progress",
+         "line_folds", "wait_folds", "pauses", "gates"}
 
 SHAPES = json.dumps([{"task": "t", "queue": "q1", "priority": 0, "max_attempts": 5, "run_at": None, "delay_ms": 0,
                       "tags": None, "deadline_at": None, "deadline_ms": None, "keeps": None, "period_ms": None,
@@ -133,6 +133,7 @@ HOT: dict[str, dict[str, Any]] = {
          "also": "k5", "terms": '{"most":1,"also":2}', "batch": 5}] * 2)},
     "leases_held": {"worker_id": 1}, "rescue_leases": {}, "counts_waiting": {}, "keys_prune": {"count": 10},
     "worker_renew": {"worker_id": 1, "lease_ms": 5},
+    "worker_renew_telling": {"worker_id": 1, "lease_ms": 5, "rss_bytes": 5}, "asked_of_worker": {"worker_id": 1},
     "progress_save": {"ids": [5, 6], "leases": [7, 7], "percents": [1.5, None], "notes": [None, "n"],
                       "cursors": ["5", None]},
     "progress_cursor": {"id": 5}, "result": {"id": 5}, "results_prune": {"count": 10},

@@ -4,14 +4,14 @@ from functools import partial
 
 from penstock.admission.runs import SyncRoom
 from penstock.admission.why import Answer, why_job, why_run
-from penstock.app.declaring import Declaring
+from penstock.app.working import Working
 from penstock.domain.limits import key_of
 from penstock.schedule.subjects import period_ms
 from penstock.sync.declaring.declare import SyncDefinition
 from penstock.sync.declaring.permits import gate_key
 
 
-class Explaining(Declaring):
+class Explaining(Working):
     """`why`, for jobs and for subjects."""
 
     def why_job(self, job_id: int) -> Answer:

@@ -1,36 +1,16 @@
 """`penstock periodic`: what is enqueued by the clock, when next, and what is paused."""
 
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import click
 import msgspec
 
-from penstock.app import Penstock
 from penstock.cli.finding import find_app
-from penstock.schedule.periodic import Periodic, PeriodicRow, next_tick, read
+from penstock.schedule.periodic import PeriodicSeen
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _HEADINGS = ("NAME", "SCHEDULE", "NEXT", "LAST", "STATE")
-
-
-@dataclass(frozen=True, slots=True)
-class Shown:
-    """One periodic task as it is listed. Times are in milliseconds since 1970, UTC; `zone` is None if not declared."""
-
-    name: str
-    spec: str
-    zone: str | None
-    next_at: int | None
-    last_at: int | None
-    paused_at: int | None
-    declared: bool
-
-    def columns(self) -> tuple[str, ...]:
-        state = "paused" if self.paused_at is not None else "on"
-        return (self.name, self.spec, _time(self.next_at, self.zone), _time(self.last_at, self.zone),
-                state if self.declared else f"{state}, not declared by this app")
 
 
 @click.group(invoke_without_command=True)
@@ -42,13 +22,13 @@ def periodic(context: click.Context, as_json: bool) -> None:
         return
     with find_app(context) as app:
         app.check()
-        found = shown(app)
+        found = app.periodic_tasks()
     if as_json:
         click.echo(msgspec.json.encode({"periodic": found}).decode())
     elif not found:
         click.echo("no periodic tasks: declare one with app.periodic(…)")
     else:
-        _print([_HEADINGS, *(each.columns() for each in found)])
+        _print([_HEADINGS, *(_columns(each) for each in found)])
 
 
 @periodic.command()
@@ -71,19 +51,10 @@ def resume(context: click.Context, name: str) -> None:
         click.echo(f"{name} goes on" if app.resume_periodic(name) else f"nothing to do: {name} was not paused")
 
 
-def shown(app: Penstock) -> list[Shown]:
-    """Every periodic task that the app declares or the store knows, by name."""
-    rows, now = read(app.store)
-    names = sorted({*app.periodics, *rows})
-    return [_shown(name, app.periodics.get(name), rows.get(name), now) for name in names]
-
-
-def _shown(name: str, declared: Periodic | None, row: PeriodicRow | None, now: int) -> Shown:
-    last, paused = (row.tick_at, row.paused_at) if row is not None else (None, None)
-    if declared is None:
-        return Shown(name, row.spec if row is not None else "", None, None, last, paused, False)
-    following = next_tick(declared, row, now) if paused is None else None
-    return Shown(name, declared.schedule.spec, declared.schedule.zone, following, last, paused, True)
+def _columns(each: PeriodicSeen) -> tuple[str, ...]:
+    state = "paused" if each.paused_at is not None else "on"
+    return (each.name, each.spec, _time(each.next_at, each.zone), _time(each.last_at, each.zone),
+            state if each.declared else f"{state}, not declared by this app")
 
 
 def _time(at: int | None, zone: str | None) -> str:

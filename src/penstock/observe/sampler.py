@@ -26,7 +26,7 @@ _MOST_LABELS = 20_000
 _LEADING = "\0"
 OTHERS = "(others)"
 _OWN = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-_ROOTS = (os.path.join(_OWN, "worker", ""), os.path.join(_OWN, "app", "named_trace.py"),
+ROOTS = (os.path.join(_OWN, "worker", ""), os.path.join(_OWN, "app", "named_trace.py"),
           os.path.join(sysconfig.get_paths()["stdlib"], "threading.py"),
           os.path.join(sysconfig.get_paths()["stdlib"], "asyncio", ""), "<frozen runpy>")
 """What every stack begins with, and nobody wants to see: how a thread or a loop came to run the user's code."""
@@ -165,7 +165,7 @@ def _label(code: CodeType) -> str:
         if file == "__init__":
             file = os.path.basename(os.path.dirname(code.co_filename))
         found = f"{file}.{code.co_qualname}".replace(";", ":").replace(" ", "_").replace(".<locals>", "")
-        if code.co_filename.startswith(_ROOTS):
+        if code.co_filename.startswith(ROOTS):
             found = _LEADING + found
         if len(_labels) < _MOST_LABELS:
             _labels[code] = found

@@ -6,6 +6,7 @@ in between; whoever finds it moved on already does nothing. Times are those of t
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import islice, takewhile
 
 import msgspec
 
@@ -43,6 +44,31 @@ class PeriodicRow:
     tick_at: int | None
     """The last tick that gave a job."""
     paused_at: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class PeriodicSeen:
+    """A periodic task as people see it. Times are in milliseconds since 1970, UTC, by the database's clock, which said
+    `now` when it was read.
+
+    `next_at` is the tick that gives the next job: past, if nobody has dealt with it yet. `overdue` ticks are due by now
+    (1,000 at most), and `missed` says what becomes of them; `following_at` is the first tick that is yet to come. Of
+    one that the app does not declare (`declared`) only what the store knows is told.
+    """
+
+    name: str
+    spec: str
+    zone: str | None
+    task: str | None
+    queue: str | None
+    missed: Missed | None
+    next_at: int | None
+    following_at: int | None
+    last_at: int | None
+    overdue: int
+    paused_at: int | None
+    declared: bool
+    now: int
 
 
 Declared = Mapping[str, Periodic]
@@ -134,6 +160,27 @@ def read(store: Store) -> tuple[dict[str, PeriodicRow], int]:
         return {row[0]: PeriodicRow(*row) for row in tx.rows("periodic_rows")}, now[0]
 
     return store.read(work)
+
+
+def seen(store: Store, declared: Declared) -> list[PeriodicSeen]:
+    """Every periodic task that is declared or the store knows, by name."""
+    rows, now = read(store)
+    return [_seen(name, declared.get(name), rows.get(name), now) for name in sorted({*declared, *rows})]
+
+
+def _seen(name: str, periodic: Periodic | None, row: PeriodicRow | None, now: int) -> PeriodicSeen:
+    last, paused = (row.tick_at, row.paused_at) if row is not None else (None, None)
+    if periodic is None:
+        return PeriodicSeen(name, row.spec if row is not None else "", None, None, None, None, None, None, last, 0,
+                            paused, False, now)
+    schedule, shape = periodic.schedule, periodic.call.shape
+    following, nearest, overdue = None, None, 0
+    if paused is None:
+        following, nearest = next_tick(periodic, row, now), schedule.next_after(now)
+        if following is not None and following <= now and row is not None:
+            overdue = sum(1 for _ in islice(takewhile(now.__ge__, schedule.after(row.reached_at)), _MOST))
+    return PeriodicSeen(name, schedule.spec, schedule.zone, shape["task"], shape["queue"], periodic.missed, following,
+                        nearest, last, overdue, paused, True, now)
 
 
 def pause(store: Store, declared: Declared, name: str) -> bool:

@@ -132,7 +132,8 @@ class Upkeep:
                      "results_prune"):
             while self._pruned(name) == _PRUNE_BATCH:
                 pass
-        self._store.write(lambda tx: tx.execute("cancellations_prune"))
+        for name in ("cancellations_prune", "stacks_prune"):
+            self._store.write(_executing(name))
         Plans(self._store).prune()
 
     def _pruned(self, name: str) -> int:
@@ -157,6 +158,10 @@ class Upkeep:
 
         with contextlib.suppress(StoreBusy):  # somebody reads it: the next pass tries again
             self._store.write(empty)
+
+
+def _executing(name: str) -> Callable[[Transaction], int]:
+    return lambda tx: tx.execute(name)
 
 
 def _is_expired(tx: Transaction, slot: str) -> bool:

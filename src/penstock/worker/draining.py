@@ -78,7 +78,8 @@ class Drain:
         if slots > 1:
             self._watching = Watching(control, tasks, events, running=lambda: self._slots.running(),
                                       abandon=self._abandon, asked=asked, poll_seconds=poll_seconds,
-                                      patience_seconds=patience_seconds)
+                                      patience_seconds=patience_seconds, places=lambda: self._slots.places(),
+                                      worker_id=lambda: self._identity.worker_id)
             executor = Executor(tasks, events, delivery=self._delivery, watch=self._watching.watch, asked=asked)
             self._slots = Beside(slots, executor, self._finished, tracer)
         else:

@@ -2,8 +2,10 @@
 
 import asyncio
 import contextvars
+import os
+import socket
 import threading
-from collections.abc import Callable, Collection, Coroutine
+from collections.abc import Callable, Collection, Coroutine, Mapping
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
@@ -15,16 +17,21 @@ from penstock.queue.attempt import Attempt
 from penstock.queue.claim import settle
 from penstock.store.port import Store, Transaction
 from penstock.worker.executor import Executor
+from penstock.worker.memory import resident_bytes
 from penstock.worker.settling import tell_completed
 
 T = TypeVar("T")
 
 
 def registered(tx: Transaction, name: str, lease_ms: int, queues: Collection[str]) -> int:
-    """The id of a new worker that serves these queues."""
+    """The id of a new worker that serves these queues, with how many slots each where it has slots of its own."""
     row = tx.row("worker_start", {"name": name, "lease_ms": lease_ms})
     assert row is not None
-    tx.execute("worker_serves", {"worker_id": row[0], "queues": msgspec.json.encode(sorted(queues)).decode()})
+    slots = msgspec.json.encode(dict(queues)).decode() if isinstance(queues, Mapping) else None
+    tx.execute("worker_serves", {
+        "worker_id": row[0], "queues": msgspec.json.encode(sorted(queues)).decode(), "slots": slots,
+        "host": socket.gethostname(), "pid": os.getpid(), "rss_bytes": resident_bytes(),
+    })
     return int(row[0])
 
 

@@ -14,6 +14,7 @@ from penstock.domain.pools import Pool
 from penstock.queue.attempt import Attempt
 from penstock.queue.claim import LOWEST
 from penstock.worker.gathering import Gathering
+from penstock.worker.showing import Place
 
 AHEAD_SECONDS = 0.05
 BATCH = 1000
@@ -39,6 +40,10 @@ class JobPool(Protocol):
         ...
 
     def running(self) -> list[Attempt]: ...
+
+    def places(self) -> list[Place]:
+        """Where each of those that run does."""
+        ...
 
     def withdraw(self) -> list[Attempt]:
         """Take back what has not begun."""
@@ -149,6 +154,9 @@ class Lane:
 
     def running(self) -> list[Attempt]:
         return [attempt for pool in self._pools for attempt in pool.running()]
+
+    def places(self) -> list[Place]:
+        return [place for pool in self._pools for place in pool.places()]
 
     def replace(self, attempt: Attempt) -> None:
         """Go on without an attempt that does not end: its slot is for others."""

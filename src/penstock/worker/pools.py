@@ -11,16 +11,18 @@ from typing import Any
 from penstock.domain.jobs import Outcome
 from penstock.queue.attempt import Attempt
 from penstock.worker.executor import Executor
+from penstock.worker.showing import Place
 from penstock.worker.traced import Runner, TracedLoop, TracedSlot, Tracer
 
 Finished = Callable[[Attempt, Outcome], None]
 
 
 class Slot:
-    __slots__ = ("attempt",)
+    __slots__ = ("attempt", "thread_id")
 
     def __init__(self) -> None:
         self.attempt: Attempt | None = None
+        self.thread_id: int | None = None
 
 
 class ThreadPool:
@@ -59,6 +61,7 @@ class ThreadPool:
         thread.start()
 
     def _serve(self, slot: Slot) -> None:
+        slot.thread_id = threading.get_ident()
         runner = self._runner(slot)
         traced = None if self._tracer is None else TracedSlot(self._tracer, runner)
         get, run, finished = self._queue.get, runner.run if traced is None else traced.run, self._finished
@@ -86,6 +89,9 @@ class ThreadPool:
     def running(self) -> list[Attempt]:
         """The attempts that are inside a slot."""
         return [attempt for slot in self._slots if (attempt := slot.attempt) is not None]
+
+    def places(self) -> list[Place]:
+        return [Place(attempt, slot.thread_id) for slot in list(self._slots) if (attempt := slot.attempt) is not None]
 
     def withdraw(self) -> list[Attempt]:
         """Take back what has not begun."""
@@ -121,6 +127,10 @@ class EventLoop:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self.tasks: set[asyncio.Task[Any]] = set()
+
+    @property
+    def thread_id(self) -> int | None:
+        return None if self._thread is None else self._thread.ident
 
     def call(self, callback: Callable[..., object], *args: Any) -> None:
         """Call a function on the loop's thread."""
@@ -209,6 +219,9 @@ class LoopPool:
 
     def running(self) -> list[Attempt]:
         return list(self._running)
+
+    def places(self) -> list[Place]:
+        return [Place(attempt, self._loop.thread_id, task) for attempt, task in self._running.copy().items()]
 
     def withdraw(self) -> list[Attempt]:
         found = []

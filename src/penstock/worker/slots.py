@@ -9,6 +9,7 @@ from penstock.queue.attempt import Attempt
 from penstock.worker.executor import Executor
 from penstock.worker.inline import PrivateLoop
 from penstock.worker.pools import EventLoop, LoopPool, ThreadPool
+from penstock.worker.showing import Place
 from penstock.worker.traced import TracedLoop, TracedSlot, Tracer
 
 Finished = Callable[[Attempt, Outcome], None]
@@ -22,6 +23,8 @@ class Slots(Protocol):
     def begin(self, attempt: Attempt) -> None: ...
 
     def running(self) -> list[Attempt]: ...
+
+    def places(self) -> list[Place]: ...
 
     def replace(self, attempt: Attempt) -> None:
         """Go on without an attempt that does not end."""
@@ -53,6 +56,9 @@ class Here:
     def running(self) -> list[Attempt]:
         return []
 
+    def places(self) -> list[Place]:
+        return []  # nobody is there to look while the caller's thread is inside
+
     def replace(self, attempt: Attempt) -> None:
         """Nobody can: its thread is the caller's."""
 
@@ -78,6 +84,9 @@ class Beside:
 
     def running(self) -> list[Attempt]:
         return self._threads.running() + self._loop.running()
+
+    def places(self) -> list[Place]:
+        return self._threads.places() + self._loop.places()
 
     def replace(self, attempt: Attempt) -> None:
         (self._loop if attempt.pool is Pool.LOOP else self._threads).replace(attempt)

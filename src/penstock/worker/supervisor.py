@@ -33,10 +33,12 @@ from penstock.worker.gathering import Chunks, Gathering
 from penstock.worker.inline import registered
 from penstock.worker.lane import JobPool, Lane, slots_faults
 from penstock.worker.loop import Loop
+from penstock.worker.memory import resident_bytes
 from penstock.worker.pools import EventLoop, LoopPool, ThreadPool
 from penstock.worker.processes import ProcessPool, Recycling
 from penstock.worker.processes.naming import being_imported, module_of, task_fault
 from penstock.worker.settling import Ended, Settling
+from penstock.worker.showing import Place
 from penstock.worker.timebox import Monotonic, TimeBox, given_up_at
 from penstock.worker.traced import Tracer
 from penstock.worker.watching import Watching
@@ -95,7 +97,8 @@ class Worker:
         asked: set[int] = set()
         self._watching = Watching(control, tasks, events, running=self._running, abandon=self._abandon, asked=asked,
                                   poll_seconds=poll_seconds, patience_seconds=patience_seconds,
-                                  gathered=lambda: self._claiming.gathers())
+                                  gathered=lambda: self._claiming.gathers(), places=self._places,
+                                  worker_id=lambda: self._current().worker_id)
         self._tasks = tasks
         self._delivery = Delivery(store)  # on the thread of a slot, which must not take a loop's connection
         executor = Executor(tasks, events, delivery=self._delivery, watch=self._watching.watch, asked=asked)
@@ -262,8 +265,8 @@ class Worker:
         identity = self._identity
         assert identity is not None
         asked_at = time.monotonic()
-        params = {"worker_id": identity.worker_id, "lease_ms": self._lease_ms}
-        if self._store.write(lambda tx: tx.execute("worker_renew", params)):
+        params = {"worker_id": identity.worker_id, "lease_ms": self._lease_ms, "rss_bytes": resident_bytes()}
+        if self._store.write(lambda tx: tx.execute("worker_renew_telling", params)):
             identity.valid_until = asked_at + self._lease_seconds
         else:
             identity.lost = True
@@ -277,6 +280,9 @@ class Worker:
 
     def _running(self) -> list[Attempt]:
         return [attempt for lane in self._lanes.values() for attempt in lane.running()]
+
+    def _places(self) -> list[Place]:
+        return [place for lane in self._lanes.values() for place in lane.places()]
 
     def _reclaim(self) -> float:
         """Give back what the store says that this worker runs, and the worker does not know of.

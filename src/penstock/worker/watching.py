@@ -1,4 +1,5 @@
 """Keeps an eye on attempts while they run: cancelled by somebody, over time, silent for too long, past their deadline.
+Who asks what they are doing is told by their stacks.
 
 An attempt is told first: its next `check` or `checkpoint` raises, an `async` one is cancelled. A thread cannot be made
 to listen. One that does not, for `patience_seconds`, is abandoned: it is settled without it, its slot is replaced, and
@@ -7,9 +8,11 @@ what it says later is rejected by its lease.
 
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
+
+import msgspec
 
 from penstock.domain.errors import JobStalled, JobTimedOut
 from penstock.domain.jobs import Outcome
@@ -20,6 +23,7 @@ from penstock.queue.task import Task
 from penstock.store.port import Store
 from penstock.worker.chunked import ended_by
 from penstock.worker.deciding import Decision
+from penstock.worker.showing import Place, stacks
 
 _REST_SECONDS = 0.2
 _NEVER = float("inf")
@@ -32,6 +36,7 @@ class Watching:
     def __init__(self, store: Store, tasks: Mapping[str, Task[Any, Any]], events: Events, *,
                  running: Callable[[], Sequence[Attempt]], abandon: Callable[[Attempt, Outcome], None],
                  asked: set[int], poll_seconds: float, patience_seconds: float,
+                 worker_id: Callable[[], int], places: Callable[[], Iterable[Place]],
                  gathered: Callable[[], bool] = lambda: False) -> None:
         self._store = store
         self._tasks = tasks
@@ -39,6 +44,8 @@ class Watching:
         self._decision = Decision(tasks, events)
         self._running = running
         self._gathered = gathered
+        self._worker_id = worker_id
+        self._places = places
         self._abandon = abandon
         self._asked = asked
         self._poll_seconds = poll_seconds
@@ -58,7 +65,7 @@ class Watching:
         now = time.monotonic()
         if now - self._looked_at >= _REST_SECONDS:
             self._looked_at = now
-            self._look_for_cancellations()
+            self._look_for_asks()
         soonest = _NEVER
         for key, attempt in list(self._watched.items()):
             if attempt.finished:
@@ -67,17 +74,28 @@ class Watching:
                 soonest = min(soonest, self._look_at(attempt, now))
         return max(min(soonest, self._poll_seconds), 0.005)
 
-    def _look_for_cancellations(self) -> None:
+    def _look_for_asks(self) -> None:
         running = self._running()
         if not running and not self._gathered():
             return
-        asked = {row[0] for row in self._store.look("cancellations")}
+        worker_id = self._worker_id()
+        rows = self._store.look("asked_of_worker", {"worker_id": worker_id})
+        asked = {id for id, _ in rows if id is not None}
         self._asked |= asked
         self._asked &= asked
         if asked:
             for attempt in running:
                 if attempt.ended is None and all(job.id in asked for job in attempt.claimed):
                     self._tell(attempt, "cancelled")
+        for id, asked_at in rows:
+            if id is None:
+                self._show(worker_id, asked_at)
+
+    def _show(self, worker_id: int, asked_at: int) -> None:
+        """Answer who asked what the slots are doing."""
+        found = msgspec.json.encode(stacks(self._places)).decode()
+        answer = {"worker_id": worker_id, "asked_at": asked_at, "stacks": found}
+        self._store.write(lambda tx: tx.execute("stacks_answer", answer))
 
     def _look_at(self, attempt: Attempt, now: float) -> float:
         """Tell an attempt whose time is over; return the seconds until it is to be looked at again."""

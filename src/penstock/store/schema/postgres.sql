@@ -17,7 +17,12 @@ create table penstock.workers (
     name        text not null,
     started_at  bigint not null,
     expires_at  bigint not null,
-    queues      text
+    queues      text,
+    slots       text,
+    host        text,
+    pid         integer,
+    rss_bytes   bigint,
+    renewed_at  bigint
 );
 
 create sequence penstock.job_seq;
@@ -246,6 +251,13 @@ create index tag_marks_number on penstock.tag_marks (number);
 create table penstock.cancellations (
     job_id    bigint primary key,
     asked_at  bigint not null
+);
+
+create table penstock.worker_stacks (
+    worker_id    bigint primary key,
+    asked_at     bigint not null,
+    answered_at  bigint,
+    stacks       text
 );
 
 create table penstock.progress (

@@ -19,7 +19,12 @@ create table penstock_workers (
     name        text not null,
     started_at  integer not null,
     expires_at  integer not null,
-    queues      text
+    queues      text,
+    slots       text,
+    host        text,
+    pid         integer,
+    rss_bytes   integer,
+    renewed_at  integer
 );
 
 create table penstock_live_jobs (
@@ -214,6 +219,13 @@ create index penstock_tag_marks_number on penstock_tag_marks (number);
 create table penstock_cancellations (
     job_id    integer primary key,
     asked_at  integer not null
+);
+
+create table penstock_worker_stacks (
+    worker_id    integer primary key,
+    asked_at     integer not null,
+    answered_at  integer,
+    stacks       text
 );
 
 create table penstock_progress (

@@ -48,15 +48,23 @@ select version from penstock.migrations order by version;
 insert into penstock.migrations (version, name, applied_at) values (:version, :name, penstock.now());
 
 -- name: worker_start
-insert into penstock.workers (name, started_at, expires_at)
-values (:name, penstock.now(), penstock.now() + :lease_ms)
+insert into penstock.workers (name, started_at, expires_at, renewed_at)
+values (:name, penstock.now(), penstock.now() + :lease_ms, penstock.now())
 returning id;
 
 -- name: worker_serves
-update penstock.workers set queues = :queues where id = :worker_id;
+update penstock.workers
+set queues = :queues, slots = :slots, host = :host, pid = :pid, rss_bytes = :rss_bytes
+where id = :worker_id;
 
 -- name: worker_renew
-update penstock.workers set expires_at = penstock.now() + :lease_ms where id = :worker_id;
+update penstock.workers set expires_at = penstock.now() + :lease_ms, renewed_at = penstock.now() where id = :worker_id;
+
+-- name: worker_renew_telling
+-- The same, with what the worker has to say of itself just then.
+update penstock.workers
+set expires_at = penstock.now() + :lease_ms, renewed_at = penstock.now(), rss_bytes = :rss_bytes
+where id = :worker_id;
 
 -- name: worker_stop
 delete from penstock.workers where id = :worker_id;

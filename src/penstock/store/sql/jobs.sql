@@ -166,9 +166,6 @@ where id = :id and exists (select 1 from penstock.finished_jobs f where f.id = :
 select case when changes() > 0 then 'cancelled' else 'executing' end
 where changes() > 0 or exists (select 1 from penstock.live_jobs where id = :id);
 
--- name: cancellations
-select job_id from penstock.cancellations;
-
 -- name: requeue
 -- dialect: postgres
 -- differs: one statement with several writes

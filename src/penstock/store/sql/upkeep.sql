@@ -204,6 +204,11 @@ where job_id in (
 delete from penstock.cancellations
 where not exists (select 1 from penstock.live_jobs j where j.id = penstock.cancellations.job_id);
 
+-- name: stacks_prune
+delete from penstock.worker_stacks
+where asked_at < penstock.now() - 600000
+   or not exists (select 1 from penstock.workers w where w.id = penstock.worker_stacks.worker_id);
+
 -- name: impatient
 -- dialect: postgres
 -- differs: SQLite has one writer, who waits for nobody

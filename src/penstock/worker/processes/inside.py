@@ -9,7 +9,6 @@ import ctypes
 import inspect
 import os
 import queue
-import resource
 import signal
 import socket
 import sys
@@ -26,6 +25,7 @@ from penstock.queue.attempt import Attempt, Identity, current
 from penstock.queue.context import noted
 from penstock.queue.task import Task
 from penstock.worker.django import close_stale
+from penstock.worker.memory import resident_bytes
 from penstock.worker.processes.crossing import arrived, raised, returned, signalled
 from penstock.worker.processes.messages import (
     Asked,
@@ -77,7 +77,7 @@ class Inside:
             came_to, cpu_ns = self._called(*begun)
             self._attempt = None
             self._say_rest(begun[1])
-            self._pipe.send(Ended(came_to, _resident_bytes(), cpu_ns))
+            self._pipe.send(Ended(came_to, resident_bytes(), cpu_ns))
 
     def _called(self, begin: Begin, attempt: Attempt) -> tuple[Returned | Signalled | Raised, int]:
         """What a body came to, and its time on the CPU."""
@@ -183,16 +183,6 @@ def _function(begin: Begin) -> tuple[Callable[..., Any], Signature]:
     if isinstance(found, Task):
         return found.function, found.signature
     return found, Signature(begin.task, found)
-
-
-def _resident_bytes() -> int:
-    """The memory that this process holds; where nobody says that, the most that it has held."""
-    try:
-        with open("/proc/self/statm", "rb") as file:
-            return int(file.read().split()[1]) * resource.getpagesize()
-    except OSError:
-        most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        return most if sys.platform == "darwin" else most * 1024
 
 
 def _leave() -> NoReturn:

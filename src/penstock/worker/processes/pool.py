@@ -8,6 +8,7 @@ from penstock.queue.attempt import Attempt
 from penstock.worker.executor import Executor
 from penstock.worker.pools import Finished, Slot, ThreadPool
 from penstock.worker.processes.slot import ProcessSlot, Recycling
+from penstock.worker.showing import Place
 from penstock.worker.traced import Tracer
 
 
@@ -35,6 +36,10 @@ class ProcessPool(ThreadPool):
 
     def _left(self, slot: Slot) -> None:
         self._hosts.pop(slot).close()
+
+    def places(self) -> list[Place]:
+        """What runs here has its stack in another process."""
+        return [Place(attempt, None) for attempt in self.running()]
 
     def replace(self, attempt: Attempt) -> None:
         self._kill(attempt)
