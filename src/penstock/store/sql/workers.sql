@@ -5,8 +5,8 @@
 -- differs: each dialect keeps the ids of a lease in its own way; jobs are counted up to a bound
 -- Those with an id above one, whether they still renew or not.
 select w.id, w.name, w.host, w.pid, w.started_at, w.renewed_at, w.expires_at, w.rss_bytes, w.queues, w.slots, u.jobs,
-       u.since, penstock.now()
-from (select * from penstock.workers where id > :after order by id limit (select :count)) as w
+       u.since, penstock.now() as now
+from (select * from penstock.workers where id > :after order by id limit (select cast(:count as bigint))) as w
 cross join lateral (
     select count(*) as jobs, min(claimed_at) as since from (
         select l.claimed_at
@@ -14,7 +14,7 @@ cross join lateral (
             select 1 from penstock.live_jobs where id = e.id and lease < l.id and state = 'available' limit (select 1)
         ) as j
         where l.worker_id = w.id
-        limit (select :most)
+        limit (select cast(:most as bigint))
     ) as under_way
 ) as u
 order by w.id;
@@ -31,7 +31,7 @@ select w.id, w.name, w.host, w.pid, w.started_at, w.renewed_at, w.expires_at, w.
             select l.claimed_at from penstock.leases l cross join json_each(l.job_ids) e
             join penstock.live_jobs j on j.id = e.value and j.lease < l.id and j.state = 'available'
             where l.worker_id = w.id limit :most)) as since,
-       penstock.now()
+       penstock.now() as now
 from (select * from penstock.workers where id > :after order by id limit :count) as w
 order by w.id;
 
@@ -39,7 +39,7 @@ order by w.id;
 -- dialect: postgres
 -- differs: as `workers_told`
 -- What a worker has under way, the longest first.
-select j.id, j.task, j.queue, j.attempt + 1, l.claimed_at, p.percent, p.note, penstock.now()
+select j.id, j.task, j.queue, j.attempt + 1, l.claimed_at, p.percent, p.note, penstock.now() as now
 from penstock.leases l cross join unnest(l.job_ids) as e (id) cross join lateral (
     select id, task, queue, attempt from penstock.live_jobs
     where id = e.id and lease < l.id and state = 'available' limit (select 1)
@@ -52,7 +52,7 @@ limit (select :count);
 -- name: worker_jobs
 -- dialect: sqlite
 -- differs: as `workers_told`
-select j.id, j.task, j.queue, j.attempt + 1, l.claimed_at, p.percent, p.note, penstock.now()
+select j.id, j.task, j.queue, j.attempt + 1, l.claimed_at, p.percent, p.note, penstock.now() as now
 from penstock.leases l cross join json_each(l.job_ids) e
 join penstock.live_jobs j on j.id = e.value and j.lease < l.id and j.state = 'available'
 left join penstock.progress p on p.job_id = j.id
@@ -79,7 +79,7 @@ update penstock.worker_stacks set answered_at = penstock.now(), stacks = :stacks
 where worker_id = :worker_id and asked_at = :asked_at;
 
 -- name: stacks
-select asked_at, answered_at, stacks, penstock.now() from penstock.worker_stacks where worker_id = :worker_id;
+select asked_at, answered_at, stacks, penstock.now() as now from penstock.worker_stacks where worker_id = :worker_id;
 
 -- name: stacks_asked
 -- Whether a worker that lives has been asked.
