@@ -34,7 +34,8 @@ def test_a_worker_tells_its_slots_its_process_and_its_memory(app: Penstock) -> N
     assert found.slots == {"mail": 3, "default": 10}
     assert found.queues == ("default", "mail")
     assert found.started_at == found.seen_at == found.now == START_MS
-    assert found.rss_bytes is not None and found.rss_bytes > 1_000_000
+    assert found.rss_bytes is not None
+    assert found.rss_bytes > 1_000_000
     assert (found.jobs, found.since) == (0, None)
 
 
@@ -58,7 +59,8 @@ def test_one_that_no_longer_renews_is_seen_until_it_is_removed(app: Penstock, cl
     id = a_worker(app, {"default": 1})
     clock.advance(31)
     found = app.worker_found(id)
-    assert found is not None and not found.alive
+    assert found is not None
+    assert not found.alive
     Upkeep(app.store, app.events, 1.0).rescue()
     assert app.worker_found(id) is None
     assert app.workers() == []
@@ -95,7 +97,8 @@ def test_more_jobs_than_are_counted_are_counted_so_far(app: Penstock, clock: Clo
     app.enqueue_many(work.call(n) for n in range(MOST_JOBS + 5))
     engine.claim("default", MOST_JOBS + 5)
     found = app.worker_found(engine.worker_id)
-    assert found is not None and found.jobs == MOST_JOBS
+    assert found is not None
+    assert found.jobs == MOST_JOBS
     assert len(app.worker_jobs(engine.worker_id)) == MOST_JOBS
 
 
@@ -111,7 +114,8 @@ def test_an_answer_stays_until_it_is_asked_for_again(app: Penstock, clock: Clock
     id = a_worker(app, {"default": 1}, lease_ms=10**9)
     assert app.ask_stacks(id)
     (asked,) = [app.stacks(id)]
-    assert asked is not None and asked.answered_at is None
+    assert asked is not None
+    assert asked.answered_at is None
 
     def look() -> list[Any]:
         return app.store.look("asked_of_worker", {"worker_id": id})
@@ -122,7 +126,8 @@ def test_an_answer_stays_until_it_is_asked_for_again(app: Penstock, clock: Clock
     answer = {"worker_id": id, "asked_at": asked_at, "stacks": text}
     app.store.write(lambda tx: tx.execute("stacks_answer", answer))
     found = app.stacks(id)
-    assert found is not None and (found.answered_at, found.left) == (START_MS, 2)
+    assert found is not None
+    assert (found.answered_at, found.left) == (START_MS, 2)
     assert look() == []
     app.ask_stacks(id)
     assert len(look()) == 1
@@ -197,7 +202,8 @@ def test_periodic_tasks_are_told_with_their_next_and_missed_ticks(app: Penstock,
     assert (found.name, found.task, found.queue, found.missed, found.declared) == (
         "reports", "report", "mail", "once", True)
     assert found.overdue == 0
-    assert found.next_at is not None and found.next_at == found.following_at
+    assert found.next_at is not None
+    assert found.next_at == found.following_at
 
     app.pause_periodic("reports")
     app.resume_periodic("reports")
@@ -205,7 +211,8 @@ def test_periodic_tasks_are_told_with_their_next_and_missed_ticks(app: Penstock,
     (late,) = app.periodic_tasks()
     assert late.overdue in (2, 3)  # by where in its ten minutes the clock began
     assert late.next_at == found.next_at
-    assert late.following_at is not None and late.following_at > late.now
+    assert late.following_at is not None
+    assert late.following_at > late.now
 
     app.pause_periodic("reports")
     (paused,) = app.periodic_tasks()
