@@ -7,9 +7,12 @@ from pathlib import Path
 import pytest
 
 from penstock.cli import main
+from tests.cli.tree import JSON, hold
 
 Command = Callable[..., tuple[int, str, str]]
 """Runs a command; gives its exit code, and what it printed and complained of."""
+LAST_LINE = ("sync", "audit", "demo")
+"""Commands that may print other things before their document."""
 Written = Callable[[str, str], Command]
 """Writes a module of this name with this text, and gives what runs commands on its app."""
 
@@ -37,6 +40,9 @@ def written(tmp_path: Path, store_url: str, monkeypatch: pytest.MonkeyPatch,
             except SystemExit as stop:
                 code = int(stop.code or 0)
             printed = capsys.readouterr()
+            if "--json" in arguments and printed.out:
+                path = max((each for each in JSON if " ".join(arguments).startswith(each)), key=len)
+                hold(path, printed.out.splitlines()[-1] if path in LAST_LINE else printed.out)
             return code, printed.out, printed.err
 
         return command

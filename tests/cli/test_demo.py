@@ -23,6 +23,7 @@ from penstock.cli.demo.server import scim_server
 from penstock.connectors import scim
 from penstock.domain.records import Calls
 from tests.cli.test_commands import run
+from tests.cli.tree import hold
 from tests.processes import Child, penstock
 from tests.waiting import until
 
@@ -61,7 +62,7 @@ def test_three_runs_end_with_an_equal_destination(store_url: str, tmp_path: Path
         lines = child.rest()
         assert child.wait() == 0, lines
     assert_nothing_is_left(tmp_path, worker, url)
-    result = json.loads(lines[-1])
+    result = hold("demo", lines[-1])
     assert list(result) == ["runs", "equal"]
     assert result["equal"] is True
     first, changed, unchanged = result["runs"]

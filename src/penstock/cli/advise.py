@@ -4,11 +4,11 @@ import sys
 from typing import Any
 
 import click
-import msgspec
 
 from penstock.app import Penstock
-from penstock.app.advising import Advised
+from penstock.cli.advice_json import AllAdvice, Migrations, document
 from penstock.cli.advice_text import lines
+from penstock.cli.documents import json_option, written
 from penstock.cli.finding import find_app
 from penstock.cli.spans import span
 from penstock.domain.errors import ConfigurationError
@@ -30,7 +30,7 @@ _STYLES = ("sql", "alembic", "django")
 @click.option("--analyse", is_flag=True, help="Statements that only read may be run in the explained database, to"
                                               " measure their plans.")
 @click.option("--rolled-back", is_flag=True, help="Try on the copy with an index that is rolled back, not dropped.")
-@click.option("--json", "as_json", is_flag=True, help="Print as JSON; times are microseconds.")
+@json_option(AllAdvice, Migrations, says="times are microseconds")
 @click.pass_context
 def advise(context: click.Context, name: str, on: str | None, migration: Any, previous: str | None, kind: Any,
            since: str | None, limit: int, analyse: bool, rolled_back: bool, as_json: bool) -> None:
@@ -51,7 +51,7 @@ def advise(context: click.Context, name: str, on: str | None, migration: Any, pr
         if migration or found is None:
             text = _migration(app, name, migration, previous, as_json)
         elif as_json:
-            text = msgspec.json.encode(_json(found)).decode()
+            text = written(document(found))
         else:
             text = "\n".join(lines(found))
     click.echo(text)
@@ -65,32 +65,15 @@ def _tell(line: str) -> None:
 
 def _migration(app: Penstock, name: str, style: Any, previous: str | None, as_json: bool) -> str:
     """The migrations of what was advised and is to be shipped; advice is asked for where there is none yet."""
-    written = app.migrations(name, style, previous=previous)
-    if not written.texts and not written.notes:
+    found = app.migrations(name, style, previous=previous)
+    if not found.texts and not found.notes:
         advised = app.advise(name, tell=_tell)
-        written = app.migrations(name, style, previous=previous)
+        found = app.migrations(name, style, previous=previous)
         for verdict in (each for advice in advised.advice for each in advice.verdicts):
             if verdict.decision != "ship" and verdict.candidate is not None:
                 click.echo(f"{verdict.candidate.name}: {verdict.decision}, {verdict.reason}", err=True)
-    for note in written.notes:
+    for note in found.notes:
         click.echo(note, err=True)
-    if not written.texts:
+    if not found.texts:
         sys.exit(1)
-    return msgspec.json.encode({"migrations": written.texts}).decode() if as_json else "\n".join(written.texts)
-
-
-def _json(found: Advised) -> dict[str, Any]:
-    return {"kind": found.kind, "name": found.name, "total_us": found.total_us, "left": found.left,
-            "before": [each.says for each in found.followed],
-            "unneeded": [{"index": each.index, "table": each.table, "fault": each.fault, "says": each.says}
-                         for each in found.unneeded],
-            "advice": [_one(advice, seen) for advice, seen in zip(found.advice, found.seen, strict=True)]}
-
-
-def _one(advice: Any, seen: Any) -> dict[str, Any]:
-    plain: dict[str, Any] = msgspec.to_builtins(advice)
-    plain.pop("query", None)
-    return {**plain, "calls": seen.calls, "rows": seen.rows, "total_us": seen.total_us,
-            "sites": msgspec.to_builtins(seen.sites)}
-
-
+    return written(Migrations(found.texts)) if as_json else "\n".join(found.texts)

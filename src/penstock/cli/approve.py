@@ -8,11 +8,26 @@ from datetime import UTC, datetime, timedelta
 import click
 import msgspec
 
+from penstock.cli.documents import TIMES, json_option, say_json
 from penstock.cli.finding import find_app
 from penstock.domain.keys import spoken_key
 from penstock.sync.deleting.approvals import Approval
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Open(msgspec.Struct):
+    """The deletes of a sync that were withheld."""
+
+    sync: str
+    approvals: list[Approval]
+
+
+class Decided(msgspec.Struct):
+    """What was decided on."""
+
+    sync: str
+    decided: list[Approval]
 
 
 @click.command()
@@ -22,7 +37,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 @click.option("--subject", "subjects", multiple=True, help="Decide on those that runs of this subject asked about.")
 @click.option("--layer", "layers", multiple=True, help="Decide on those of this layer.")
 @click.option("--refuse", is_flag=True, help="Keep the records, and ask no more about them for a while.")
-@click.option("--json", "as_json", is_flag=True, help="Print as JSON; times are milliseconds since 1970, UTC.")
+@json_option(Open, Decided, says=TIMES)
 @click.pass_context
 def approve(context: click.Context, name: str, ids: tuple[int, ...], everything: bool, subjects: tuple[str, ...],
             layers: tuple[str, ...], refuse: bool, as_json: bool) -> None:
@@ -42,7 +57,7 @@ def approve(context: click.Context, name: str, ids: tuple[int, ...], everything:
                              and (not subjects or each.subject in subjects) and (not layers or each.layer in layers)]
             found = app.approve(name, *wanted, by=_user(), refuse=refuse)
     if as_json:
-        click.echo(msgspec.json.encode({"sync": name, "decided" if deciding else "approvals": found}).decode())
+        say_json(Decided(name, found) if deciding else Open(name, found))
     elif deciding:
         _say(name, found, refuse)
     else:

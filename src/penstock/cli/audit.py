@@ -8,6 +8,7 @@ import msgspec
 from rich.console import Console
 
 from penstock.app import SYNC_QUEUE
+from penstock.cli.documents import TIMES, json_option, say_json
 from penstock.cli.finding import find_app
 from penstock.cli.progress import RunProgress
 from penstock.cli.sync import chosen, request
@@ -15,11 +16,20 @@ from penstock.domain.errors import ConfigurationError
 from penstock.domain.options import Audit, RunOptions
 from penstock.sync.destination.seen import can_tell
 from penstock.sync.state.findings import VERDICTS, Audited, audited
+from penstock.sync.state.runs import RunRow
 
 _SLOTS = 4
 _SIGNS = {"drifted": "~", "missing": "-", "unmanaged": "?", "source_changed": ">", "rewritten": "="}
 _WORDS = {"in_step": "in step", "source_changed": "changed in the source", "rewritten": "rewritten by the destination",
           "untold": "that cannot be told"}
+
+
+class Found(msgspec.Struct):
+    """The runs that audited, and what is known of each layer by subject."""
+
+    sync: str
+    runs: list[RunRow]
+    subjects: dict[str, list[Audited]]
 
 
 @click.command()
@@ -29,7 +39,7 @@ _WORDS = {"in_step": "in step", "source_changed": "changed in the source", "rewr
 @click.option("--force", is_flag=True, help="With --repair: create again what is missing, be it all there was.")
 @click.option("--calls", type=click.IntRange(1), default=1000, show_default=True,
               help="About so many calls for each subject; the next audit goes on from there.")
-@click.option("--json", "as_json", is_flag=True, help="Print what was found as JSON, on the last line.")
+@json_option(Found, says=TIMES)
 @click.pass_context
 def audit(context: click.Context, name: str, keys: tuple[str, ...], repair: bool, force: bool, calls: int,
           as_json: bool) -> None:
@@ -57,7 +67,7 @@ def audit(context: click.Context, name: str, keys: tuple[str, ...], repair: bool
         found = {subject.key: audited(app.store, definition, subject) for subject in subjects}
     failed = [run for run in runs if run.status != "succeeded" or run.failed]
     if as_json:
-        click.echo(msgspec.json.encode({"sync": name, "runs": runs, "subjects": found}).decode())
+        say_json(Found(name, runs, found))
     else:
         for key, layers in found.items():
             _print(key, layers)

@@ -9,6 +9,7 @@ import click
 import msgspec
 
 from penstock.app import Penstock
+from penstock.cli.documents import json_option, say_json
 from penstock.cli.finding import find_app
 from penstock.cli.worker import read_slots
 from penstock.domain.errors import ConfigurationError, StoreError
@@ -20,10 +21,17 @@ _ORDER = list(Level)
 _LEVEL_WIDTH = max(map(len, Level))
 
 
+class Examined(msgspec.Struct):
+    """All findings, and the worst of their levels."""
+
+    level: Level
+    findings: list[Finding]
+
+
 @click.command()
 @click.option("--queue", "queues", multiple=True, metavar="NAME=SLOTS",
               help="A queue and its number of slots, as for `penstock worker`; may be repeated.")
-@click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
+@json_option(Examined)
 @click.pass_context
 def doctor(context: click.Context, queues: tuple[str, ...], as_json: bool) -> None:
     """Check the store, its settings and its clock, and what a worker would find around it. Ends with 1 at a fault."""
@@ -32,7 +40,7 @@ def doctor(context: click.Context, queues: tuple[str, ...], as_json: bool) -> No
         found = [_versions(), *_store(app), *_alerts(app), *app_pools.examine(slots)]
     worst = max((finding.level for finding in found), key=_ORDER.index)
     if as_json:
-        click.echo(msgspec.json.encode({"level": worst, "findings": found}).decode())
+        say_json(Examined(worst, found))
     else:
         _print(found)
     sys.exit(1 if worst is Level.FAULT else 0)

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import click
 import msgspec
 
+from penstock.cli.documents import TIMES, Said, json_option, say, say_json
 from penstock.cli.finding import find_app
 from penstock.domain.errors import ConfigurationError
 from penstock.sync.state.failures import ErrorClass, error_classes
@@ -13,10 +14,17 @@ from penstock.sync.state.failures import retry as make_due
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
+class Classes(msgspec.Struct):
+    """What is wrong with records of a sync, identical errors together."""
+
+    sync: str
+    classes: list[ErrorClass]
+
+
 @click.command()
 @click.argument("name")
 @click.option("--subject", "keys", multiple=True, help="Which subject; may be repeated. Without it: all of them.")
-@click.option("--json", "as_json", is_flag=True, help="Print them as JSON; times are milliseconds since 1970, UTC.")
+@json_option(Classes, says=TIMES)
 @click.pass_context
 def failed(context: click.Context, name: str, keys: tuple[str, ...], as_json: bool) -> None:
     """List what is wrong with records, identical errors together, the most frequent first."""
@@ -25,7 +33,7 @@ def failed(context: click.Context, name: str, keys: tuple[str, ...], as_json: bo
         definition = app.definition(name)
         found = error_classes(app.store, definition, [app.subject(name, key) for key in keys])
     if as_json:
-        click.echo(msgspec.json.encode({"sync": name, "classes": found}).decode())
+        say_json(Classes(name, found))
         return
     for each in found:
         click.echo(_described(each))
@@ -39,9 +47,10 @@ def failed(context: click.Context, name: str, keys: tuple[str, ...], as_json: bo
 @click.option("--layer", metavar="LAYER", help="Only records of this layer.")
 @click.option("--key", "keys", multiple=True, metavar="KEY", help="Only this record; may be repeated. Needs --layer.")
 @click.option("--subject", "subjects", multiple=True, help="Only records of this subject; may be repeated.")
+@json_option(Said)
 @click.pass_context
 def retry(context: click.Context, name: str, error_class: str | None, layer: str | None, keys: tuple[str, ...],
-          subjects: tuple[str, ...]) -> None:
+          subjects: tuple[str, ...], as_json: bool) -> None:
     """Let records that failed go again with the next run of their subjects, and request these runs."""
     if keys and layer is None:
         raise ConfigurationError("--key: expected --layer beside it, since each layer has keys of its own")
@@ -55,8 +64,9 @@ def retry(context: click.Context, name: str, error_class: str | None, layer: str
                      for subject, account in due.subjects.items()])
         app.store.wake()
     runs = f"{len(due.subjects)} {'run is' if len(due.subjects) == 1 else 'runs are'} requested"
-    click.echo(f"{_counted(due.count)} of {', '.join(sorted(due.layers))} {'is' if due.count == 1 else 'are'} due now;"
-               f" {runs}: {', '.join(list(due.subjects)[:5])}{' …' if len(due.subjects) > 5 else ''}")
+    say(f"{_counted(due.count)} of {', '.join(sorted(due.layers))} {'is' if due.count == 1 else 'are'} due now;"
+        f" {runs}: {', '.join(list(due.subjects)[:5])}{' …' if len(due.subjects) > 5 else ''}", as_json,
+        changed=due.count > 0)
 
 
 def _described(each: ErrorClass) -> str:

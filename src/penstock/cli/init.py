@@ -15,7 +15,9 @@ from pathlib import Path
 from string import Template
 
 import click
+import msgspec
 
+from penstock.cli.documents import json_option, say_json
 from penstock.domain.errors import PenstockError
 from penstock.domain.records import Subject
 from penstock.sync.declaring.ports import Run
@@ -36,6 +38,13 @@ class Table:
     columns: Sequence[str]
 
 
+class Started(msgspec.Struct):
+    """What was written, and the commands to type next."""
+
+    wrote: str
+    next: list[str]
+
+
 @click.command()
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path), default=".")
 @click.option("--sync", is_flag=True, help="Write a sync instead of a task, with a destination that only prints.")
@@ -44,8 +53,9 @@ class Table:
 @click.option("--query", metavar="SQL", help="Or a query there.")
 @click.option("--key", metavar="COLUMN", help="The column that identifies a record for ever.")
 @click.option("--force", is_flag=True, help="Overwrite an app.py that exists.")
+@json_option(Started)
 def init(folder: Path, sync: bool, source: str | None, table: str | None, query: str | None, key: str | None,
-         force: bool) -> None:
+         force: bool, as_json: bool) -> None:
     """Write a working app.py into FOLDER (here, if none is named), and say what to do next."""
     path = folder / "app.py"
     if path.exists() and not force:
@@ -67,8 +77,12 @@ def init(folder: Path, sync: bool, source: str | None, table: str | None, query:
             _make_people(folder / _PEOPLE_FILE)
     except OSError as error:
         raise click.ClickException(f"{error.filename or folder} cannot be written: {error.strerror}") from error
+    following = _next(folder, found if wanted else None)
+    if as_json:
+        say_json(Started(str(path), following))
+        return
     click.echo(f"Wrote {path}. Next:\n")
-    for line in _next(folder, found if wanted else None):
+    for line in following:
         click.echo(f"  {line}")
 
 

@@ -6,13 +6,20 @@ import os
 import click
 import msgspec
 
+from penstock.cli.documents import TIMES, Said, json_option, say, say_json
 from penstock.cli.finding import find_app
 from penstock.cli.spans import span
 from penstock.limits.telling import KeyState, Use
 
 
+class Keys(msgspec.Struct):
+    """Each key with its limits and its gate."""
+
+    keys: list[KeyState]
+
+
 @click.group(invoke_without_command=True)
-@click.option("--json", "as_json", is_flag=True, help="Print as JSON; times are milliseconds since 1970, UTC.")
+@json_option(Keys, says=TIMES)
 @click.pass_context
 def limits(context: click.Context, as_json: bool) -> None:
     """List each key with its limits, what is used of them now, and its gate; or close and open gates."""
@@ -22,7 +29,7 @@ def limits(context: click.Context, as_json: bool) -> None:
         app.check()
         found = app.limit_states()
     if as_json:
-        click.echo(msgspec.json.encode({"keys": found}).decode())
+        say_json(Keys(found))
         return
     if not found:
         click.echo("nothing has been spent of any limit, and every gate is open")
@@ -36,25 +43,27 @@ def limits(context: click.Context, as_json: bool) -> None:
 @click.argument("key")
 @click.option("--for", "lasting", metavar="TIME", help="For how long, such as 90s, 10m, 2h or 1d; else until `open`.")
 @click.option("--reason", required=True, help="What those who wait are told.")
+@json_option(Said)
 @click.pass_context
-def close(context: click.Context, key: str, lasting: str | None, reason: str) -> None:
+def close(context: click.Context, key: str, lasting: str | None, reason: str, as_json: bool) -> None:
     """Let no call through under KEY. After its time one call is let through, to see whether it may open."""
     while_ = None if lasting is None else span(lasting, "--for")
     with find_app(context) as app:
         app.check()
         app.gate(key).close(reason, lasting=while_, by=_user())
-    click.echo(f"{key}: closed {f'for {lasting}' if lasting else 'until somebody opens it'} ({reason})")
+    say(f"{key}: closed {f'for {lasting}' if lasting else 'until somebody opens it'} ({reason})", as_json)
 
 
 @limits.command("open")
 @click.argument("key")
+@json_option(Said)
 @click.pass_context
-def open_(context: click.Context, key: str) -> None:
+def open_(context: click.Context, key: str, as_json: bool) -> None:
     """Let calls through under KEY again."""
     with find_app(context) as app:
         app.check()
         opened = app.gate(key).open()
-    click.echo(f"{key}: {'open' if opened else 'it was open already'}")
+    say(f"{key}: {'open' if opened else 'it was open already'}", as_json, changed=opened)
 
 
 def _gate(state: KeyState) -> str:

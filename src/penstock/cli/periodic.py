@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 import click
 import msgspec
 
+from penstock.cli.documents import TIMES, Said, json_option, say, say_json
 from penstock.cli.finding import find_app
 from penstock.schedule.periodic import PeriodicSeen
 
@@ -13,8 +14,14 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _HEADINGS = ("NAME", "SCHEDULE", "NEXT", "LAST", "STATE")
 
 
+class Listed(msgspec.Struct):
+    """Every periodic task that the app declares or the store knows, by name."""
+
+    periodic: list[PeriodicSeen]
+
+
 @click.group(invoke_without_command=True)
-@click.option("--json", "as_json", is_flag=True, help="Print them as JSON; times are milliseconds since 1970, UTC.")
+@json_option(Listed, says=TIMES)
 @click.pass_context
 def periodic(context: click.Context, as_json: bool) -> None:
     """List the periodic tasks: their schedules, their next and last jobs, and which are paused."""
@@ -24,7 +31,7 @@ def periodic(context: click.Context, as_json: bool) -> None:
         app.check()
         found = app.periodic_tasks()
     if as_json:
-        click.echo(msgspec.json.encode({"periodic": found}).decode())
+        say_json(Listed(found))
     elif not found:
         click.echo("no periodic tasks: declare one with app.periodic(…)")
     else:
@@ -33,22 +40,26 @@ def periodic(context: click.Context, as_json: bool) -> None:
 
 @periodic.command()
 @click.argument("name")
+@json_option(Said)
 @click.pass_context
-def pause(context: click.Context, name: str) -> None:
+def pause(context: click.Context, name: str, as_json: bool) -> None:
     """Let the ticks of a periodic task go by, until it is resumed."""
     with find_app(context) as app:
         app.check()
-        click.echo(f"{name} is paused" if app.pause_periodic(name) else f"nothing to do: {name} was paused already")
+        changed = app.pause_periodic(name)
+    say(f"{name} is paused" if changed else f"nothing to do: {name} was paused already", as_json, changed=changed)
 
 
 @periodic.command()
 @click.argument("name")
+@json_option(Said)
 @click.pass_context
-def resume(context: click.Context, name: str) -> None:
+def resume(context: click.Context, name: str, as_json: bool) -> None:
     """Go on from now; ticks that went by during the pause are not made up for."""
     with find_app(context) as app:
         app.check()
-        click.echo(f"{name} goes on" if app.resume_periodic(name) else f"nothing to do: {name} was not paused")
+        changed = app.resume_periodic(name)
+    say(f"{name} goes on" if changed else f"nothing to do: {name} was not paused", as_json, changed=changed)
 
 
 def _columns(each: PeriodicSeen) -> tuple[str, ...]:

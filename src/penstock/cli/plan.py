@@ -12,7 +12,9 @@ import click
 import msgspec
 
 from penstock.app import Penstock
+from penstock.cli.documents import TIMES, json_option
 from penstock.cli.finding import find_app
+from penstock.cli.plan_json import WholePlan
 from penstock.cli.plan_text import print_cost, print_subject
 from penstock.cli.sync import chosen
 from penstock.domain.errors import PlanRefused
@@ -41,7 +43,7 @@ _FIRST = 5
               help="Ask the destination what it holds now of the first N records of each kind.")
 @click.option("--out", "out", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
               help="Write the plan to a file as well, for `penstock sync --plan FILE`.")
-@click.option("--json", "as_json", is_flag=True, help="Print the plan as JSON: what --out writes.")
+@json_option(WholePlan, says=f"what --out writes; {TIMES}")
 @click.pass_context
 def plan(context: click.Context, name: str, keys: tuple[str, ...], show_values: bool, back: int | None,
          out: Path | None, as_json: bool) -> None:

@@ -6,11 +6,29 @@ import click
 import msgspec
 
 from penstock.admission.pausing import Target
+from penstock.cli.documents import TIMES, Said, json_option, say, say_json
 from penstock.cli.finding import find_app
 
 
+class Paused(msgspec.Struct, omit_defaults=True):
+    """One pause: of a queue, a sync, an account of one, or a key."""
+
+    paused_at: int
+    queue: str | None = None
+    sync: str | None = None
+    account: str | None = None
+    key: str | None = None
+
+
+class Queues(msgspec.Struct):
+    """Jobs by queue and state, and what is paused."""
+
+    queues: dict[str, dict[str, int]]
+    paused: list[Paused]
+
+
 @click.group(invoke_without_command=True)
-@click.option("--json", "as_json", is_flag=True, help="Print it as JSON; times are milliseconds since 1970, UTC.")
+@json_option(Queues, says=TIMES)
 @click.pass_context
 def queues(context: click.Context, as_json: bool) -> None:
     """List the queues with how many jobs are in which state, and what is paused: queues, syncs, accounts, keys."""
@@ -24,9 +42,8 @@ def queues(context: click.Context, as_json: bool) -> None:
             states[count.state] = states.get(count.state, 0) + count.jobs
         paused = app.paused()
     if as_json:
-        shown = [{name: value for name, value in msgspec.to_builtins(each).items() if value is not None}
-                 for each in paused]
-        click.echo(msgspec.json.encode({"queues": found, "paused": shown}).decode())
+        say_json(Queues(found, [Paused(each.paused_at, each.queue, each.sync, each.account, each.key)
+                                for each in paused]))
         return
     for queue, states in sorted(found.items()):
         click.echo(f"{queue}: " + ", ".join(f"{jobs:,} {state}" for state, jobs in sorted(states.items())))
@@ -42,14 +59,17 @@ def queues(context: click.Context, as_json: bool) -> None:
 @click.option("--sync", help="A sync, or with --account one account of it.")
 @click.option("--account", help="An account of the sync.")
 @click.option("--key", help="A key of tasks, as `penstock why` names it: serial:TASK:VALUE.")
+@json_option(Said)
 @click.pass_context
-def pause(context: click.Context, queue: str | None, sync: str | None, account: str | None, key: str | None) -> None:
+def pause(context: click.Context, queue: str | None, sync: str | None, account: str | None, key: str | None,
+          as_json: bool) -> None:
     """Hold back a QUEUE, a sync, an account or a key until it is resumed. What runs goes on."""
     named = Target(queue, sync, account, key)
     with find_app(context) as app:
         app.check()
         changed = app.pause(queue, sync=sync, account=account, key=key)
-    click.echo(f"{_words(named)} is paused" if changed else f"nothing to do: {_words(named)} was paused already")
+    say(f"{_words(named)} is paused" if changed else f"nothing to do: {_words(named)} was paused already", as_json,
+        changed=changed)
 
 
 @queues.command()
@@ -57,14 +77,17 @@ def pause(context: click.Context, queue: str | None, sync: str | None, account: 
 @click.option("--sync", help="A sync, or with --account one account of it.")
 @click.option("--account", help="An account of the sync.")
 @click.option("--key", help="A key of tasks, as `penstock why` names it: serial:TASK:VALUE.")
+@json_option(Said)
 @click.pass_context
-def resume(context: click.Context, queue: str | None, sync: str | None, account: str | None, key: str | None) -> None:
+def resume(context: click.Context, queue: str | None, sync: str | None, account: str | None, key: str | None,
+           as_json: bool) -> None:
     """Let a QUEUE, a sync, an account or a key go on."""
     named = Target(queue, sync, account, key)
     with find_app(context) as app:
         app.check()
         changed = app.resume(queue, sync=sync, account=account, key=key)
-    click.echo(f"{_words(named)} goes on" if changed else f"nothing to do: {_words(named)} was not paused")
+    say(f"{_words(named)} goes on" if changed else f"nothing to do: {_words(named)} was not paused", as_json,
+        changed=changed)
 
 
 def _words(named: Target) -> str:

@@ -9,6 +9,7 @@ import click
 import msgspec
 
 from penstock.app import Penstock
+from penstock.cli.documents import TIMES, json_option, written
 from penstock.cli.finding import find_app
 from penstock.cli.table import short, table
 from penstock.domain.errors import ConfigurationError
@@ -26,6 +27,26 @@ _WATCH_SECONDS = 2.0
 _UNITS = (("d", 86_400_000), ("h", 3_600_000), ("min", 60_000), ("s", 1000))
 
 
+class Runs(msgspec.Struct):
+    """Runs, the newest first."""
+
+    runs: list[RunRow]
+
+
+class Known(msgspec.Struct):
+    """What is known of finished runs, the slowest first."""
+
+    sync: str
+    statistics: list[Statistics]
+
+
+class Windows(msgspec.Struct):
+    """The windows of a sync, the newest first."""
+
+    sync: str
+    windows: list[WindowRow]
+
+
 @click.command()
 @click.argument("name", required=False)
 @click.argument("subject", required=False)
@@ -37,7 +58,7 @@ _UNITS = (("d", 86_400_000), ("h", 3_600_000), ("min", 60_000), ("s", 1000))
 @click.option("--by", "kind", type=click.Choice(["sync", "account", "subject"]), help="With --stats: of what.")
 @click.option("--windows", is_flag=True, help="The windows of a sync: what each served, and what of its time it used.")
 @click.option("--watch", is_flag=True, help="Show them again every two seconds, until it is broken off.")
-@click.option("--json", "as_json", is_flag=True, help="Print them as JSON; times are milliseconds since 1970, UTC.")
+@json_option(Runs, Known, Windows, says=TIMES)
 @click.pass_context
 def runs(context: click.Context, name: str | None, subject: str | None, account: str | None, status: str | None,
          limit: int, before: int | None, stats: bool, kind: str | None, windows: bool, watch: bool,
@@ -78,7 +99,7 @@ def _statistics(app: Penstock, name: str, subject: str | None, account: str | No
     by = kind or "subject"
     found = app.run_statistics(name, by=by, account=account, subject=subject, limit=limit)  # type: ignore[arg-type]
     if as_json:
-        return msgspec.json.encode({"sync": name, "statistics": found}).decode()
+        return written(Known(name, found))
     if not found:
         return "no run has finished, or none is counted yet: a worker counts them every two seconds"
     return table(_STATISTICS, (_statistics_row(each) for each in found))
@@ -96,7 +117,7 @@ def _statistics_row(each: Statistics) -> tuple[str, ...]:
 def _windows(app: Penstock, name: str, account: str | None, before: int | None, limit: int, as_json: bool) -> str:
     found = app.windows(name, account=account, before=before, limit=limit)
     if as_json:
-        return msgspec.json.encode({"sync": name, "windows": found}).decode()
+        return written(Windows(name, found))
     return table(_WINDOW, map(_window_row, found)) if found else "no windows"
 
 
@@ -109,7 +130,7 @@ def _window_row(each: WindowRow) -> tuple[str, ...]:
 
 def _listed(found: Sequence[RunRow], now: int, as_json: bool) -> str:
     if as_json:
-        return msgspec.json.encode({"runs": found}).decode()
+        return written(Runs(list(found)))
     if not found:
         return "no such runs"
     return table(_RUN, (_row(run, now) for run in found))

@@ -11,6 +11,7 @@ import click
 import msgspec
 
 from penstock.app import Penstock
+from penstock.cli.documents import TIMES, Said, json_option, say, say_json
 from penstock.cli.finding import find_app
 from penstock.domain.errors import ConfigurationError, RunAtWork
 from penstock.domain.keys import spoken_key
@@ -18,10 +19,24 @@ from penstock.domain.records import RecordState
 from penstock.sync.declaring.address import key_of, layer_of
 from penstock.sync.declaring.define import LayerDefinition
 from penstock.sync.surgery import StateRow, Surgery, show
-from penstock.sync.vanished import claimed, unclaim, vanished
+from penstock.sync.vanished import Claimed, claimed, unclaim, vanished
 
 _AGAIN_SECONDS = 0.02
 _HEADINGS = ("LAYER", "SCOPE", "KEY", "STATUS", "REMOTE ID", "CHANGED", "RUN", "ERROR")
+
+
+class Claims(msgspec.Struct):
+    """What subjects claim of rows that are shared; `changed` where it was let go."""
+
+    changed: bool
+    claims: list[Claimed]
+
+
+class Rows(msgspec.Struct):
+    """Rows of the state; where there are more, `after` is [layer, scope, key] of the last of them."""
+
+    rows: list[StateRow]
+    after: tuple[str, str, str] | None
 
 
 @click.group()
@@ -36,6 +51,7 @@ def _place(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--subject", help="The subject whose record it is; needed where several have the key."),
         click.option("--wait", "wait_seconds", type=float, default=0.0, metavar="SECONDS",
                      help="Wait so long for a run that is at work there."),
+        json_option(Said),
     ):
         command = option(command)
     return click.pass_context(command)
@@ -49,7 +65,7 @@ def _place(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("--status", type=click.Choice([each.value for each in RecordState]), help="Only rows in this state.")
 @click.option("--limit", type=click.IntRange(0), default=100, show_default=True, help="So many rows; 0: all.")
 @click.option("--after", metavar="JSON", help="Go on after this row: [layer, scope, key].")
-@click.option("--json", "as_json", is_flag=True, help="Print the rows as JSON; times are milliseconds since 1970, UTC.")
+@json_option(Rows, says=TIMES)
 @click.pass_context
 def show_rows(context: click.Context, name: str, layer_name: str | None, subject: str | None, account: str | None,
               status: str | None, limit: int, after: str | None, as_json: bool) -> None:
@@ -89,7 +105,7 @@ def show_rows(context: click.Context, name: str, layer_name: str | None, subject
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @_place
 def forget(context: click.Context, name: str, layer_name: str, keys: tuple[str, ...], anew: bool, yes: bool,
-           subject: str | None, account: str | None, wait_seconds: float) -> None:
+           subject: str | None, account: str | None, wait_seconds: float, as_json: bool) -> None:
     """Forget which remote records these are: the next run looks them up, or creates them anew.
 
     The destination is not asked, and keeps what it has.
@@ -99,13 +115,15 @@ def forget(context: click.Context, name: str, layer_name: str, keys: tuple[str, 
         found = surgery.find([key_of(surgery.layer, key) for key in keys], scope)
         then = "looked up" if surgery.looks_up and not anew else "created anew"
         for row in found:
-            click.echo(f"{layer_name} {row.key} of {row.scope}: {row.status}, remote id {row.remote_id or '-'}")
+            click.echo(f"{layer_name} {row.key} of {row.scope}: {row.status}, remote id {row.remote_id or '-'}",
+                       err=as_json)
         if not yes:
-            click.confirm(f"forget {len(found)} of {layer_name}, to be {then} by the next run?", abort=True)
+            click.confirm(f"forget {len(found)} of {layer_name}, to be {then} by the next run?", abort=True,
+                          err=as_json)
         for each in dict.fromkeys(row.scope for row in found):
             own = [row.key for row in found if row.scope == each]
             patiently(wait_seconds, partial(surgery.forget, each, own, anew=anew))
-        click.echo(f"forgotten; what the source still has is {then} by the next run")
+        say(f"forgotten; what the source still has is {then} by the next run", as_json, changed=bool(found))
 
 
 @state.command("unclaim")
@@ -114,8 +132,10 @@ def forget(context: click.Context, name: str, layer_name: str, keys: tuple[str, 
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--wait", "wait_seconds", type=float, default=0.0, metavar="SECONDS",
               help="Wait so long for a run that is at work there.")
+@json_option(Claims)
 @click.pass_context
-def let_go(context: click.Context, name: str, subject: str | None, yes: bool, wait_seconds: float) -> None:
+def let_go(context: click.Context, name: str, subject: str | None, yes: bool, wait_seconds: float,
+           as_json: bool) -> None:
     """Let go what SUBJECT, which is gone, claims of rows that subjects share; without it, show who is gone and claims.
 
     Rows that nobody else claims are deleted once every subject of their account was read since, under the guard.
@@ -125,14 +145,18 @@ def let_go(context: click.Context, name: str, subject: str | None, yes: bool, wa
         definition = app.definition(name)
         found = claimed(app.store, definition, [subject]) if subject else vanished(app.store, definition)
         for each in found:
-            click.echo(f"{each.subject}: claims {each.rows:,} of {each.layer}, {each.alone:,} of them alone")
-        if not found:
-            click.echo(f"{subject} claims nothing" if subject else "nobody who is gone claims anything")
-        elif subject is not None:
+            click.echo(f"{each.subject}: claims {each.rows:,} of {each.layer}, {each.alone:,} of them alone",
+                       err=as_json)
+        says, going = f"{subject} claims nothing" if subject else "nobody who is gone claims anything", False
+        if found and subject is not None:
             if not yes:
-                click.confirm(f"let go what {subject} claims?", abort=True)
+                click.confirm(f"let go what {subject} claims?", abort=True, err=as_json)
             patiently(wait_seconds, lambda: unclaim(app.store, definition, subject))
-            click.echo("let go; what nobody else claims is deleted as the account's subjects are read")
+            says, going = "let go; what nobody else claims is deleted as the account's subjects are read", True
+        if as_json:
+            say_json(Claims(going, found))
+        elif going or not found:
+            click.echo(says)
 
 
 @state.command()
@@ -142,14 +166,14 @@ def let_go(context: click.Context, name: str, subject: str | None, yes: bool, wa
 @click.argument("remote_id")
 @_place
 def adopt(context: click.Context, name: str, layer_name: str, key: str, remote_id: str, subject: str | None,
-          account: str | None, wait_seconds: float) -> None:
+          account: str | None, wait_seconds: float, as_json: bool) -> None:
     """Say that a record is REMOTE_ID at the destination: the next run updates it, and creates nothing."""
     with find_app(context) as app:
         surgery, scope = _surgery(app, name, layer_name, subject, account)
         own = key_of(surgery.layer, key)
         where = scope if scope is not None else surgery.find([own])[0].scope
         patiently(wait_seconds, lambda: surgery.adopt(where, own, remote_id))
-        click.echo(f"{layer_name} {own} of {where} is {remote_id}; the next run updates it")
+        say(f"{layer_name} {own} of {where} is {remote_id}; the next run updates it", as_json)
 
 
 @state.command()
@@ -160,7 +184,7 @@ def adopt(context: click.Context, name: str, layer_name: str, key: str, remote_i
 @click.option("--to-scope", metavar="SCOPE", help="The subject (or account) that it belongs to now.")
 @_place
 def move(context: click.Context, name: str, layer_name: str, key: str, to_key: str | None, to_scope: str | None,
-         subject: str | None, account: str | None, wait_seconds: float) -> None:
+         subject: str | None, account: str | None, wait_seconds: float, as_json: bool) -> None:
     """Say that a record's key, or its scope, is another now: the remote record stays the same."""
     if to_key is None and to_scope is None:
         raise ConfigurationError("expected --to-key or --to-scope, got neither: say where the record is now")
@@ -169,8 +193,8 @@ def move(context: click.Context, name: str, layer_name: str, key: str, to_key: s
         [row] = surgery.find([key_of(surgery.layer, key)], scope)
         new = key_of(surgery.layer, to_key) if to_key is not None else row.key
         patiently(wait_seconds, lambda: surgery.move(row.scope, row.key, to_key=new, to_scope=to_scope))
-        click.echo(f"{layer_name} {row.key} of {row.scope} is {new} of {to_scope or row.scope} now; remote id"
-                   f" {row.remote_id or '-'}")
+        say(f"{layer_name} {row.key} of {row.scope} is {new} of {to_scope or row.scope} now; remote id"
+            f" {row.remote_id or '-'}", as_json)
 
 
 def _surgery(app: Penstock, name: str, layer_name: str, subject: str | None,

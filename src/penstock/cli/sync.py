@@ -8,6 +8,7 @@ import msgspec
 from rich.console import Console
 
 from penstock.app import SYNC_QUEUE, Penstock
+from penstock.cli.documents import TIMES, json_option, say_json
 from penstock.cli.finding import find_app
 from penstock.cli.planned import LEFT, left, planned
 from penstock.cli.progress import RunProgress
@@ -19,6 +20,12 @@ from penstock.sync.state.runs import RunRow
 _SLOTS = 4
 
 
+class Runs(msgspec.Struct):
+    """What each run did."""
+
+    runs: list[RunRow]
+
+
 @click.command()
 @click.argument("name")
 @click.option("--subject", "keys", multiple=True, help="Which subject; may be repeated. Without it: all of them.")
@@ -27,7 +34,7 @@ _SLOTS = 4
               help="Only a layer, or one record of it; may be repeated. What refers to it stays as it is.")
 @click.option("--plan", "plan_file", type=click.Path(path_type=Path), metavar="FILE",
               help="Only the changes that this plan names (`penstock plan --out FILE`), as they are there.")
-@click.option("--json", "as_json", is_flag=True, help="Print the runs as JSON, on the last line.")
+@json_option(Runs, says=TIMES)
 @click.pass_context
 def sync(context: click.Context, name: str, keys: tuple[str, ...], full: bool, only: tuple[str, ...],
          plan_file: Path | None, as_json: bool) -> None:
@@ -82,7 +89,7 @@ def request(app: Penstock, name: str, subjects: list[Subject], reason: str,
 def report(runs: list[RunRow], as_json: bool) -> None:
     """What each run did: a line each for people, or one JSON object."""
     if as_json:
-        click.echo(msgspec.json.encode({"runs": runs}).decode())
+        say_json(Runs(runs))
         return
     for run in runs:
         parts = [f"{getattr(run, name)} {name}"

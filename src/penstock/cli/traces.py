@@ -1,6 +1,6 @@
 """`penstock traces`: which work takes the time, by name, statement or single trace, and where it goes."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -8,6 +8,7 @@ import click
 import msgspec
 
 from penstock.app import Penstock
+from penstock.cli.documents import TIMES, json_option, written
 from penstock.cli.finding import find_app
 from penstock.cli.spans import span
 from penstock.cli.table import short, table
@@ -15,6 +16,7 @@ from penstock.domain.errors import ConfigurationError
 from penstock.domain.lasting import lasting
 from penstock.domain.slow import SlowTrace
 from penstock.domain.traces import CallSeen, Kind
+from penstock.observe.patterns import Pattern
 from penstock.observe.rank import BY, Ranked
 from penstock.observe.rank_runs import RankedRuns
 from penstock.observe.rank_statements import RankedStatement
@@ -32,6 +34,51 @@ _OF_ONE = 10
 _STATEMENT_CHARACTERS = 100
 
 
+class Traced(Ranked, frozen=True, kw_only=True):
+    """Work of one name, with what became of it where that was asked for."""
+
+    trend: Trend | msgspec.UnsetType = msgspec.UNSET
+
+
+class Traces(msgspec.Struct):
+    """Work by name."""
+
+    traces: list[Traced]
+
+
+class Named(msgspec.Struct):
+    """Work of one name: by kind, its patterns, and the statements and calls that cost the most."""
+
+    traces: list[Traced]
+    patterns: list[Pattern]
+    statements: list[RankedStatement]
+    calls: list[CallSeen]
+
+
+class Subjects(msgspec.Struct):
+    """Subjects or accounts, by what their runs take."""
+
+    runs: list[RankedRuns]
+
+
+class Statements(msgspec.Struct):
+    """The slowest statements."""
+
+    statements: list[RankedStatement]
+
+
+class Single(msgspec.Struct):
+    """The slowest single traces."""
+
+    traces: list[SlowTrace]
+
+
+class Stacks(msgspec.Struct):
+    """Sampled stacks with their counts of samples."""
+
+    stacks: dict[str, int]
+
+
 @click.command()
 @click.argument("name", required=False)
 @click.option("--by", type=click.Choice(BY), help="What to order by, if not by total (subjects and accounts: by p95). A"
@@ -46,8 +93,7 @@ _STATEMENT_CHARACTERS = 100
 @click.option("--statements", is_flag=True, help="The slowest statements.")
 @click.option("--flame", metavar="NAME", help="The sampled stacks of a name, one a line with its count of samples, as"
                                               " flame graph tools read them.")
-@click.option("--json", "as_json", is_flag=True, help="Print as JSON; times are microseconds, moments milliseconds"
-                                                      " since 1970, UTC.")
+@json_option(Traces, Named, Subjects, Statements, Single, Stacks, says="durations are microseconds, "+TIMES)
 @click.pass_context
 def traces(context: click.Context, name: str | None, by: Any, kind: Any, since: str, limit: int, trend: bool,
            runs: bool, statements: bool, flame: str | None, as_json: bool) -> None:
@@ -63,12 +109,12 @@ def traces(context: click.Context, name: str | None, by: Any, kind: Any, since: 
         if flame is not None:
             text = _flame(app.flame(flame, **asked), as_json)
         elif kind in _OF_RUNS:
-            text = _table("runs", _RUNS, app.slowest_runs(name, of=kind, by=by or "p95", limit=limit), _run, as_json)
+            text = _table(Subjects, _RUNS, app.slowest_runs(name, of=kind, by=by or "p95", limit=limit), _run, as_json)
         elif statements:
-            text = _table("statements", _STATEMENTS, app.slowest_statements(
+            text = _table(Statements, _STATEMENTS, app.slowest_statements(
                 name, by=by or "total", limit=limit, **asked), _statement, as_json)
         elif runs:
-            text = _table("traces", _SINGLE, app.slowest_traces(name, limit=limit, **asked), _single, as_json)
+            text = _table(Single, _SINGLE, app.slowest_traces(name, limit=limit, **asked), _single, as_json)
         elif name is not None:
             text = _one(app, name, by or "total", asked, as_json)
         else:
@@ -80,30 +126,31 @@ def _all(app: Penstock, by: Any, asked: dict[str, Any], limit: int, trend: bool,
     found = app.traces(by=by, limit=limit, **asked)
     trends = app.trends((each.kind, each.name) for each in found) if trend else {}
     if as_json:
-        return msgspec.json.encode({"traces": _with(trends, found)}).decode()
+        return written(Traces(_with(trends, found)))
+    if not found:
+        return _NOTHING
     if not trend:
-        return _table("traces", _TRACES, found, _trace, as_json)
+        return table(_TRACES, map(_trace, found))
     return table((*_TRACES[:-1], "TREND"), ((*_trace(each)[:-1], trends[each.kind, each.name].says)
-                                           for each in found)) if found else _NOTHING
+                                           for each in found))
 
 
-def _with(trends: dict[tuple[Kind, str], Trend], found: Sequence[Ranked]) -> list[dict[str, Any]]:
+def _with(trends: dict[tuple[Kind, str], Trend], found: Sequence[Ranked]) -> list[Traced]:
     """Rows as JSON has them, with what became of each if that was asked for."""
-    return [{**msgspec.to_builtins(each), **({"trend": trends[each.kind, each.name]} if trends else {})}
+    return [Traced(**msgspec.structs.asdict(each), trend=trends[each.kind, each.name] if trends else msgspec.UNSET)
             for each in found]
 
 
 def _one(app: Penstock, name: str, by: Any, asked: dict[str, Any], as_json: bool) -> str:
     found = app.traces(name, by=by, limit=len(_KINDS), **asked)
     if not found:
-        return msgspec.json.encode({"traces": []}).decode() if as_json else _NOTHING
+        return written(Traces([])) if as_json else _NOTHING
     work = app.work(name, **asked)
     statements = app.slowest_statements(name, limit=_OF_ONE, **asked)
     patterns = app.patterns(work)
     trends = app.trends((each.kind, each.name) for each in found)
     if as_json:
-        return msgspec.json.encode({"traces": _with(trends, found), "patterns": patterns, "statements": statements,
-                                    "calls": work.calls}).decode()
+        return written(Named(_with(trends, found), patterns, statements, list(work.calls)))
     parts = [table(_TRACES, map(_trace, found)),
              "\n".join(f"trend of each {each.kind}: {trends[each.kind, name].says}" for each in found)]
     parts += ["\n".join(f"{each.kind}: {each.says}\n  faster: {each.faster}" for each in patterns)] if patterns else []
@@ -117,15 +164,16 @@ _NOTHING = ("nothing was traced in that time: work of a worker is, and any code 
             " docs/traces.md")
 
 
-def _table(what: str, headings: Sequence[str], rows: Sequence[Any], shown: Any, as_json: bool) -> str:
+def _table(document: Callable[[list[Any]], Any], headings: Sequence[str], rows: Sequence[Any], shown: Any,
+           as_json: bool) -> str:
     if as_json:
-        return msgspec.json.encode({what: rows}).decode()
+        return written(document(list(rows)))
     return table(headings, map(shown, rows)) if rows else _NOTHING
 
 
 def _flame(stacks: dict[str, int], as_json: bool) -> str:
     if as_json:
-        return msgspec.json.encode({"stacks": stacks}).decode()
+        return written(Stacks(stacks))
     return "\n".join(f"{stack} {count}" for stack, count in sorted(stacks.items())) or _NOTHING
 
 

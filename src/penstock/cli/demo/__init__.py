@@ -10,6 +10,9 @@ from pathlib import Path
 
 import click
 
+from penstock.cli.demo.report import Results
+from penstock.cli.documents import json_option
+
 
 @click.command()
 @click.option("--people", type=click.IntRange(min=1), default=2000, show_default=True, help="How many people.")
@@ -19,8 +22,8 @@ import click
 @click.option("--dir", "folder", type=click.Path(file_okay=False, path_type=Path), metavar="FOLDER",
               help="Where databases and logs go, to be looked at later. Without it: a temporary folder.")
 @click.option("--seed", type=int, default=1, show_default=True, help="Other seeds make other people.")
-@click.option("--json", "json", is_flag=True, help="Print the result as JSON, on the last line.")
-def demo(people: int, groups: int, store_url: str | None, folder: Path | None, seed: int, json: bool) -> None:
+@json_option(Results, says="on the last line")
+def demo(people: int, groups: int, store_url: str | None, folder: Path | None, seed: int, as_json: bool) -> None:
     """Synchronise a directory of people into a real SCIM server.
 
     Three times: all of it, after 1% has changed, and once more without any change. Exits with 0 only if the
@@ -28,5 +31,5 @@ def demo(people: int, groups: int, store_url: str | None, folder: Path | None, s
     """
     from penstock.cli.demo.session import show  # here, or every other command would wait for what only this one needs
 
-    equal = show(people=people, groups=groups, store_url=store_url, folder=folder, seed=seed, json=json)
+    equal = show(people=people, groups=groups, store_url=store_url, folder=folder, seed=seed, json=as_json)
     sys.exit(0 if equal else 1)

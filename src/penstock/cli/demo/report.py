@@ -1,7 +1,7 @@
 """What the demo's three runs did: a table for people, one line of JSON for programs."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import msgspec
 from rich import box
@@ -10,7 +10,6 @@ from rich.table import Table
 from penstock.sync.state.runs import RunRow
 
 _SUMMED = ("read", "created", "updated", "deleted", "skipped", "failed", "read_calls", "write_calls")
-_JSON = ("read", "created", "updated", "deleted", "skipped", "failed", "write_calls", "seconds", "peak_mb")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +56,28 @@ def table(results: Sequence[Measured]) -> Table:
     return shown
 
 
-def as_json(results: Sequence[Measured], equal: bool) -> str:
-    """One line."""
-    rows = [asdict(result) for result in results]
-    return msgspec.json.encode({"runs": [{name: row[name] for name in _JSON} for row in rows], "equal": equal}).decode()
+class Result(msgspec.Struct):
+    """One run over all groups."""
+
+    read: int
+    created: int
+    updated: int
+    deleted: int
+    skipped: int
+    failed: int
+    write_calls: int
+    seconds: float
+    peak_mb: float
+
+
+class Results(msgspec.Struct):
+    """The three runs, and whether the destination equals the source."""
+
+    runs: list[Result]
+    equal: bool
+
+
+def document(results: Sequence[Measured], equal: bool) -> Results:
+    """What the demo says to programs."""
+    return Results([Result(**{name: getattr(result, name) for name in Result.__struct_fields__})
+                    for result in results], equal)

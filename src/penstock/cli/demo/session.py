@@ -16,10 +16,11 @@ from rich.console import Console
 from penstock.app import Penstock
 from penstock.cli.demo import source
 from penstock.cli.demo.compare import differences
-from penstock.cli.demo.report import as_json, table
+from penstock.cli.demo.report import document, table
 from penstock.cli.demo.runs import Runs, edition
 from penstock.cli.demo.server import scim_server
 from penstock.cli.demo.worker import WorkerProcess
+from penstock.cli.documents import say_json
 from penstock.store.sqlite.file import path_of
 
 _MOST_LINES = 10
@@ -54,7 +55,7 @@ def show(*, people: int, groups: int, store_url: str | None, folder: Path | None
         differing = differences(hr, destination)
     _tell(console, runs, differing)
     if json:
-        click.echo(as_json(runs.results, equal=not differing))
+        say_json(document(runs.results, equal=not differing))
     return not differing
 
 

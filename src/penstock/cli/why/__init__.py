@@ -2,16 +2,20 @@
 
 import click
 
+from penstock.admission.why import Answer
+from penstock.cli.documents import TIMES, json_option
 from penstock.cli.finding import find_app
 from penstock.cli.why import record, slow, waiting
 from penstock.domain.errors import ConfigurationError
+from penstock.observe.summary import Summary
+from penstock.sync.telling.told import Why
 
 
 @click.command()
 @click.argument("what", nargs=-1, required=True, metavar="JOB | TASK | NAME SUBJECT [LAYER KEY]")
 @click.option("--remote", is_flag=True, help="Of a record: ask the destination too, what it holds now.")
 @click.option("--show-values", is_flag=True, help="Of a record: show what is in the fields, and not only their names.")
-@click.option("--json", "as_json", is_flag=True, help="Print it as JSON; times are milliseconds since 1970, UTC.")
+@json_option(Answer, Summary, Why, says=TIMES)
 @click.pass_context
 def why(context: click.Context, what: tuple[str, ...], remote: bool, show_values: bool, as_json: bool) -> None:
     """Say why a JOB waits, why a TASK is slow, why the subject of a sync waits, or why a record was sent, or not.

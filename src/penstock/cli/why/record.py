@@ -7,6 +7,7 @@ import click
 import msgspec
 
 from penstock.app import Penstock
+from penstock.cli.documents import say_json
 from penstock.sync.declaring.address import key_of, layer_of
 from penstock.sync.telling.told import Kept, Linked, RemoteSays, RunSays, Why
 from penstock.sync.telling.why import why as look
@@ -23,7 +24,7 @@ def say(app: Penstock, name: str, subject_key: str, layer_name: str, key: str, *
     found = look(app.store, definition, app.subject(name, subject_key), layer, key_of(layer, key), remote=remote)
     shown = found if show_values else found.without_values()
     if as_json:
-        click.echo(msgspec.json.encode(shown).decode())
+        say_json(shown)
         return
     click.echo(f"{name} {subject_key} {layer_name} {found.key}")
     for what, text in _lines(shown, show_values):

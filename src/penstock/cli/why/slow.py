@@ -4,8 +4,8 @@ import sys
 from collections.abc import Iterator
 
 import click
-import msgspec
 
+from penstock.cli.documents import written
 from penstock.cli.table import short
 from penstock.cli.traces import time, where
 from penstock.domain.lasting import lasting
@@ -18,7 +18,7 @@ _CHARACTERS = 240
 
 def say(found: Summary, as_json: bool) -> None:
     """Print a summary. Ends with 1 where nothing is known of the name."""
-    click.echo(msgspec.json.encode(found).decode() if as_json else "\n".join(lines(found)))
+    click.echo(written(found) if as_json else "\n".join(lines(found)))
     if found.ranked is None:
         sys.exit(1)
 

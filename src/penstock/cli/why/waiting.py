@@ -3,9 +3,9 @@
 import sys
 
 import click
-import msgspec
 
 from penstock.admission.why import Answer
+from penstock.cli.documents import say_json
 
 _WIDTH = 13
 
@@ -13,7 +13,7 @@ _WIDTH = 13
 def say(answer: Answer, as_json: bool) -> None:
     """Print an answer. Ends with 1 where nothing is known of what was asked about."""
     if as_json:
-        click.echo(msgspec.json.encode(answer).decode())
+        say_json(answer)
     else:
         click.echo(answer.about)
         click.echo(f"  {answer.state + ':':<{_WIDTH}} {answer.reason}")

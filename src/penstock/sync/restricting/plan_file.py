@@ -23,7 +23,7 @@ FORMAT, VERSION = "penstock plan", 1
 _PAGE = 1000
 
 
-class _Change(msgspec.Struct, omit_defaults=True):
+class Change(msgspec.Struct, omit_defaults=True):
     """A change as it stands in the file. `payload` is there for people, if they asked for values."""
 
     kind: Literal["create", "update", "delete", "adopt"]
@@ -65,11 +65,11 @@ class Writer:
         """What is said of all of it."""
         self._write(f"],\n{_text(described)[1:]}\n" if described else "]}\n")
 
-    def _change(self, kind: str, item: Item) -> _Change:
+    def _change(self, kind: str, item: Item) -> Change:
         name = named(kind, item)
         fields = None if item.changed is None else (*item.changed, *item.dropped)
         payload = item.change(ChangeKind.UPDATE).payload if self._values else None
-        return _Change(name.kind, name.key, name.digest.hex() if name.digest else None,  # type: ignore[arg-type]
+        return Change(name.kind, name.key, name.digest.hex() if name.digest else None,  # type: ignore[arg-type]
                        name.remote_id, fields, payload)
 
 
@@ -205,7 +205,7 @@ def _string(head: Mapping[str, Any], name: str) -> str:
 
 
 def _named(value: Any) -> Named:
-    change = msgspec.convert(value, _Change)
+    change = msgspec.convert(value, Change)
     digest = bytes.fromhex(change.digest) if change.digest is not None else None
     if (digest is None) != (change.kind == "delete") or (digest is not None and len(digest) != DIGEST_BYTES):
         raise ValueError(f"expected a digest of {2 * DIGEST_BYTES} hexadecimal digits for whatever is not deleted, got"

@@ -1,0 +1,116 @@
+"""What commands there are, grouped by what people want to do: each is imported when it is asked for, and not before.
+
+What a list says of each stands here, since one that had to import them all would take a second.
+"""
+
+from difflib import get_close_matches
+from importlib import import_module
+from typing import NamedTuple
+
+import click
+
+from penstock.cli.exits import FAILED, WRONG
+
+
+class Listed(NamedTuple):
+    """A command: the module in this package that has it under its name, and what `penstock --help` says of it."""
+
+    module: str
+    says: str
+
+
+GROUPS: dict[str, dict[str, Listed]] = {
+    "Begin": {
+        "init": Listed("init", "Write a working app.py to start from."),
+        "demo": Listed("demo", "Synchronise a directory of people into a real SCIM server."),
+        "migrate": Listed("migrate", "Bring the store's tables up to date."),
+        "doctor": Listed("doctor", "Check the store, its settings and what is around it."),
+    },
+    "Run": {
+        "worker": Listed("worker", "Run jobs and syncs."),
+    },
+    "Jobs": {
+        "queues": Listed("queues", "List what waits in each queue; pause and resume."),
+        "periodic": Listed("periodic", "List the periodic tasks; pause and resume them."),
+    },
+    "Syncs": {
+        "sync": Listed("sync", "Bring subjects up to date now."),
+        "plan": Listed("plan", "Show what would be sent, and what that would cost."),
+        "approve": Listed("approve", "Decide on deletes that were withheld."),
+        "audit": Listed("audit", "Read the destination back."),
+        "runs": Listed("runs", "List runs, and how long they take."),
+        "failed": Listed("failed", "List what is wrong with records."),
+        "retry": Listed("failed", "Let records that failed go again."),
+        "state": Listed("state", "Look at what is remembered of records; put it right."),
+    },
+    "Understand": {
+        "why": Listed("why", "Why it waits, why it is slow, why it was sent or not."),
+        "traces": Listed("traces", "List what takes the time, the worst first."),
+        "advise": Listed("advise", "Say what would make work faster."),
+        "limits": Listed("limits", "List limits and gates; close and open gates."),
+    },
+}
+
+LISTED = {name: listed for group in GROUPS.values() for name, listed in group.items()}
+
+
+class Refused(click.ClickException):
+    """An error of Penstock's, as a command says it: on stderr, a line for each fault."""
+
+    def __init__(self, faults: list[str], exit_code: int) -> None:
+        super().__init__("\n".join(faults))
+        self.faults = faults
+        self.exit_code = exit_code  # type: ignore[misc]  # click has one for a class, we have two for this
+
+    def show(self, file: object = None) -> None:
+        for fault in self.faults:
+            click.echo(f"{click.style('error:', fg='red')} {fault}", err=True, color=self.show_color)
+
+
+class Commands(click.Group):
+    """Imports a command when it is asked for, and turns Penstock's errors into a message and an exit code."""
+
+    def list_commands(self, context: click.Context) -> list[str]:
+        return sorted(LISTED)
+
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        return imported(name) if name in LISTED else None
+
+    def resolve_command(self, context: click.Context, arguments: list[str]
+                        ) -> tuple[str | None, click.Command | None, list[str]]:
+        name = arguments[0]
+        if name not in LISTED and not name.startswith("-") and not context.resilient_parsing:
+            near = get_close_matches(name, LISTED)
+            hint = {0: " `penstock --help` lists them.", 1: f" Did you mean {near[0]!r}?" if near else ""}.get(
+                len(near), f" Did you mean one of {', '.join(map(repr, near))}?")
+            raise click.UsageError(f"No such command {name!r}.{hint}", context)
+        return super().resolve_command(context, arguments)
+
+    def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
+        width = max(map(len, LISTED))
+        for title, group in GROUPS.items():
+            with formatter.section(title):
+                formatter.write_dl([(name.ljust(width), listed.says) for name, listed in group.items()])
+
+    def parse_args(self, context: click.Context, arguments: list[str]) -> list[str]:
+        """`--no-color` may stand anywhere: it is about what is printed, whatever that is."""
+        own = arguments[:arguments.index("--")] if "--" in arguments else arguments
+        if "--no-color" in own:
+            arguments = ["--no-color", *(each for each in own if each != "--no-color"), *arguments[len(own):]]
+        return super().parse_args(context, arguments)
+
+    def invoke(self, context: click.Context) -> object:
+        from penstock.domain.errors import ConfigurationError, PenstockError
+
+        try:
+            return super().invoke(context)
+        except ConfigurationError as error:
+            raise Refused(list(error.faults), WRONG) from error
+        except PenstockError as error:
+            raise Refused([str(error)], FAILED) from error
+
+
+def imported(name: str) -> click.Command:
+    """A command that is listed."""
+    command: click.Command = getattr(import_module(f"penstock.cli.{LISTED[name].module}"), name)
+    return command
