@@ -56,6 +56,17 @@ class Settings:
     """What they are signed with there."""
     encryption_keys: str | None = field(default=None, repr=False)
     """The keys of sealed arguments, `name:base64` divided by commas; the first one seals, all of them open."""
+    web_tokens: str | None = field(default=None, repr=False)
+    """Who may use the dashboard: `NAME=SCOPE+SCOPE:HASH`, divided by commas. See docs/web.md."""
+    web_secret: str | None = field(default=None, repr=False)
+    """What sessions of the dashboard are signed with; without it, they end with the process."""
+    web_hosts: str | None = None
+    """The names that the dashboard is reached by, besides `localhost` and addresses, divided by commas."""
+    web_masked: str = ("password,passwd,passphrase,secret,token,authorization,api_key,access_key,private_key,"
+                       "credential,cookie,session_id")
+    """Names whose values the dashboard hides wherever it shows arguments, results, notes and errors."""
+    journal_kept_days: float = 180.0
+    """How long it is kept who changed what."""
     now: str | None = None
     """The SQL expression for the time; only tests set it."""
 
@@ -63,11 +74,11 @@ class Settings:
 _MOST = 1_000_000_000
 _WHOLE = ("pool_size", "payload_limit_bytes", "abandoned_limit", "process_max_jobs", "process_max_memory_mb")
 _POSITIVE = ("lease_seconds", "poll_seconds", "grace_seconds", "busy_timeout_seconds", "patience_seconds",
-             "runs_kept_days", "traces_kept_days", *_WHOLE)
+             "runs_kept_days", "traces_kept_days", "journal_kept_days", *_WHOLE)
 _SWITCHES = {"true": True, "1": True, "on": True, "yes": True, "false": False, "0": False, "off": False, "no": False}
 _SWITCHED = ("traces",)
 _TEST_ONLY = ("now",)
-_NEVER_IN_A_FILE = ("encryption_keys",)
+_NEVER_IN_A_FILE = ("encryption_keys", "web_secret")
 _ELSEWHERE = ("app",)  # no setting of an app: `find_app` asks for it
 
 

@@ -28,6 +28,7 @@ GROUPS: dict[str, dict[str, Listed]] = {
     },
     "Run": {
         "worker": Listed("worker", "Run jobs and syncs."),
+        "web": Listed("web", "Serve the dashboard, a JSON API and metrics."),
     },
     "Jobs": {
         "queues": Listed("queues", "List what waits in each queue; pause and resume."),

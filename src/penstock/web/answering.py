@@ -1,0 +1,235 @@
+"""Answers requests for pages, files and changes as HTML: who asks, what was asked, what the declaration gives.
+
+Whatever touches the store runs on a thread. A change is made only for a form of this very session, and a page for
+somebody who may look at it; what goes wrong is a page as well, which says what to do next.
+"""
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.routing import Route
+
+from penstock.app import Penstock
+from penstock.domain.errors import PenstockError, StoreError
+from penstock.web.asked import Misread, from_pairs
+from penstock.web.declared import Action, Declared, Done, File, Forbidden, NotFound, Person, Seen, View
+from penstock.web.frame import Frame
+from penstock.web.people import People
+from penstock.web.rendering import Templates, title_of
+from penstock.web.sessions import THEME, Session, Sessions
+
+if TYPE_CHECKING:
+    from penstock.web.live import Live
+
+_log = logging.getLogger("penstock.web")
+_MOST_FIELDS = 1200
+Answer = Callable[[], Response]
+
+
+@dataclass(frozen=True)
+class Visit:
+    """Who asks: a browser with its session, or a program with a token."""
+
+    session: Session | None
+    person: Person | None
+
+
+@dataclass(frozen=True)
+class Wrong:
+    """What went wrong, as people and programs are told."""
+
+    status: int
+    what: str
+    do: str = ""
+
+
+class Answering:
+    """The pages, files and changes of one site."""
+
+    live: "Live"
+
+    def __init__(self, app: Penstock, people: People, sessions: Sessions, templates: Templates,
+                 declared: Declared) -> None:
+        self.app, self.people, self.sessions, self.templates = app, people, sessions, templates
+        self.declared = declared
+
+    def routes(self) -> list[Route]:
+        """What has no parameters goes before what has."""
+        found = [*(Route(view.path, self._viewed(view), methods=["GET"]) for view in self.declared.views),
+                 *(Route(file.path, self._given(file), methods=["GET"]) for file in self.declared.files),
+                 *(Route(action.path, self._acted(action), methods=["POST"]) for action in self.declared.actions)]
+        return sorted(found, key=lambda route: route.path.replace("{", "\uffff"))
+
+    def handlers(self) -> Mapping[Any, Callable[[Request, Exception], Any]]:
+        async def http(request: Request, error: Exception) -> Response:
+            assert isinstance(error, HTTPException)
+            what = {404: "There is no page of this address", 405: "This address does not take that"}
+            wrong = Wrong(error.status_code, what.get(error.status_code, error.detail))
+            return await run_in_threadpool(self.said_wrong, request, self.visit(request), wrong)
+
+        async def broken(request: Request, error: Exception) -> Response:
+            wrong = Wrong(500, "This page could not be made", "The log of the process says why.")
+            return await run_in_threadpool(self.said_wrong, request, self.visit(request), wrong)
+
+        return {HTTPException: http, Exception: broken}
+
+    def visit(self, request: Request) -> Visit:
+        """Who asks. A token goes before a session."""
+        if (token := token_of(request)) is not None:
+            return Visit(None, self.people.of_token(token))
+        session = self.sessions.of(request)
+        return Visit(session, session.person)
+
+    def loaded(self, view: View[Any, Any], person: Person, asked: Any, *, shared: bool = True) -> Any:
+        """What a view shows; of one that is live, what others were just shown."""
+        if person.scopes.isdisjoint({view.scope}):
+            raise Forbidden(view.scope)
+        if shared and view.live is not None:
+            return self.live.loaded(view, person, asked)
+        return view.load(Seen(self.app, person), asked)
+
+    def done(self, action: Action[Any], person: Person, asked: Any) -> Done:
+        """Carry out a change for somebody who may."""
+        if action.scope not in person.scopes:
+            raise Forbidden(action.scope)
+        try:
+            return action.do(Seen(self.app, person), asked)
+        finally:
+            self.live.forget()
+
+    def _viewed(self, view: View[Any, Any]) -> Callable[[Request], Any]:
+        def answer(request: Request, visit: Visit, person: Person) -> Response:
+            asked = from_pairs(view.asked, request.path_params, request.query_params.multi_items())
+            model = self.loaded(view, person, asked)
+            frame = self.frame(request, visit, person, live=view.live)
+            html = self.templates.page(frame, view.template, title_of(view, model), view.nav, model, asked)
+            response = HTMLResponse(html)
+            self.sessions.unsay(request, response)
+            return response
+
+        return self._endpoint(answer)
+
+    def _given(self, file: File[Any]) -> Callable[[Request], Any]:
+        def answer(request: Request, visit: Visit, person: Person) -> Response:
+            if file.scope not in person.scopes:
+                raise Forbidden(file.scope)
+            asked = from_pairs(file.asked, request.path_params, request.query_params.multi_items())
+            return given(file, Seen(self.app, person), asked)
+
+        return self._endpoint(answer)
+
+    def _endpoint(self, answer: Callable[[Request, Visit, Person], Response]) -> Callable[[Request], Any]:
+        async def endpoint(request: Request) -> Response:
+            visit = self.visit(request)
+            if visit.person is None:
+                return self.sent_to_sign_in(request)
+            person = visit.person
+            return await run_in_threadpool(self._careful, request, visit, lambda: answer(request, visit, person))
+
+        return endpoint
+
+    def _acted(self, action: Action[Any]) -> Callable[[Request], Any]:
+        async def endpoint(request: Request) -> Response:
+            visit = self.visit(request)
+            if visit.person is None:
+                return self.sent_to_sign_in(request)
+            person, pairs = visit.person, await form(request)
+
+            def answer() -> Response:
+                self.check_form(visit, pairs)
+                asked = from_pairs(action.asked, request.path_params, pairs)
+                done = self.done(action, person, asked)
+                response = RedirectResponse(request.scope.get("root_path", "") + done.to, 303)
+                self.sessions.say(request, response, done.said)
+                return response
+
+            return await run_in_threadpool(self._careful, request, visit, answer)
+
+        return endpoint
+
+    def check_form(self, visit: Visit, pairs: list[tuple[str, str]]) -> None:
+        """Raise `Misread` unless a form of this session sent it; a program's token says as much."""
+        if visit.session is not None and not self.sessions.is_csrf(visit.session, dict(pairs).get("csrf", "")):
+            raise Misread("this form is of another session, or too old: go back, load the page again and repeat it")
+
+    def _careful(self, request: Request, visit: Visit, answer: Answer) -> Response:
+        try:
+            response = answer()
+        except Exception as error:
+            wrong = wrong_of(error)
+            if wrong is None:
+                raise
+            response = self.said_wrong(request, visit, wrong)
+        if visit.session is not None and visit.session.fresh:
+            self.sessions.write(request, response, visit.session)
+        return response
+
+    def said_wrong(self, request: Request, visit: Visit, wrong: Wrong) -> Response:
+        """A page that says what went wrong; to a program that is nobody, a line."""
+        person = visit.person or Person("", frozenset())
+        frame = self.frame(request, visit, person)
+        html = self.templates.page(frame, "wrong.html", wrong.what, "", wrong)
+        return HTMLResponse(html, wrong.status)
+
+    def frame(self, request: Request, visit: Visit, person: Person, *, live: float | None = None) -> Frame:
+        root = request.scope.get("root_path", "")
+        said, badly = self.sessions.said(request)
+        theme = request.cookies.get(THEME, "")
+        return Frame(root=root, path=request.url.path.removeprefix(root) or "/", query=request.url.query, person=person,
+                     csrf=self.sessions.csrf(visit.session) if visit.session is not None else "", said=said,
+                     said_badly=badly, theme=theme if theme in ("light", "dark") else "", live=live,
+                     can_sign_out=bool(self.people) and visit.session is not None and visit.person is not None)
+
+    def sent_to_sign_in(self, request: Request) -> Response:
+        root = request.scope.get("root_path", "")
+        if token_of(request) is not None:
+            return HTMLResponse("This token is not known.\n", 401, {"WWW-Authenticate": "Bearer"})
+        to = request.url.path.removeprefix(root) + (f"?{request.url.query}" if request.url.query else "")
+        back = f"?to={quote(to, safe='')}" if request.method == "GET" and to not in ("", "/") else ""
+        return RedirectResponse(f"{root}/sign-in{back}", 303)
+
+
+def wrong_of(error: Exception) -> Wrong | None:
+    """What people are told of an error; None for one that nobody foresaw."""
+    match error:
+        case NotFound():
+            return Wrong(404, error.what, error.do)
+        case Misread():
+            return Wrong(400, "What was asked for could not be understood", str(error))
+        case Forbidden():
+            return Wrong(403, "You may not do this", f"Your token has not the scope {error.scope}.")
+        case StoreError():
+            _log.warning("a page could not be made: %s", error)
+            return Wrong(503, "The store does not answer as it should", str(error))
+        case PenstockError():
+            return Wrong(409, "This was refused", str(error))
+    return None
+
+
+def given(file: File[Any], seen: Seen, asked: Any) -> Response:
+    content = file.load(seen, asked)
+    name = quote(content.name, safe="")
+    return Response(content.body, media_type=content.media_type,
+                    headers={"Content-Disposition": f"attachment; filename*=UTF-8''{name}"})
+
+
+def token_of(request: Request) -> str | None:
+    """The token that a program brings."""
+    kind, _, token = request.headers.get("authorization", "").partition(" ")
+    return token.strip() if kind.lower() == "bearer" else None
+
+
+async def form(request: Request) -> list[tuple[str, str]]:
+    """The fields of a form, without files. Raises `HTTPException`."""
+    try:
+        async with request.form(max_files=0, max_fields=_MOST_FIELDS) as found:
+            return [(name, value) for name, value in found.multi_items() if isinstance(value, str)]
+    except ClientDisconnect:
+        raise HTTPException(413, "the form is too large") from None

@@ -1,0 +1,126 @@
+// What the dashboard does besides links and forms: live regions, keys, the theme at once. Without it, all of it works.
+"use strict";
+document.documentElement.classList.add("has-script");
+const csrf = document.querySelector('meta[name="csrf"]')?.content ?? "";
+
+// Live regions. What changed is put into what is there, element by element: focus, selection, scroll, ticked boxes and
+// open details stay, since the elements that have them do.
+function renew(there, fresh) {
+  const byId = new Map();
+  for (const each of there.children) if (each.id) byId.set(each.id, each);
+  let at = there.firstChild;
+  for (const wanted of [...fresh.childNodes]) {
+    const named = wanted.id ? byId.get(wanted.id) : undefined;
+    if (named && named.nodeName === wanted.nodeName) {
+      if (named !== at) there.insertBefore(named, at); else at = at.nextSibling;
+      alike(named, wanted);
+    } else if (at && !wanted.id && !at.id && at.nodeType === wanted.nodeType && at.nodeName === wanted.nodeName) {
+      const kept = at;
+      at = at.nextSibling;
+      alike(kept, wanted);
+    } else {
+      there.insertBefore(wanted, at);
+    }
+  }
+  while (at) {
+    const gone = at;
+    at = at.nextSibling;
+    gone.remove();
+  }
+}
+
+function alike(there, fresh) {
+  if (there.nodeType !== Node.ELEMENT_NODE) {
+    if (there.data !== fresh.data) there.data = fresh.data;
+    return;
+  }
+  if (there.matches("input[name=csrf]") || there === document.activeElement && there.matches("input, select, textarea")) return;
+  for (const { name } of [...there.attributes]) {
+    if (!fresh.hasAttribute(name) && !(name === "open" && there.matches("details")) && !(name === "class" && there.matches(".is-chosen"))) there.removeAttribute(name);
+  }
+  for (const { name, value } of fresh.attributes) if (there.getAttribute(name) !== value) there.setAttribute(name, value);
+  renew(there, fresh);
+}
+
+function exchanged(regions) {
+  for (const [id, html] of Object.entries(regions)) {
+    const region = document.getElementById(id);
+    if (!region?.hasAttribute("data-live")) continue;
+    const fresh = new DOMParser().parseFromString(`<body><${region.localName}>${html}</${region.localName}>`, "text/html").body.firstElementChild;
+    if (!fresh) continue;
+    for (const field of fresh.querySelectorAll("input[name=csrf]")) field.value = csrf, field.setAttribute("value", csrf);
+    renew(region, document.adoptNode(fresh));
+  }
+}
+
+const live = document.querySelector('meta[name="live"]')?.content;
+let source = null;
+function watch() {
+  if (document.hidden || source) return;
+  source = new EventSource(live);
+  source.addEventListener("regions", (event) => exchanged(JSON.parse(event.data)));
+}
+function rest() {
+  source?.close();
+  source = null;
+}
+if (live) {
+  document.addEventListener("visibilitychange", () => (document.hidden ? rest() : watch()));
+  addEventListener("pagehide", rest);
+  addEventListener("pageshow", watch);
+  watch();
+}
+
+// The theme, without a page in between.
+const theme = document.getElementById("theme");
+theme?.addEventListener("change", () => {
+  if (theme.value) document.documentElement.dataset.theme = theme.value; else delete document.documentElement.dataset.theme;
+  fetch(theme.form.action, { method: "POST", body: new URLSearchParams(new FormData(theme.form)), redirect: "manual" });
+});
+
+// A question that was opened closes again by Escape, or by a click elsewhere.
+document.addEventListener("click", (event) => {
+  for (const open of document.querySelectorAll("details.ask[open]")) if (!open.contains(event.target)) open.open = false;
+});
+
+// Keys.
+let after = "";
+let timer = 0;
+function chosen(step) {
+  const rows = [...document.querySelectorAll("main tbody tr, main .list > li")].filter((row) => row.querySelector("a") && row.offsetParent);
+  if (!rows.length) return;
+  const now = rows.findIndex((row) => row.classList.contains("is-chosen"));
+  const next = rows[Math.max(0, Math.min(rows.length - 1, now < 0 ? 0 : now + step))];
+  rows[now]?.classList.remove("is-chosen");
+  next.classList.add("is-chosen");
+  next.querySelector("a").focus();
+  next.scrollIntoView({ block: "nearest" });
+}
+document.addEventListener("keydown", (event) => {
+  if (event.key === "Escape") {
+    for (const open of document.querySelectorAll("details.ask[open]")) open.open = false;
+    if (event.target.matches?.("input, select, textarea")) event.target.blur();
+    return;
+  }
+  if (event.ctrlKey || event.metaKey || event.altKey || event.target.matches?.("input:not([type=checkbox]), select, textarea, [contenteditable]")) return;
+  clearTimeout(timer);
+  if (after === "g") {
+    after = "";
+    const to = document.querySelector(`nav a[data-key="${CSS.escape(event.key)}"]`);
+    if (to) event.preventDefault(), to.click();
+    return;
+  }
+  if (event.key === "g") {
+    after = "g";
+    timer = setTimeout(() => (after = ""), 1500);
+  } else if (event.key === "/") {
+    const field = document.querySelector("main form[role=search] input:not([type=hidden]), main form[role=search] select");
+    if (field) event.preventDefault(), field.focus(), field.select?.();
+  } else if (event.key === "?") {
+    document.getElementById("keys")?.showModal();
+  } else if (event.key === "j" || event.key === "k") {
+    chosen(event.key === "j" ? 1 : -1);
+  } else if (event.key === "x") {
+    document.querySelector("tr.is-chosen input.choose")?.click();
+  }
+});
