@@ -56,6 +56,7 @@ def test_traces_lists_what_takes_the_time(penstock: Command, seen: None) -> None
     assert penstock("traces", "--by", "count", "--limit", "1")[1].splitlines()[1].split()[1] == "shop.send"
     rows = json.loads(penstock("traces", "--by", "failed", "--kind", "trace", "--json")[1])["traces"]
     assert [row["name"] for row in rows] == ["nightly", "push"]
+    assert penstock("traces", "--by", "failing", "--limit", "1")[1].splitlines()[1].split()[1] == "nightly"
     assert penstock("traces", "--trend")[1].count("too few to tell") == 3
     (row, *_) = json.loads(penstock("traces", "--trend", "--json")[1])["traces"]
     assert row["trend"]["verdict"] == "too few"
@@ -85,6 +86,9 @@ def test_statements_single_traces_and_stacks(penstock: Command, seen: None) -> N
     assert penstock("traces", "--flame", "nightly")[1] == "main 2\nmain;calculate 30\n"
     assert json.loads(penstock("traces", "--flame", "nightly", "--json")[1]) == {
         "stacks": {"main": 2, "main;calculate": 30}}
+    file = json.loads(penstock("traces", "--speedscope", "nightly")[1])
+    assert file["$schema"] == "https://www.speedscope.app/file-format-schema.json"
+    assert (file["name"], file["profiles"][0]["weights"]) == ("nightly", [20, 300])
 
 
 def test_where_nothing_was_traced_it_says_what_is(penstock: Command) -> None:
@@ -95,6 +99,7 @@ def test_where_nothing_was_traced_it_says_what_is(penstock: Command) -> None:
 
 @pytest.mark.parametrize(("arguments", "fault"), [
     (["--runs", "--statements"], "expected at most one of --runs"),
+    (["--flame", "a", "--speedscope", "a"], "expected at most one of --runs"),
     (["--kind", "account", "--runs"], "statistics know of no single traces"),
     (["--statements", "--by", "cpu"], "by: expected one of total, max, count, failed, got 'cpu'"),
     (["--since", "soon"], "--since: expected a time such as 90s"),

@@ -75,6 +75,8 @@ def test_a_run_that_fails_and_one_that_succeeds_are_told_once_each(engine: Engin
     look(engine)
     assert seen[1:] == [("failing", "account acme of sync people", "recovered")]
     assert firing(engine) == []
+    assert [(each.kind, each.about, each.state) for each in engine.app.alerts_told()] == seen[::-1]
+    assert engine.app.alerts_told(limit=1) == [seen.last]
 
 
 def test_one_cause_that_breaks_all_subjects_of_an_account_is_one_alert(engine: Engine, seen: Seen) -> None:

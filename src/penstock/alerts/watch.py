@@ -13,7 +13,7 @@ import msgspec
 
 from penstock.alerts.conditions import look
 from penstock.alerts.ends import Notes
-from penstock.domain.alerts import Alerts, Firing, Name, changes
+from penstock.domain.alerts import Alert, Alerts, Firing, Name, changes
 from penstock.events import AlertChanged, Event, Events
 from penstock.store.port import Store, Transaction
 
@@ -97,6 +97,13 @@ def firing_alerts(tx: Transaction) -> list[Firing]:
     """The alerts that fire, the oldest first."""
     return [Firing(kind, about, since_at, calm_at, summary, msgspec.json.decode(details))
             for kind, about, since_at, calm_at, summary, details in tx.rows("alerts_firing", {"count": _MOST})]
+
+
+def latest_news(tx: Transaction, count: int) -> list[Alert]:
+    """The last changes, the newest first, whether they were told or not."""
+    return [Alert(id, kind, about, state, since_at, changed_at, summary, msgspec.json.decode(details))
+            for id, kind, about, state, since_at, changed_at, summary, details
+            in tx.rows("alert_news_latest", {"count": count})]
 
 
 def _noted(tx: Transaction, change: Change, now: int) -> Event:

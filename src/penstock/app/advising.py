@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from penstock.app.declaring import SYNC_QUEUE
-from penstock.app.observing import DAY, Observing
+from penstock.app.looking import Looking
+from penstock.app.observing import DAY
 from penstock.domain.errors import ConfigurationError
 from penstock.domain.traces import Kind, StatementSeen, database_of, is_control
 from penstock.events import WorkAdvised
@@ -15,10 +16,11 @@ from penstock.observe import reading
 
 if TYPE_CHECKING:
     from penstock.advise.asking.options import Options
-    from penstock.advise.shipping.following import Followed
+    from penstock.advise.shipping.following import Followed, Kept
     from penstock.advise.shipping.migration import Style
     from penstock.advise.shipping.unneeded import Unneeded
     from penstock.advise.shipping.writing import Written
+    from penstock.app.advised import AdviceFound
     from penstock.domain.advice import Advice
 
 _LOOKED_BACK = (DAY, 7 * DAY, 30 * DAY)
@@ -42,7 +44,7 @@ class Advised(msgspec.Struct, frozen=True, kw_only=True):
     unneeded: "list[Unneeded]"
 
 
-class Advising(Observing):
+class Advising(Looking):
     """`advise`, and what was advised."""
 
     def advise(self, name: str, *, kind: Kind | None = None, since: timedelta | None = None, on: str | None = None,
@@ -101,6 +103,20 @@ class Advising(Observing):
                     found += follow(kept, database, each.place, self._hours, reading.now(self.store), name)
         return found
 
+    def advice_kept(self, name: str | None = None) -> "list[Kept]":
+        """What was advised under a name, or under all, the newest change first: at most 200."""
+        from penstock.advise.shipping.following import AdviceKept
+
+        return AdviceKept(self.store).of(name)
+
+    def advice_found(self, id: str) -> "AdviceFound | None":
+        """All that the store has of one piece of advice; None where there is none of this id."""
+        from penstock.advise.shipping.following import AdviceKept
+        from penstock.app.advised import found
+
+        kept = AdviceKept(self.store).one(id)
+        return None if kept is None else found(self.store, kept, self._queues(kept.name))
+
     def _unneeded(self, advised: "Sequence[Advice]") -> "list[Unneeded]":
         """Indexes that only cost, of the tables that some statements read."""
         from penstock.advise.asking.opening import open_examined
@@ -127,8 +143,11 @@ class Advising(Observing):
         from penstock.advise.shipping.writing import write_migrations
 
         urls = {each.place: each.url for each in self.databases.values()}
-        queues = [self.tasks[name].queue] if name in self.tasks else [SYNC_QUEUE] if name in self.syncs else []
-        return write_migrations(AdviceKept(self.store).of(name), style, urls=urls, queues=queues, previous=previous)
+        return write_migrations(AdviceKept(self.store).of(name), style, urls=urls, queues=self._queues(name),
+                                previous=previous)
+
+    def _queues(self, name: str) -> list[str]:
+        return [self.tasks[name].queue] if name in self.tasks else [SYNC_QUEUE] if name in self.syncs else []
 
     def _options(self, options: "Options | None", place: str | None) -> "Options":
         from penstock.advise.asking.options import Options

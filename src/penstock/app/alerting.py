@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from penstock.alerts.telling import Receiver, Telling
-from penstock.alerts.watch import Watch, firing_alerts
+from penstock.alerts.watch import Watch, firing_alerts, latest_news
 from penstock.alerts.webhook import IDENTITY, SIGNATURE, body_of, signed
 from penstock.app.limiting import Limiting
 from penstock.domain.alerts import Alert, Alerts, Firing
@@ -51,6 +51,15 @@ class Alerting(Limiting):
     def alerts(self) -> list[Firing]:
         """The alerts that fire by now, the oldest first. They are looked for every five seconds, by one worker."""
         return self.store.read(firing_alerts)
+
+    def alerts_told(self, limit: int = 50) -> list[Alert]:
+        """The last changes of alerts, the newest first: what began to fire and what is over, of the last week."""
+        return self.store.read(lambda tx: latest_news(tx, limit))
+
+    @property
+    def alert_rules(self) -> Alerts:
+        """From when on something is worth an alert."""
+        return self._rules
 
     def alert_watch(self) -> Watch:
         """What raises and ends alerts; upkeep has it look every few seconds, in one worker at a time."""

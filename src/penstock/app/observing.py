@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
+from functools import cached_property
 from typing import Literal
 
 from penstock.app.explaining import Explaining
@@ -13,6 +14,7 @@ from penstock.domain.traces import Kind, StatementSeen, TraceSeen
 from penstock.observe import reading
 from penstock.observe.kept import DAY_MS, HOUR_MS
 from penstock.observe.known import kept_plans, traced_names
+from penstock.observe.past import Past
 from penstock.observe.patterns import Pattern, Work, patterns
 from penstock.observe.rank import BY, By, Ranked, merge, ranked
 from penstock.observe.rank_runs import RUNS_BY, RankedRuns, RunsBy, of_statistics, ranked_runs
@@ -157,13 +159,24 @@ class Observing(Explaining):
                       kinds=[each.kind for each in rows if each.kind != row.kind])
 
     def _traced(self, since: timedelta, kind: Kind | None, name: str | None) -> list[TraceSeen]:
-        began, until = self._span(since)
-        return reading.traces(self.store, began, until, kind=kind, name=name)
+        """Of a name its hours; of all names the sums of them all."""
+        began, until, now = self._span_now(since)
+        if name is not None:
+            return reading.traces(self.store, began, until, kind=kind, name=name)
+        return [each.trace for of, each in self._past.sums(self.store, began, until, now).items()
+                if kind in (None, of[0])]
 
     def _span(self, since: timedelta) -> tuple[int, int]:
-        """From the hour in which it began to the end of this one: whole hours are what is kept."""
+        return self._span_now(since)[:2]
+
+    def _span_now(self, since: timedelta) -> tuple[int, int, int]:
+        """From the hour in which it began to the end of this one, since whole hours are what is kept; and now."""
         now = reading.now(self.store)
-        return _hour(now - _ms(since)), _hour(now) + HOUR_MS
+        return _hour(now - _ms(since)), _hour(now) + HOUR_MS, now
+
+    @cached_property
+    def _past(self) -> Past:
+        return Past()
 
 
 def _first(found: Iterable[Of]) -> list[Of]:

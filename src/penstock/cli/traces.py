@@ -15,6 +15,7 @@ from penstock.cli.table import short, table
 from penstock.domain.errors import ConfigurationError
 from penstock.domain.lasting import lasting
 from penstock.domain.slow import SlowTrace
+from penstock.domain.speedscope import Speedscope
 from penstock.domain.traces import CallSeen, Kind
 from penstock.observe.patterns import Pattern
 from penstock.observe.rank import BY, Ranked
@@ -93,21 +94,26 @@ class Stacks(msgspec.Struct):
 @click.option("--statements", is_flag=True, help="The slowest statements.")
 @click.option("--flame", metavar="NAME", help="The sampled stacks of a name, one a line with its count of samples, as"
                                               " flame graph tools read them.")
-@json_option(Traces, Named, Subjects, Statements, Single, Stacks, says="durations are microseconds, "+TIMES)
+@click.option("--speedscope", metavar="NAME", help="The same as a file of https://www.speedscope.app.")
+@json_option(Traces, Named, Subjects, Statements, Single, Stacks, Speedscope,
+             says="durations are microseconds, "+TIMES)
 @click.pass_context
 def traces(context: click.Context, name: str | None, by: Any, kind: Any, since: str, limit: int, trend: bool,
-           runs: bool, statements: bool, flame: str | None, as_json: bool) -> None:
+           runs: bool, statements: bool, flame: str | None, speedscope: str | None, as_json: bool) -> None:
     """List what takes the time, the worst first; of a NAME also its patterns, statements and calls."""
-    if sum((runs, statements, flame is not None, trend)) > 1:
-        raise ConfigurationError("expected at most one of --runs, --statements, --trend and --flame")
-    if kind in _OF_RUNS and (runs or statements or flame is not None or trend):
+    closer = (runs, statements, trend, flame is not None, speedscope is not None)
+    if sum(closer) > 1:
+        raise ConfigurationError("expected at most one of --runs, --statements, --trend, --flame and --speedscope")
+    if kind in _OF_RUNS and any(closer):
         raise ConfigurationError(f"--kind {kind}: statistics know of no single traces: expected no --runs,"
-                                 " --statements, --trend or --flame beside it")
+                                 " --statements, --trend, --flame or --speedscope beside it")
     asked = {"kind": kind, "since": span(since, "--since")}
     with find_app(context) as app:
         app.check()
         if flame is not None:
             text = _flame(app.flame(flame, **asked), as_json)
+        elif speedscope is not None:
+            text = written(app.speedscope(speedscope, **asked))
         elif kind in _OF_RUNS:
             text = _table(Subjects, _RUNS, app.slowest_runs(name, of=kind, by=by or "p95", limit=limit), _run, as_json)
         elif statements:

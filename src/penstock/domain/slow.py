@@ -1,10 +1,36 @@
 """One trace that is kept as it was, since it was slow or failed."""
 
-from typing import Any
+from hashlib import blake2b
+from typing import Any, NamedTuple
 
 import msgspec
 
-from penstock.domain.traces import Kind
+from penstock.domain.traces import KINDS, Kind
+
+_DIGITS = 16
+
+
+class TraceKey(NamedTuple):
+    """What names a kept trace: what it was of, when it began, how long it took, and four digits of its name's digest.
+    """
+
+    kind: Kind
+    began_at: int
+    took_us: int
+    name_digest: str
+
+    def __str__(self) -> str:
+        return f"{self.kind}-{self.began_at}-{self.took_us}-{self.name_digest}"
+
+    @classmethod
+    def read(cls, text: str) -> "TraceKey | None":
+        """The key that a text is; None for what is none."""
+        parts = text.split("-")
+        if len(parts) != len(cls._fields) or parts[0] not in KINDS:
+            return None
+        if any(not part.isascii() or not part.isdecimal() or len(part) > _DIGITS for part in parts[1:3]):
+            return None
+        return cls(parts[0], int(parts[1]), int(parts[2]), parts[3])
 
 
 class SpanSeen(msgspec.Struct, frozen=True):
@@ -50,3 +76,9 @@ class SlowTrace(msgspec.Struct, kw_only=True):
     parts: list[Part] = []
     flame: dict[str, int] = {}
     about: dict[str, Any] = {}
+
+    @property
+    def key(self) -> TraceKey:
+        """Its name among all that are kept."""
+        return TraceKey(self.kind, self.began_at, self.took_us, blake2b(
+            self.name.encode("utf-8", "replace"), digest_size=2).hexdigest())

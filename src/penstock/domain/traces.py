@@ -13,6 +13,7 @@ from penstock.domain.parameters import Parameters
 
 Kind = Literal["task", "window", "run", "layer", "trace"]
 """What it is of: an attempt at a job of a task, a window, a run, one layer of a run, code that was given a name."""
+KINDS: tuple[Kind, ...] = Kind.__args__  # type: ignore[attr-defined]
 
 _CONTROL = frozenset({"CONNECT", "EMPTY", "BEGIN", "START", "COMMIT", "ROLLBACK", "SAVEPOINT", "RELEASE", "SET"})
 

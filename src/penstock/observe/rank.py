@@ -12,8 +12,9 @@ from penstock.domain.adding_up import add_trace
 from penstock.domain.histogram import Histogram
 from penstock.domain.traces import PHASES, Kind, TraceSeen
 
-By = Literal["total", "p50", "p95", "p99", "max", "count", "cpu", "failed", "waited", "read", "queried", "called",
-             "computed", "limited", "slept", "other"]
+By = Literal["total", "p50", "p95", "p99", "max", "count", "cpu", "failed", "failing", "waited", "read", "queried",
+             "called", "computed", "limited", "slept", "other"]
+"""`failing` is the share of those that failed, `failed` their number."""
 BY: tuple[By, ...] = By.__args__  # type: ignore[attr-defined]
 
 
@@ -75,9 +76,10 @@ def _ranked(seen: TraceSeen, total_us: int) -> Ranked:
                   max_us=seen.max_us, cpu_us=seen.cpu_us, phases=dict(zip(PHASES, seen.phases, strict=True)))
 
 
-def _measure(by: By) -> Callable[[Ranked], int]:
+def _measure(by: By) -> Callable[[Ranked], float]:
     if by in PHASES:
         return lambda row: row.phases[by]
     return {"total": lambda row: row.total_us, "p50": lambda row: row.p50_us, "p95": lambda row: row.p95_us,
             "p99": lambda row: row.p99_us, "max": lambda row: row.max_us, "count": lambda row: row.traces,
-            "cpu": lambda row: row.cpu_us or 0, "failed": lambda row: row.failed}[by]
+            "cpu": lambda row: row.cpu_us or 0, "failed": lambda row: row.failed,
+            "failing": lambda row: row.failed / max(row.traces, 1)}[by]

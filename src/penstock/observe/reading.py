@@ -6,8 +6,9 @@ Spans are `since` ≤ hour < `until`, in milliseconds of the epoch by the store'
 import msgspec
 
 from penstock.domain.adding_up import add_call, add_statement, add_trace
-from penstock.domain.slow import SlowTrace
-from penstock.domain.traces import CallSeen, CallSite, Kind, Sample, StatementSeen, TraceSeen
+from penstock.domain.slow import SlowTrace, TraceKey
+from penstock.domain.traces import KINDS, CallSeen, CallSite, Kind, Sample, StatementSeen, TraceSeen
+from penstock.observe.kept import DAY_MS, HOUR_MS
 from penstock.observe.totals import add_stacks
 from penstock.store.port import Row, Store
 
@@ -21,6 +22,7 @@ _SAMPLES = msgspec.json.Decoder(list[Sample])
 _POSITIONS = msgspec.json.Decoder(list[tuple[int, int]])
 _STACKS = msgspec.json.Decoder(dict[str, int])
 _SLOW = msgspec.json.Decoder(SlowTrace)
+_ALIKE = 10
 
 
 def now(store: Store) -> int:
@@ -32,7 +34,10 @@ def traces(store: Store, since: int, until: int, *, kind: Kind | None = None, na
            ) -> list[TraceSeen]:
     """One for each kind, name and hour, the earliest hour first."""
     found: dict[tuple[int, Kind, str], TraceSeen] = {}
-    for row in store.look("trace_totals_read", _span(since, until, kind, name)):
+    rows = (store.look("trace_totals_read", _span(since, until, kind, name)) if name is None else
+            store.look("trace_totals_of", {"hours": hours(since, until), "kinds": [kind] if kind else list(KINDS),
+                                           "name": name}))
+    for row in rows:
         seen = TraceSeen(kind=row[1], name=row[2], since=row[0], traces=row[3], failed=row[4], total_us=row[5],
                          max_us=row[6], cpu_us=row[7], phases=_PHASES.decode(row[8]),
                          durations=_DURATIONS.decode(row[9]))
@@ -62,6 +67,19 @@ def statement_hours(store: Store, since: int, until: int, fingerprint: str, data
         if row[4] == (database or ""):
             _into(found.setdefault(row[0], {}), (*row[:5], "", *row[6:]))
     return {hour: seen for hour, each in found.items() for seen in each.values()}
+
+
+def statement_of(store: Store, since: int, until: int, name: str, fingerprint: str, database: str) -> list[Row]:
+    """Hour, calls, rows, total and longest time of one statement under one name, in each hour in which it came."""
+    return [(row[0], *map(int, row[1:])) for row in store.look("trace_statement_of", {
+        "hours": hours(since, until), "kinds": list(KINDS), "name": name, "fingerprint": fingerprint,
+        "database": database})]
+
+
+def statement_text(store: Store, fingerprint: str, database: str) -> str | None:
+    """The text of a statement; None where it is not kept (any more)."""
+    return next((text for (text,) in store.look("statement_text", {"fingerprint": fingerprint, "database": database})),
+                None)
 
 
 def calls(store: Store, since: int, until: int, *, kind: Kind | None = None, name: str | None = None
@@ -98,6 +116,20 @@ def slow_traces(store: Store, since: int, until: int, *, kind: Kind | None = Non
         slow = _SLOW.decode(content)
         found.setdefault((slow.kind, slow.name, slow.began_at, slow.took_us), slow)  # the slowest may have failed, too
     return list(found.values())[:limit]
+
+
+def slow_trace(store: Store, key: TraceKey) -> SlowTrace | None:
+    """The trace of a key, if it is (still) kept."""
+    day = key.began_at // DAY_MS * DAY_MS
+    until = key.began_at + key.took_us // 1000 + 2 * DAY_MS  # it may have been written later than it ended
+    rows = store.look("slow_trace", {"since": day, "until": until, "kind": key.kind, "began_at": key.began_at,
+                                     "took_us": key.took_us, "count": _ALIKE})
+    return next((found for (content,) in rows if (found := _SLOW.decode(content)).key == key), None)
+
+
+def hours(since: int, until: int) -> list[int]:
+    """Those that begin in a span."""
+    return list(range(-(-since // HOUR_MS) * HOUR_MS, until, HOUR_MS))
 
 
 def _span(since: int, until: int, kind: Kind | None, name: str | None) -> dict[str, object]:

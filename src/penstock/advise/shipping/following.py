@@ -11,11 +11,12 @@ import msgspec
 
 from penstock.advise.asking.database import Examined
 from penstock.advise.shipping.watch import Span, Watched, compare
-from penstock.domain.advice import Advice, Candidate, Index, Schema, Verdict
+from penstock.domain.advice import Advice, Candidate, Index, Rejection, Schema, Verdict
 from penstock.domain.traces import StatementSeen
-from penstock.store.port import Store, Transaction
+from penstock.store.port import Row, Store, Transaction
 
 _MOST = 200
+_MOST_OTHERS, _LONGEST_TEXT = 20, 20_000
 _BEFORE_MS = 28 * 86_400_000
 """So far back is looked for what it was like before."""
 
@@ -23,9 +24,22 @@ Hours = Callable[[str, str, int, int], Sequence[StatementSeen]]
 """What a statement came to, hour by hour: of a fingerprint in a database, since and until milliseconds of the epoch."""
 
 
+class Considered(msgspec.Struct, frozen=True, kw_only=True):
+    """What else was said of the statement when the candidate was proposed: what was not to be shipped and why, what is
+    wrong with its plans, and what a person should know."""
+
+    text: str
+    verdicts: tuple[Verdict, ...] = ()
+    rejections: tuple[Rejection, ...] = ()
+    trap: str | None = None
+    flipped: str | None = None
+    notes: tuple[str, ...] = ()
+
+
 class Kept(msgspec.Struct, frozen=True, kw_only=True):
     """A candidate that was to be shipped. `state` is `proposed`, `shipped`, or what became of it; moments are
-    milliseconds of the epoch, and `changed_at` is when the state was last another one."""
+    milliseconds of the epoch, and `changed_at` is when the state was last another one. `after` says what it came to.
+    `considered` is None of what was kept before that was noted."""
 
     id: str
     fingerprint: str
@@ -36,6 +50,17 @@ class Kept(msgspec.Struct, frozen=True, kw_only=True):
     state: str
     made_at: int
     changed_at: int
+    after: str | None = None
+    considered: Considered | None = None
+
+
+class _Content(msgspec.Struct, frozen=True, array_like=True):
+    candidate: Candidate
+    verdict: Verdict
+    considered: Considered | None = None
+
+
+_CONTENT = msgspec.json.Decoder(_Content)
 
 
 class Followed(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,23 +94,42 @@ class AdviceKept:
                         "id": _id(advice, verdict.candidate), "fingerprint": advice.fingerprint,
                         "database": advice.database, "name": name, "candidate": verdict.candidate.name,
                         "verdict": verdict.decision, "before": plan,
-                        "content": msgspec.json.encode((verdict.candidate, verdict)).decode()})
+                        "content": msgspec.json.encode(_Content(verdict.candidate, verdict, _considered(advice))
+                                                       ).decode()})
 
         self._store.write(put)
 
     def of(self, name: str | None = None) -> list[Kept]:
         """What was kept for a name, or for all, the newest change first."""
-        found = []
-        for row in self._store.look("advice_of", {"name": name, "count": _MOST}):
-            candidate, verdict = msgspec.json.decode(row[9], type=tuple[Candidate, Verdict])
-            found.append(Kept(id=row[0], fingerprint=row[1], database=row[2], name=row[3], candidate=candidate,
-                              verdict=verdict, state=row[6], made_at=row[10], changed_at=row[11]))
-        return found
+        return [_kept(row) for row in self._store.look("advice_of", {"name": name, "count": _MOST})]
+
+    def one(self, id: str) -> Kept | None:
+        """What was kept under an id."""
+        return next((_kept(row) for row in self._store.look("advice_one", {"id": id})), None)
 
     def becomes(self, kept: Kept, state: str, at: int, after: str | None = None) -> None:
         """Note what became of it, and since when."""
         self._store.write(lambda tx: tx.execute("advice_becomes", {"id": kept.id, "state": state, "after": after,
                                                                    "changed_at": at}))
+
+
+def _kept(row: Row) -> Kept:
+    content = _CONTENT.decode(row[9])
+    return Kept(id=row[0], fingerprint=row[1], database=row[2], name=row[3], candidate=content.candidate,
+                verdict=content.verdict, state=row[6], after=row[8], made_at=row[10], changed_at=row[11],
+                considered=content.considered)
+
+
+def _considered(advice: Advice) -> Considered:
+    """The others, without their plans: those of what is to be shipped are told."""
+    others = [msgspec.structs.replace(each, before=None, after=None) for each in advice.verdicts
+              if each is not advice.first]
+    tried = [each.candidate for each in advice.verdicts]
+    return Considered(
+        text=advice.text[:_LONGEST_TEXT], verdicts=tuple(others[:_MOST_OTHERS]), trap=advice.trap,
+        flipped=advice.flipped, notes=advice.notes[:_MOST_OTHERS], rejections=tuple(
+            each for each in (advice.proposal.rejections if advice.proposal else ())
+            if each.candidate is None or each.candidate not in tried)[:_MOST_OTHERS])
 
 
 def follow(advice: AdviceKept, database: Examined, place: str, hours: Hours, now: int, name: str | None = None

@@ -32,5 +32,10 @@ from penstock.advice
 where cast(:name as text) is null or name = :name
 order by changed_at desc, id limit :count;
 
+-- name: advice_one
+select id, fingerprint, database, name, candidate, verdict, state, before, after, content, made_at, changed_at
+from penstock.advice
+where id = :id;
+
 -- name: advice_becomes
 update penstock.advice set state = :state, after = :after, changed_at = :changed_at where id = :id;

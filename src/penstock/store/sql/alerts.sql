@@ -82,6 +82,11 @@ update penstock.alert_news set told_at = penstock.now() where id = :id returning
 -- name: alert_news_again
 update penstock.alert_news set next_at = penstock.now() + :delay_ms where id = :id and told_at is null returning id;
 
+-- name: alert_news_latest
+-- What changed last, whether anybody was told or not.
+select id, kind, about, state, since_at, changed_at, summary, details from penstock.alert_news
+order by changed_at desc, id desc limit :count;
+
 -- name: alert_news_prune
 -- dialect: postgres
 -- differs: an array keeps the planner from reading all of it
