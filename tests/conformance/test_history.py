@@ -24,14 +24,14 @@ def history(engine: Engine) -> History:
 
 
 def finish(engine: Engine, subject: str, status: str = "succeeded", *, account: str = "acme", took_ms: int = 1000,
-           sync: str = "people", error: str | None = None, ago_ms: int = 0, **counts: int) -> None:
+           sync: str = "people", error: str | None = None, ago_ms: int = 0, options: str = "", **counts: int) -> None:
     """A run that has finished, as a row."""
     at = engine.clock.now_ms - ago_ms
     shown = ", ".join(f"{name} = {number}" for name, number in counts.items())
     sql = (f"insert into penstock.sync_runs (sync, subject, account, status, priority, reasons, requested_at, run_at,"
-           f" started_at, finished_at, error_class, error)"
+           f" started_at, finished_at, options, error_class, error)"
            f" values ('{sync}', '{subject}', '{account}', '{status}', 0, '[]',"
-           f" {at - took_ms}, {at}, {at - took_ms}, {at}, "
+           f" {at - took_ms}, {at}, {at - took_ms}, {at}, '{options}', "
            + (f"'{error}', 'it broke')" if error else "null, null)") + " returning id")
     ((id,),) = engine.clock.fetch(sql)
     if shown:
@@ -234,6 +234,12 @@ def test_what_cannot_be_listed_is_said(engine: Engine, asked: dict[str, Any], fa
      "run_statistics_slowest"),
     ("statistics_account", {"sync": "'people'", "account": "'a1'", "kind": "'subject'", "p95_ms": 1 << 60,
                             "name": "''", "count": 20}, "run_statistics_account"),
+    ("statistics_streak", {"sync": "'people'", "kind": "'subject'", "streak": 1 << 60, "name": "''", "count": 20},
+     "run_statistics_streak"),
+    ("windows_of_account", {"sync": "'people'", "account": "'acme'", "before": 1 << 60, "count": 20},
+     "sync_windows_account"),
+    ("windows_listed", {"sync": "'people'", "before": 1 << 60, "count": 20}, "sync_windows_sync"),
+    ("approvals_page", {"sync": "'people'", "after": 0, "count": 20}, "approvals_listed"),
     ("statistics_failed_before", {"kept_ms": 1000, "count": 1000}, "run_statistics_failed"),
 ])
 def test_what_is_asked_of_history_is_answered_by_an_index_in_its_order(

@@ -10,7 +10,7 @@ from tests.clock import Clock
 from tests.engine import Engine
 
 PAGE = Path(__file__).parents[2] / "docs" / "runs.md"
-APP, ASKED = re.findall(r"^```python\n(.*?)^```", PAGE.read_text("utf-8"), re.DOTALL | re.MULTILINE)
+APP, TOLD, ASKED = re.findall(r"^```python\n(.*?)^```", PAGE.read_text("utf-8"), re.DOTALL | re.MULTILINE)
 
 
 def test_the_page_runs(store_url: str, clock: Clock, monkeypatch: pytest.MonkeyPatch,
@@ -27,3 +27,6 @@ def test_the_page_runs(store_url: str, clock: Clock, monkeypatch: pytest.MonkeyP
         name, runs, failures, *_ = capsys.readouterr().out.split()
         assert (name, runs, failures) == ("acme", "2", "0")
         assert {each.name: each.created for each in names["slowest"]} == {"red": 2, "blue": 1}
+        assert names["failing"] == []
+        exec(compile(TOLD, str(PAGE), "exec"), names)
+        assert capsys.readouterr().out == "People 2 2 0 1\n"

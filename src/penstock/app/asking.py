@@ -26,7 +26,7 @@ from penstock.schedule import periodic
 from penstock.store.port import Row
 from penstock.sync.deleting.approvals import Approval, decided, withheld
 from penstock.sync.state.runs import Requests, RunRow
-from penstock.sync.state.statistics import FIRST, Kind, Statistics, statistics
+from penstock.sync.state.statistics import FIRST, Kind, Order, Statistics, statistics
 from penstock.sync.telling.history import runs
 from penstock.sync.window.row import WindowRow, latest_windows
 
@@ -226,15 +226,17 @@ class Asking(Composing, Tracing):
         return runs(self.store, syncs, subject=subject, account=account, status=status, before=before, limit=limit)
 
     def run_statistics(self, sync: str, *, by: Kind = "subject", account: str | None = None,
-                       subject: str | None = None, below: tuple[int, str] = FIRST, limit: int = 100
-                       ) -> list[Statistics]:
+                       subject: str | None = None, below: tuple[int, str] = FIRST, limit: int = 100,
+                       order: Order = "slowest") -> list[Statistics]:
         """What is known of finished runs, by subject, by account or of the sync (`by`), the slowest (p95) first.
 
         With `account`, of its subjects; with `subject`, of that one. The next page is `below` the (p95_ms, name) of the
-        last. They are at most a few seconds late. Raises `ConfigurationError` for a sync that there is not.
+        last. In the `order` of the `streak` they are those that fail, the longest streak first, and the next page is
+        `below` (streak, name); in that of the `name`, it begins at (0, name). They are at most a few seconds late.
+        Raises `ConfigurationError` for a sync that there is not.
         """
         return statistics(self.store, self.definition(sync).name, kind=by, account=account, subject=subject,
-                          below=below, count=limit)
+                          below=below, count=limit, order=order)
 
     def windows(self, sync: str, *, account: str | None = None, before: int | None = None,
                 limit: int = 100) -> list[WindowRow]:

@@ -5,7 +5,7 @@ from datetime import timedelta
 from functools import cached_property
 from typing import Literal
 
-from penstock.app.explaining import Explaining
+from penstock.app.syncing import Syncing
 from penstock.domain.errors import ConfigurationError
 from penstock.domain.histogram import Histogram
 from penstock.domain.names import did_you_mean
@@ -36,7 +36,7 @@ _PLANS_MS = 4 * _WEEK_MS
 _LOOKED_BACK = (DAY_MS, _WEEK_MS, 30 * DAY_MS)
 
 
-class Observing(Explaining):
+class Observing(Syncing):
     """Rankings, patterns and trends of what was traced. Times are microseconds; all is at most some seconds late."""
 
     def traces(self, name: str | None = None, *, by: By = "total", kind: Kind | None = None, since: timedelta = DAY,

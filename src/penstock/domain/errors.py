@@ -54,7 +54,8 @@
     ├── Limited                       no permit can be had in time; says when to come again
     │   └── GateClosed                because the gate of a key is closed
     ├── Stopping                      the worker was asked to stop; the work goes on elsewhere
-    │   └── OutOfTime                 the window's time is used up; the run goes on in a later one
+    │   ├── OutOfTime                 the window's time is used up; the run goes on in a later one
+    │   └── RunCancelled              somebody cancelled the run while it was served
     └── StaleLease                    somebody else owns this work now; what it would have written is dropped
 
 A message says what was expected, what was got, and what to do next.
@@ -365,6 +366,10 @@ class Stopping(PenstockError):
 
 class OutOfTime(Stopping):
     """What is to be done next cannot end within its window; the run goes on in a later one, at no attempt."""
+
+
+class RunCancelled(Stopping):
+    """Somebody cancelled the run while it was served; it ends as cancelled where it is, and its window goes on."""
 
 
 class StaleLease(PenstockError):

@@ -28,6 +28,19 @@ def test_it_goes_on_while_the_headroom_remains_over_one_connection(engine: Windo
     assert window.ended_at - window.began_at == 90_000
 
 
+def test_its_row_says_which_runs_it_served_and_when(engine: Windowed, hall: Hall) -> None:
+    hall.groups = {"g1": SMALL, "g2": SMALL}
+    hall.broken["g2"] = OSError("the source broke off")
+    engine.request("g1", "g2")
+    engine.window()
+    [window] = engine.windows
+    assert [(each.subject, each.began_ms, each.took_ms, each.status) for each in window.served_runs] == [
+        ("g1", 0, 15_000, "succeeded"), ("g2", 15_000, 5_000, "pending")]
+    assert window.fetch_ms == 0
+    assert engine.app.windows("doors", account="acme") == [window]
+    assert engine.app.windows("doors", account="globex") == []
+
+
 def test_the_rest_goes_on_in_the_next(engine: Windowed, hall: Hall) -> None:
     hall.groups = {f"g{number}": SMALL for number in range(8)}
     engine.request(*hall.groups)

@@ -137,6 +137,8 @@ def test_it_is_loaded_once_for_all_runs_of_a_window(engine: Windowed, shop: Shop
     assert [run.status for run in runs] == ["succeeded"] * 3
     assert shop.loads == ["load"]
     assert prices(shop) == [1, 2] * 3
+    [window] = engine.windows_of("shelves")
+    assert (window.fetch_ms, [each.began_ms for each in window.served_runs]) == (5000, [5000, 15_000, 25_000])
     engine.sync("shelves", "s0")
     assert shop.loads == ["load", "load"], "without max_age it is not kept between windows"
 

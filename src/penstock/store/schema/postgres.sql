@@ -368,7 +368,10 @@ create table penstock.sync_runs (
     limited_ms    bigint not null default 0,
     superseded    boolean,
     took_ms       bigint not null default 0,
-    delayed       boolean not null default false
+    delayed       boolean not null default false,
+    layers        text not null default '',
+    windows       text not null default '',
+    cancelled_by  text
 );
 create unique index sync_runs_live on penstock.sync_runs (sync, subject) where status in ('pending', 'running');
 create index sync_runs_pending
@@ -410,12 +413,14 @@ create table penstock.run_statistics (
     failing_at    bigint,
     error_class   text,
     error         text,
+    audited_at    bigint,
     primary key (sync, kind, name)
 );
 create index run_statistics_slowest on penstock.run_statistics (sync, kind, p95_ms, name);
 create index run_statistics_account on penstock.run_statistics (sync, account, kind, p95_ms, name);
 create index run_statistics_failing on penstock.run_statistics (sync, kind, account, streak) where failing > 0;
 create index run_statistics_failed on penstock.run_statistics (finished_at) where failing > 0 and kind = 'subject';
+create index run_statistics_streak on penstock.run_statistics (sync, kind, streak, name) where failing > 0;
 
 create table penstock.sync_windows (
     id           bigint generated always as identity primary key,
@@ -433,10 +438,13 @@ create table penstock.sync_windows (
     used_ms      bigint,
     unused_ms    bigint,
     ended_by     text,
-    steps        text
+    steps        text,
+    fetch_ms     bigint not null default 0,
+    runs         text not null default ''
 );
 create index sync_windows_sync on penstock.sync_windows (sync, id);
 create index sync_windows_open on penstock.sync_windows (job_id) where ended_at is null;
+create index sync_windows_account on penstock.sync_windows (sync, account, id);
 
 create table penstock.alerts (
     kind      text not null,
@@ -575,6 +583,7 @@ create table penstock.approvals (
 );
 create index approvals_scope on penstock.approvals (layer_table, scope);
 create index approvals_expires on penstock.approvals (expires_at);
+create index approvals_listed on penstock.approvals (sync, id);
 create index approvals_asked on penstock.approvals (sync, account) where status = 'asked';
 
 create table penstock.approval_keys (

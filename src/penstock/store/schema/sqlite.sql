@@ -327,7 +327,10 @@ create table penstock_sync_runs (
     limited_ms    integer not null default 0,
     superseded    integer,
     took_ms       integer not null default 0,
-    delayed       integer not null default 0
+    delayed       integer not null default 0,
+    layers        text not null default '',
+    windows       text not null default '',
+    cancelled_by  text
 );
 create unique index penstock_sync_runs_live on penstock_sync_runs (sync, subject) where status in ('pending', 'running');
 create index penstock_sync_runs_pending
@@ -369,12 +372,14 @@ create table penstock_run_statistics (
     failing_at    integer,
     error_class   text,
     error         text,
+    audited_at    integer,
     primary key (sync, kind, name)
 ) without rowid;
 create index penstock_run_statistics_slowest on penstock_run_statistics (sync, kind, p95_ms, name);
 create index penstock_run_statistics_account on penstock_run_statistics (sync, account, kind, p95_ms, name);
 create index penstock_run_statistics_failing on penstock_run_statistics (sync, kind, account, streak) where failing > 0;
 create index penstock_run_statistics_failed on penstock_run_statistics (finished_at) where failing > 0 and kind = 'subject';
+create index penstock_run_statistics_streak on penstock_run_statistics (sync, kind, streak, name) where failing > 0;
 
 create table penstock_sync_windows (
     id           integer primary key autoincrement,
@@ -392,10 +397,13 @@ create table penstock_sync_windows (
     used_ms      integer,
     unused_ms    integer,
     ended_by     text,
-    steps        text
+    steps        text,
+    fetch_ms     integer not null default 0,
+    runs         text not null default ''
 );
 create index penstock_sync_windows_sync on penstock_sync_windows (sync, id);
 create index penstock_sync_windows_open on penstock_sync_windows (job_id) where ended_at is null;
+create index penstock_sync_windows_account on penstock_sync_windows (sync, account, id);
 
 create table penstock_alerts (
     kind      text not null,
@@ -534,6 +542,7 @@ create table penstock_approvals (
 );
 create index penstock_approvals_scope on penstock_approvals (layer_table, scope);
 create index penstock_approvals_expires on penstock_approvals (expires_at);
+create index penstock_approvals_listed on penstock_approvals (sync, id);
 create index penstock_approvals_asked on penstock_approvals (sync, account) where status = 'asked';
 
 create table penstock_approval_keys (

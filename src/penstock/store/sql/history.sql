@@ -15,7 +15,7 @@ select true;
 -- A run that went on in a later window began long before it was served for the last time: what counts is how long it was.
 select id, sync, subject, account, status,
        case when took_ms > 0 then finished_at - took_ms else started_at end as started_at, finished_at, read, created, updated, deleted, failed,
-       read_calls + write_calls as calls, permits, error_class, error
+       read_calls + write_calls as calls, permits, error_class, error, options
 from penstock.sync_runs
 where finished_at >= :after and superseded is null
 order by finished_at, id
@@ -26,7 +26,7 @@ limit :count;
 -- differs: each dialect takes many rows in its own way
 select s.sync, s.kind, s.name, s.account, s.runs, s.failures, s.cancelled, s.streak, s.failing, s.durations, s.p50_ms,
        s.p95_ms, s.read, s.created, s.updated, s.deleted, s.failed, s.calls, s.permits, s.run_id, s.status,
-       s.finished_at, s.succeeded_at, s.failing_at, s.error_class, s.error
+       s.finished_at, s.succeeded_at, s.failing_at, s.error_class, s.error, s.audited_at
 from unnest(:syncs::text[], :kinds::text[], :names::text[]) as k (sync, kind, name)
 join penstock.run_statistics s on s.sync = k.sync and s.kind = k.kind and s.name = k.name;
 
@@ -36,7 +36,7 @@ join penstock.run_statistics s on s.sync = k.sync and s.kind = k.kind and s.name
 -- differs: each dialect takes many rows in its own way
 select s.sync, s.kind, s.name, s.account, s.runs, s.failures, s.cancelled, s.streak, s.failing, s.durations, s.p50_ms,
        s.p95_ms, s.read, s.created, s.updated, s.deleted, s.failed, s.calls, s.permits, s.run_id, s.status,
-       s.finished_at, s.succeeded_at, s.failing_at, s.error_class, s.error
+       s.finished_at, s.succeeded_at, s.failing_at, s.error_class, s.error, s.audited_at
 from json_each(:rows) k cross join penstock.run_statistics s
 where s.sync = k.value ->> 0 and s.kind = k.value ->> 1 and s.name = k.value ->> 2;
 
@@ -45,10 +45,10 @@ where s.sync = k.value ->> 0 and s.kind = k.value ->> 1 and s.name = k.value ->>
 -- differs: each dialect opens a JSON array of rows in its own way
 insert into penstock.run_statistics (sync, kind, name, account, runs, failures, cancelled, streak, failing, durations,
                                      p50_ms, p95_ms, read, created, updated, deleted, failed, calls, permits, run_id,
-                                     status, finished_at, succeeded_at, failing_at, error_class, error)
+                                     status, finished_at, succeeded_at, failing_at, error_class, error, audited_at)
 select sync, kind, name, account, runs, failures, cancelled, streak, failing, durations, p50_ms, p95_ms, read,
        created, updated, deleted, failed, calls, permits, run_id, status, finished_at, succeeded_at, failing_at,
-       error_class, error
+       error_class, error, audited_at
 from json_populate_recordset(null::penstock.run_statistics, :statistics::json)
 order by sync, kind, name
 on conflict (sync, kind, name) do update
@@ -58,19 +58,19 @@ set account = excluded.account, runs = excluded.runs, failures = excluded.failur
     excluded.deleted, failed = excluded.failed, calls = excluded.calls, permits = excluded.permits, run_id =
     excluded.run_id, status = excluded.status, finished_at = excluded.finished_at, succeeded_at =
     excluded.succeeded_at, failing_at = excluded.failing_at, error_class = excluded.error_class, error =
-    excluded.error;
+    excluded.error, audited_at = excluded.audited_at;
 
 -- name: statistics_put
 -- dialect: sqlite
 -- differs: each dialect opens a JSON array of rows in its own way
 insert into penstock.run_statistics (sync, kind, name, account, runs, failures, cancelled, streak, failing, durations,
                                      p50_ms, p95_ms, read, created, updated, deleted, failed, calls, permits, run_id,
-                                     status, finished_at, succeeded_at, failing_at, error_class, error)
+                                     status, finished_at, succeeded_at, failing_at, error_class, error, audited_at)
 select value ->> 'sync', value ->> 'kind', value ->> 'name', value ->> 'account', value ->> 'runs', value ->>
        'failures', value ->> 'cancelled', value ->> 'streak', value ->> 'failing', value ->> 'durations', value ->>
        'p50_ms', value ->> 'p95_ms', value ->> 'read', value ->> 'created', value ->> 'updated', value ->> 'deleted',
        value ->> 'failed', value ->> 'calls', value ->> 'permits', value ->> 'run_id', value ->> 'status', value ->>
-       'finished_at', value ->> 'succeeded_at', value ->> 'failing_at', value ->> 'error_class', value ->> 'error'
+       'finished_at', value ->> 'succeeded_at', value ->> 'failing_at', value ->> 'error_class', value ->> 'error', value ->> 'audited_at'
 from json_each(:statistics)
 where true
 on conflict (sync, kind, name) do update
@@ -80,7 +80,7 @@ set account = excluded.account, runs = excluded.runs, failures = excluded.failur
     excluded.deleted, failed = excluded.failed, calls = excluded.calls, permits = excluded.permits, run_id =
     excluded.run_id, status = excluded.status, finished_at = excluded.finished_at, succeeded_at =
     excluded.succeeded_at, failing_at = excluded.failing_at, error_class = excluded.error_class, error =
-    excluded.error;
+    excluded.error, audited_at = excluded.audited_at;
 
 -- name: runs_counted
 -- dialect: postgres
@@ -118,7 +118,7 @@ returning finished_at;
 -- A page of one kind, the slowest first: those below (p95_ms, name).
 select sync, kind, name, account, runs, failures, cancelled, streak, failing, durations, p50_ms, p95_ms, read,
        created, updated, deleted, failed, calls, permits, run_id, status, finished_at, succeeded_at, failing_at,
-       error_class, error
+       error_class, error, audited_at
 from penstock.run_statistics
 where sync = :sync and kind = :kind and (p95_ms, name) < (:p95_ms, :name)
 order by p95_ms desc, name desc
@@ -128,7 +128,7 @@ limit :count;
 -- The same of the subjects of one account.
 select sync, kind, name, account, runs, failures, cancelled, streak, failing, durations, p50_ms, p95_ms, read,
        created, updated, deleted, failed, calls, permits, run_id, status, finished_at, succeeded_at, failing_at,
-       error_class, error
+       error_class, error, audited_at
 from penstock.run_statistics
 where sync = :sync and account = :account and kind = :kind and (p95_ms, name) < (:p95_ms, :name)
 order by p95_ms desc, name desc
@@ -137,14 +137,14 @@ limit :count;
 -- name: statistics_subject
 select sync, kind, name, account, runs, failures, cancelled, streak, failing, durations, p50_ms, p95_ms, read,
        created, updated, deleted, failed, calls, permits, run_id, status, finished_at, succeeded_at, failing_at,
-       error_class, error
+       error_class, error, audited_at
 from penstock.run_statistics where sync = :sync and kind = :kind and name = :name;
 
 -- name: statistics_failed_before
 -- Subjects whose last run failed so long ago that they are not waited for any more.
 select sync, kind, name, account, runs, failures, cancelled, streak, failing, durations, p50_ms, p95_ms, read,
        created, updated, deleted, failed, calls, permits, run_id, status, finished_at, succeeded_at, failing_at,
-       error_class, error
+       error_class, error, audited_at
 from penstock.run_statistics
 where kind = 'subject' and failing > 0 and finished_at < penstock.now() - :kept_ms
 order by finished_at

@@ -65,11 +65,12 @@ update penstock.sync_runs
 set lease = :lease, started_at = coalesce(started_at, penstock.now()), attempt = attempt + 1
 where status = 'running' and job_id = :job_id and (lease is null or lease < :lease)
 returning id, sync, subject, account, size, attempt, options, cursor, created + updated + deleted as written,
-          penstock.now() - run_at as waited_ms;
+          penstock.now() - run_at as waited_ms, layers, windows, cancelled_by;
 
 -- name: run_progress
+-- What is said of layers is all of it: who holds the lease is the only one to write it.
 update penstock.sync_runs
-set read = read + :read, created = created + :created, updated = updated + :updated, deleted = deleted + :deleted,
+set layers = coalesce(:layers, layers), read = read + :read, created = created + :created, updated = updated + :updated, deleted = deleted + :deleted,
     skipped = skipped + :skipped, failed = failed + :failed, blocked = blocked + :blocked,
     read_calls = read_calls + :read_calls, write_calls = write_calls + :write_calls
 where id = :id and lease = :lease and status = 'running';
@@ -134,7 +135,8 @@ returning id, sync, subject, account;
 with done as (
     update penstock.sync_runs
     set status = :status, finished_at = penstock.now(), lease = null, error_class = :error_class, error = :error,
-        took_ms = took_ms + :took_ms, permits = permits + :permits, limited_ms = limited_ms + :limited_ms
+        took_ms = took_ms + :took_ms, permits = permits + :permits, limited_ms = limited_ms + :limited_ms,
+        windows = coalesce(:windows, windows)
     where id = :id and lease = :lease and status = 'running'
     returning sync, account
 )
@@ -149,7 +151,8 @@ select 'run:' || json_array(sync, account), 1 from penstock.sync_runs
 where id = :id and lease = :lease and status = 'running';
 update penstock.sync_runs
 set status = :status, finished_at = penstock.now(), lease = null, error_class = :error_class, error = :error,
-    took_ms = took_ms + :took_ms, permits = permits + :permits, limited_ms = limited_ms + :limited_ms
+    took_ms = took_ms + :took_ms, permits = permits + :permits, limited_ms = limited_ms + :limited_ms,
+        windows = coalesce(:windows, windows)
 where id = :id and lease = :lease and status = 'running';
 
 -- name: run_release
@@ -160,7 +163,7 @@ with done as (
     set status = 'pending', lease = null, job_id = null, run_at = penstock.now() + :delay_ms::bigint,
         delayed = :delay_ms::bigint > 0, attempt = :attempt, error_class = :error_class, error = :error,
         cursor = :cursor, took_ms = took_ms + :took_ms,
-        permits = permits + :permits, limited_ms = limited_ms + :limited_ms
+        permits = permits + :permits, limited_ms = limited_ms + :limited_ms, windows = coalesce(:windows, windows)
     where id = :id and lease = :lease and status = 'running'
     returning sync, account, delayed, requested_at - priority * cast(60000 as bigint) as rank
 )
@@ -178,5 +181,5 @@ where id = :id and lease = :lease and status = 'running';
 update penstock.sync_runs
 set status = 'pending', lease = null, job_id = null, run_at = penstock.now() + :delay_ms, delayed = :delay_ms > 0,
     attempt = :attempt, error_class = :error_class, error = :error, cursor = :cursor, took_ms = took_ms + :took_ms,
-    permits = permits + :permits, limited_ms = limited_ms + :limited_ms
+    permits = permits + :permits, limited_ms = limited_ms + :limited_ms, windows = coalesce(:windows, windows)
 where id = :id and lease = :lease and status = 'running';

@@ -19,7 +19,7 @@ delete from penstock.sync_windows where id in (
 -- name: window_end
 update penstock.sync_windows
 set ended_at = penstock.now(), served = :served, failed = :failed, put_back = :put_back, skipped = :skipped,
-    used_ms = :used_ms, unused_ms = :unused_ms, ended_by = :ended_by, steps = :steps
+    used_ms = :used_ms, unused_ms = :unused_ms, ended_by = :ended_by, steps = :steps, fetch_ms = :fetch_ms, runs = :runs
 where id = :id;
 
 -- name: window_steps
@@ -28,10 +28,9 @@ select steps from penstock.sync_windows where sync = :sync and steps is not null
 
 -- name: windows_listed
 select id, sync, account, job_id, began_at, ended_at, total_ms, headroom_ms, served, failed, put_back, skipped,
-       used_ms, unused_ms, ended_by
+       used_ms, unused_ms, ended_by, fetch_ms, runs
 from penstock.sync_windows
-where sync = :sync and (cast(:account as text) is null or account = cast(:account as text))
-  and id < :before
+where sync = :sync and id < :before
 order by id desc
 limit :count;
 
@@ -76,7 +75,7 @@ set status = 'running', job_id = :job_id, lease = :lease, started_at = coalesce(
     attempt = attempt + 1
 where id = :id and status = 'pending'
 returning id, sync, subject, account, size, attempt, options, cursor, created + updated + deleted as written,
-          penstock.now() - run_at as waited_ms;
+          penstock.now() - run_at as waited_ms, layers, windows, cancelled_by;
 
 -- name: runs_timed
 -- How long the last runs took, the newest first.

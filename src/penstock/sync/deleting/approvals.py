@@ -191,6 +191,30 @@ def withheld(store: Store, sync: str) -> list[Approval]:
     return store.read(work)
 
 
+def withheld_page(store: Store, sync: str, *, after: int = 0, count: int = 50) -> list[Approval]:
+    """The same a page at a time: those behind a number."""
+    def work(tx: Transaction) -> list[Approval]:
+        found = []
+        for row in tx.rows("approvals_page", {"sync": sync, "after": after, "count": count}):
+            first = tx.rows("approval_keys_page", {"id": row[0], "after": "", "count": _FIRST})
+            found.append(Approval(*(*row, [key for (key,) in first])))
+        return found
+
+    return store.read(work)
+
+
+def withheld_keys(store: Store, sync: str, id: int, *, after: str = "", count: int = 100) -> Approval | None:
+    """One question with a page of its keys, those behind one, as `first`; None where a sync has no such question."""
+    def work(tx: Transaction) -> Approval | None:
+        row = tx.row("approval_told", {"id": id, "sync": sync})
+        if row is None:
+            return None
+        keys = tx.rows("approval_keys_page", {"id": id, "after": after, "count": count})
+        return Approval(*(*row, [key for (key,) in keys]))
+
+    return store.read(work)
+
+
 def decided(store: Store, sync: str, ids: Sequence[int], *, by: str, refuse: bool = False) -> list[Approval]:
     """Approve withheld deletes, or refuse them; return what was decided now. All or nothing.
 

@@ -56,13 +56,16 @@ def layer_states(store: Store, definition: SyncDefinition, subject: Subject,
                  fence: Fence | None = None, options: RunOptions | None = None) -> dict[str, LayerState]:
     """The state of every layer in the scope that this subject gives it, as a run with these options sees it."""
     asked = options or RunOptions()
-    return {layer.name: state_type(asked, layer.name, subject.key)(
+    found = {layer.name: state_type(asked, layer.name, subject.key)(
                 store, layer.table, layer.scope(subject.key, subject.account), fence,
                 Shapes(store, layer.table),
                 {each.table: None if layer.account_scoped else subject.key
                  for each in definition.layers if layer.name in each.targets}, layer.account_scoped,
                 field_digests=layer.field_digests)
             for layer in definition.layers}
+    for name, state in found.items():
+        state.layer = name
+    return found
 
 
 def beside(definition: SyncDefinition, subject: Subject) -> list[str]:

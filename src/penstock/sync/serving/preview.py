@@ -11,18 +11,22 @@ from penstock.sync.deleting.claims import Claims
 from penstock.sync.planning.difference import plan_layer
 from penstock.sync.planning.newer import spare_newer
 from penstock.sync.planning.plan import LayerPlan
+from penstock.sync.serving.bounded import Bound
 from penstock.sync.serving.opening import beside, layer_states, loaded
 from penstock.sync.serving.snapshots import Snapshots
 
 
 @contextmanager
 def preview(store: Store, definition: SyncDefinition, subject: Subject,
-            snapshots: Snapshots | None = None) -> Iterator[list[LayerPlan]]:
+            snapshots: Snapshots | None = None, bound: Bound | None = None) -> Iterator[list[LayerPlan]]:
     """Plan every layer without applying any. Nothing is written, and the destination is not asked.
 
-    `snapshots` are those of a plan of many subjects. The plans are closed in the end.
+    `snapshots` are those of a plan of many subjects. The plans are closed in the end. Raises `OutOfTime` where the
+    source is beyond a `bound`.
     """
     run = loaded(definition, subject)
+    if bound is not None:
+        bound.put_on(run)
     run.shared = (snapshots or Snapshots()).shared(store, definition, run)
     states = layer_states(store, definition, subject)
     with ExitStack() as stack:

@@ -11,6 +11,7 @@ from penstock.store.port import Params, Row, Store, Transaction
 from penstock.sync.state.fence import Fence, add_counts
 from penstock.sync.state.rows import Held, KeptBucket, Mark
 from penstock.sync.state.shapes import Shapes
+from penstock.sync.state.tally import tally_text
 
 _PAGE = 5000
 _PAGES_APART = 8
@@ -49,6 +50,8 @@ class LayerState:
         self._apart = 0
         self.tally: Callable[[Transaction, int], None] | None = None
         """Called in the transaction that saves deletes, with how many: see sync/deleting/withhold.py."""
+        self.layer = ""
+        """The name of the layer, by which a run's counts are told apart."""
         self.remembers_removed = False
         """Whether what is deleted is remembered: a source that looks at a snapshot may know of it yet."""
 
@@ -293,9 +296,11 @@ class LayerState:
         columns["shared"] = [self._shared] * len(marks)
         columns["run_id"] = [self._fence.run_id if self._fence else None] * len(marks)
 
+        layers = self._fence.tally.added(self.layer, counts) if self._fence is not None else None
+
         def work(tx: Transaction) -> None:
             if self._fence is not None:
-                add_counts(tx, self._fence, counts)
+                add_counts(tx, self._fence, counts, None if layers is None else tally_text(layers))
             also(tx)
             if self.remembers_removed and counts.deleted and gone:
                 tx.execute("removed_note", self._placed({"keys": list(gone)}))
@@ -309,6 +314,8 @@ class LayerState:
                 self._forget_dependents(tx)
 
         self._store.write(work)
+        if self._fence is not None and layers is not None:
+            self._fence.tally.kept(layers)
         if self._shapes:
             self._shapes.committed()
 

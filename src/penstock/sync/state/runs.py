@@ -118,13 +118,15 @@ class Settlement:
         self._fence = fence
         self.permits = Free()
         """What the run has spent."""
+        self.windows: str | None = None
+        """The windows that have served it, where that is to be written."""
 
     def write(self, tx: Transaction, settled: Settled, took_seconds: float) -> None:
         """Settle the run. Raises `StaleLease` if it belongs to somebody else by now."""
         params: dict[str, Any] = {"id": self._fence.run_id, "lease": self._fence.lease,
                                   "took_ms": round(took_seconds * 1000), "error_class": settled.error_class,
                                   "error": settled.error, "permits": self.permits.spent,
-                                  "limited_ms": round(self.permits.waited * 1000)}
+                                  "limited_ms": round(self.permits.waited * 1000), "windows": self.windows}
         if settled.status == "pending":
             more = {"delay_ms": round(settled.delay_seconds * 1000), "attempt": settled.counted,
                     "cursor": settled.cursor}

@@ -13,6 +13,7 @@ from penstock.domain.histogram import Histogram
 from penstock.store.port import Store, Transaction
 
 Kind = Literal["sync", "account", "subject"]
+Order = Literal["slowest", "streak", "name"]
 KINDS: tuple[Kind, ...] = ("sync", "account", "subject")
 Key = tuple[str, Kind, str]
 FIRST = (1 << 62, "")
@@ -38,6 +39,12 @@ class Finished(NamedTuple):
     permits: int
     error_class: str | None
     error: str | None
+    options: str = ""
+
+    @property
+    def audited(self) -> bool:
+        """Whether it read its destination back."""
+        return self.status == "succeeded" and '"audit"' in self.options
 
 
 class Statistics(msgspec.Struct):
@@ -47,7 +54,7 @@ class Statistics(msgspec.Struct):
     within 5 % (see `penstock.domain.histogram`, in which `durations` is text), and are 0 where none has.
     `streak` is how many runs in a row have failed, `failing` how many subjects' last runs have, since `failing_at`.
     `read`, `created`, `updated`, `deleted` and `failed` are records, `calls` those to the destination, `permits` those
-    that were spent. The rest is of the newest run.
+    that were spent. `audited_at` is when the last audit ended. The rest is of the newest run.
     """
 
     sync: str
@@ -76,6 +83,7 @@ class Statistics(msgspec.Struct):
     failing_at: int | None = None
     error_class: str | None = None
     error: str | None = None
+    audited_at: int | None = None
 
     def count(self, run: Finished) -> None:
         """Add one run. How many subjects fail is not for it to say: see `fails`."""
@@ -92,6 +100,8 @@ class Statistics(msgspec.Struct):
             self.cancelled += 1
         else:
             self.streak, self.succeeded_at = 0, max(self.succeeded_at or 0, run.finished_at)
+        if run.audited:
+            self.audited_at = max(self.audited_at or 0, run.finished_at)
 
     def fails(self, change: int, at: int) -> None:
         """So many more subjects fail than before."""
@@ -166,10 +176,13 @@ def save(tx: Transaction, rows: Iterable[Statistics]) -> None:
 
 
 def statistics(store: Store, sync: str, *, kind: Kind = "subject", account: str | None = None,
-               subject: str | None = None, below: tuple[int, str] = FIRST, count: int = 100) -> list[Statistics]:
+               subject: str | None = None, below: tuple[int, str] = FIRST, count: int = 100,
+               order: Order = "slowest") -> list[Statistics]:
     """Statistics of one kind, the slowest (by p95) first; the next page begins below the last (p95_ms, name).
 
-    With `account`, of its subjects (or, as `kind` says, of itself); with `subject`, of that one alone.
+    With `account`, of its subjects (or, as `kind` says, of itself); with `subject`, of that one alone. In the order of
+    the `streak` those are given that fail, the longest streak first, and the next page begins below (streak, name); in
+    that of the `name` the next one begins at (0, name), itself included.
     """
     params: dict[str, Any] = {"sync": sync, "kind": kind, "p95_ms": below[0], "name": below[1], "count": count}
     name = "statistics_slowest"
@@ -177,4 +190,9 @@ def statistics(store: Store, sync: str, *, kind: Kind = "subject", account: str 
         name, params = "statistics_subject", {"sync": sync, "kind": "subject", "name": subject}
     elif account is not None:
         name, params = "statistics_account", {**params, "account": account}
+    elif order == "streak":
+        name, params = "statistics_streak", {"sync": sync, "kind": kind, "streak": below[0], "name": below[1],
+                                             "count": count}
+    elif order == "name":
+        name, params = "statistics_named", {"sync": sync, "kind": kind, "name": below[1], "count": count}
     return [Statistics(*row) for row in store.read(lambda tx: tx.rows(name, params))]

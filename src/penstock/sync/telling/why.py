@@ -20,6 +20,7 @@ from penstock.sync.deleting.approvals import ScopeApprovals
 from penstock.sync.planning.difference import plan_layer
 from penstock.sync.planning.plan import AMBIGUOUS, MATCH, MATCHED, Item, LayerPlan, decode_item
 from penstock.sync.restricting.restrict import SomeOf, in_source
+from penstock.sync.serving.bounded import Bound
 from penstock.sync.serving.opening import layer_states, loaded, opened
 from penstock.sync.serving.snapshots import Snapshots
 from penstock.sync.state.fence import Fence
@@ -46,15 +47,18 @@ class Unsent(LayerState):
 
 
 def why(store: Store, definition: SyncDefinition, subject: Subject, layer: LayerDefinition, key: str, *,
-        remote: bool = False) -> Why:
-    """Look at one record. `remote`: connect, and ask the destination too."""
-    return _Examination(store, definition, subject).record(layer, key, remote)
+        remote: bool = False, bound: Bound | None = None) -> Why:
+    """Look at one record. `remote`: connect, and ask the destination too. A source that is beyond a `bound` is said not
+    to be readable.
+    """
+    return _Examination(store, definition, subject, bound).record(layer, key, remote)
 
 
 class _Examination:
     """Looks at records of one subject."""
 
-    def __init__(self, store: Store, definition: SyncDefinition, subject: Subject) -> None:
+    def __init__(self, store: Store, definition: SyncDefinition, subject: Subject, bound: Bound | None) -> None:
+        self._bound = bound
         self._store = store
         self._definition = definition
         self._subject = subject
@@ -67,6 +71,8 @@ class _Examination:
             try:
                 run = stack.enter_context(opened(self._definition, self._subject)) if remote else \
                     loaded(self._definition, self._subject)
+                if self._bound is not None:
+                    self._bound.put_on(run)
                 run.shared = Snapshots().shared(self._store, self._definition, run)
                 planned = stack.enter_context(_Planned(self, layer, key, run))
                 source = SourceSays(planned.present, planned.plan.counts.read, planned.plan.complete)

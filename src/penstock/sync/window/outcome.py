@@ -6,7 +6,7 @@ read at most, and how often its loader failed.
 
 import msgspec
 
-from penstock.domain.errors import Limited, LoaderFailed, OutOfTime, PlanRefused, Stopping
+from penstock.domain.errors import Limited, LoaderFailed, OutOfTime, PlanRefused, RunCancelled, Stopping
 from penstock.domain.jobs import storable
 from penstock.domain.retry import RetryPolicy
 from penstock.sync.state.runs import Settled, Settlement, retried
@@ -48,6 +48,8 @@ def failed(settlement: Settlement, row: Taken, error: Exception, *, read: int, g
     by_now, seconds = settlement.written()
     progressed = by_now > row.written
     match error:
+        case RunCancelled():
+            return Settled("cancelled", kind, message)
         case OutOfTime():
             return _out_of_time(row, cursor, message, progressed or read > cursor.read, read, given)
         case Limited():

@@ -11,13 +11,15 @@ from penstock.store.port import Store, Transaction
 _KEEP_MS = 30 * 86_400_000
 _PRUNED = 100
 _LAST = 2**62
+_MOST_RUNS, _LONGEST_SUBJECT, _MOST_WINDOWS = 200, 100, 20
 
 
 class WindowRow(msgspec.Struct, frozen=True):
     """A window as people and programs read it. Times are in milliseconds, those of day since 1970, UTC.
 
     `served` runs ended in it, of which `failed` badly or are tried again; `put_back` go on in a later window; `skipped`
-    were passed over since they would not have fitted. `ended_by` is None while it goes on.
+    were passed over since they would not have fitted. `ended_by` is None while it goes on. For `fetch_ms` it loaded
+    what its runs share; `runs` are those that it served, as JSON: see `served_runs`. Both are written at its end.
     """
 
     id: int
@@ -35,6 +37,26 @@ class WindowRow(msgspec.Struct, frozen=True):
     used_ms: int | None
     unused_ms: int | None
     ended_by: str | None
+    fetch_ms: int = 0
+    runs: str = ""
+
+    @property
+    def served_runs(self) -> "list[ServedRun]":
+        """The runs that it served, in their order; the first of them only, where they were very many."""
+        try:
+            return msgspec.json.decode(self.runs or "[]", type=list[ServedRun])
+        except (msgspec.DecodeError, ValueError):
+            return []
+
+
+class ServedRun(msgspec.Struct, frozen=True, array_like=True):
+    """A run as a window served it: from `began_ms` after the window's begin on, for `took_ms`, to what it came to."""
+
+    id: int
+    subject: str
+    began_ms: int
+    took_ms: int
+    status: str
 
 
 def latest_windows(store: Store, sync: str, *, account: str | None = None, before: int | None = None,
@@ -43,7 +65,9 @@ def latest_windows(store: Store, sync: str, *, account: str | None = None, befor
 
     They are kept for 30 days.
     """
-    params = {"sync": sync, "account": account, "before": _LAST if before is None else before, "count": count}
+    params = {"sync": sync, "before": _LAST if before is None else before, "count": count}
+    if account is not None:
+        return [WindowRow(*row) for row in store.look("windows_of_account", {**params, "account": account})]
     return [WindowRow(*row) for row in store.look("windows_listed", params)]
 
 
@@ -60,6 +84,8 @@ class Telling:
     put_back: int = 0
     ended: int = 0
     skipped: set[int] = field(default_factory=set)
+    fetched: float = 0.0
+    runs: list[ServedRun] = field(default_factory=list)
 
     def count(self, status: str, error_class: str | None) -> None:
         """Note what a run came to."""
@@ -70,6 +96,12 @@ class Telling:
         self.ended += status != "pending"
         self.failed += status != "succeeded"
 
+    def note(self, id: int, subject: str, began: float, took: float, status: str) -> None:
+        """Note which run was served, and when; of very many only the first, since they are all one row's text."""
+        if len(self.runs) < _MOST_RUNS:
+            began_ms = round((began - self.began) * 1000)
+            self.runs.append(ServedRun(id, subject[:_LONGEST_SUBJECT], began_ms, round(took * 1000), status))
+
     def end_in(self, tx: Transaction, ended_by: str, steps: dict[str, float], skipped: int) -> None:
         """Write that the window is over, and what it learned of its steps."""
         now = self.monotonic()
@@ -78,6 +110,7 @@ class Telling:
             "id": self.id, "served": self.served, "failed": self.failed, "put_back": self.put_back,
             "skipped": skipped, "used_ms": round((now - self.began) * 1000),
             "unused_ms": None if unused is None else round(unused * 1000), "ended_by": ended_by,
+            "fetch_ms": round(self.fetched * 1000), "runs": msgspec.json.encode(self.runs).decode(),
             "steps": msgspec.json.encode({name: round(took, 3) for name, took in steps.items()}).decode()})
 
 
@@ -101,3 +134,16 @@ def steps_known(tx: Transaction, sync: str) -> dict[str, float]:
         return msgspec.json.decode(row[0], type=dict[str, float]) if row else {}
     except msgspec.DecodeError:
         return {}
+
+
+def with_window(text: str, id: int) -> str:
+    """The windows that served a run, as its row has them, with one more: the newest of them, where they are many."""
+    return msgspec.json.encode([*(each for each in served_by(text) if each != id), id][-_MOST_WINDOWS:]).decode()
+
+
+def served_by(text: str) -> list[int]:
+    """The numbers of the windows that served a run, from its row."""
+    try:
+        return msgspec.json.decode(text or "[]", type=list[int])
+    except (msgspec.DecodeError, ValueError):
+        return []

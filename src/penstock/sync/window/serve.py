@@ -15,6 +15,7 @@ from penstock.domain.errors import (
     Limited,
     LoaderFailed,
     OutOfTime,
+    RunCancelled,
     StaleLease,
     StillInDoubt,
     Stopping,
@@ -40,9 +41,11 @@ from penstock.sync.serving.opening import connected, loaded
 from penstock.sync.serving.snapshots import Snapshots
 from penstock.sync.state.fence import Fence
 from penstock.sync.state.runs import Settled, Settlement
+from penstock.sync.state.tally import Tally
+from penstock.sync.window.called_off import CalledOff
 from penstock.sync.window.outcome import failed
 from penstock.sync.window.prediction import Recorded
-from penstock.sync.window.row import Telling, begun, steps_known
+from penstock.sync.window.row import Telling, begun, steps_known, with_window
 from penstock.sync.window.taking import Next, Taken, Taking
 
 _ELSEWHERE_SECONDS = 10.0
@@ -151,14 +154,16 @@ class _Window:
             return self._serve(row, trace)
 
     def _serve(self, row: Taken, trace: Trace | None) -> Taken | None:
-        settlement = Settlement(self._store, Fence(row.id, self._lease))
+        fence = Fence(row.id, self._lease, Tally(row.layers))
+        settlement = Settlement(self._store, fence)
+        settlement.windows = with_window(row.windows, self._telling.id)
         left = TimeLeft(self._end, self._monotonic, self._steps, self._end - self._telling.began)
         began, given = self._monotonic(), left.left() >= max(self._taking.headroom, 1.0)
         asked, error = RunOptions(), None
         self._spent = Free()
         try:
             asked = RunOptions.read(row.options)
-            settled = self._served(row, asked, left)
+            settled = self._served(row, asked, left, fence)
         except StaleLease:
             raise
         except Exception as raised:
@@ -169,6 +174,7 @@ class _Window:
             self._disconnect()
         settlement.permits = self._spent
         took = max(self._monotonic() - began - left.apart_seconds, 0.0)
+        self._telling.note(row.id, row.subject, began + left.apart_seconds, took, settled.status)
         next = self._settle(settlement, row, settled, took, _ended_by(error))
         self._events.emit(RunSettled(run_id=row.id, sync=row.sync, subject=row.subject, status=settled.status,
                                      error=None if settled.error_class == "OutOfTime" else settled.error))
@@ -179,10 +185,13 @@ class _Window:
             Plans(self._store).settled(asked.plan)
         return next
 
-    def _served(self, row: Taken, asked: RunOptions, left: TimeLeft) -> Settled:
+    def _served(self, row: Taken, asked: RunOptions, left: TimeLeft, fence: Fence) -> Settled:
+        called_off = CalledOff(self._store, row.id, row.cancelled_by, self._monotonic)
+
         def check() -> None:
             left.check()  # first, since a host whose time is over stops the job as well
             self._check()
+            called_off.check()
 
         check()
         run = loaded(self._definition, Subject(row.subject, row.account, row.size))
@@ -192,11 +201,12 @@ class _Window:
         run.remaining = lambda: min(self._remaining(), left.left())
         run.deadline = None if left.end == math.inf else left.end
         if self._shared is None:
+            fetching = self._monotonic()
             with left.apart():
                 self._shared = self._snapshots.shared(self._store, self._definition, run)
+            self._telling.fetched += self._monotonic() - fetching
         run.shared = self._shared
-        said = serve_layers(self._store, self._events, self._definition, run, asked, Fence(row.id, self._lease),
-                            self._found)
+        said = serve_layers(self._store, self._events, self._definition, run, asked, fence, self._found)
         message = storable("; ".join(text for texts in said.values() for text in texts)) or None
         return Settled("succeeded", next((kind for kind, texts in said.items() if texts), None), message)
 
@@ -254,6 +264,8 @@ def _pressed(error: Exception, left: TimeLeft) -> Exception:
 def _ended_by(error: Exception | None) -> str | None:
     """Why a window ends with a run that ended so; None where others may do better."""
     match error:
+        case RunCancelled():
+            return None
         case OutOfTime():
             return "out of time"
         case Stopping():

@@ -20,7 +20,11 @@ LOOK = 20
 
 
 class Taken(NamedTuple):
-    """A run's row as a window begins with it; for `waited_ms` it was due."""
+    """A run's row as a window begins with it; for `waited_ms` it was due.
+
+    `layers` is what it did in them before (see sync/state/tally.py), `windows` are those that served it before, and
+    `cancelled_by` is why it is to end, where somebody cancelled it.
+    """
 
     id: int
     sync: str
@@ -32,6 +36,9 @@ class Taken(NamedTuple):
     cursor: str | None
     written: int
     waited_ms: int
+    layers: str = ""
+    windows: str = ""
+    cancelled_by: str | None = None
 
 
 @dataclass(slots=True)
