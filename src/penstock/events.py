@@ -114,6 +114,16 @@ class JobRequeued(Event):
     job_id: int
 
 
+class JobsActedOn(Event):
+    """Somebody did something (`act`) to jobs: to so many; so many that run were asked to end, the others refused it."""
+
+    act: str
+    about: str
+    done: int
+    asked: int
+    refused: int
+
+
 class TagsInvalidated(Event):
     """The jobs that were enqueued with one of these tags before are pointless."""
 

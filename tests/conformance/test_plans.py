@@ -126,7 +126,7 @@ HOT: dict[str, dict[str, Any]] = {
     "settle_finished": {**SETTLED, "keep_ms": [1, 1]}, "settle_completed": {**SETTLED, "keep_ms": 1},
     "settle_again": {**SETTLED, "states": ["retryable", "available"]},
     "stage": {"count": 10, "after": 1}, "next_due": {"after": 1},
-    "cancel": {"id": 5, "keep_ms": 1, "reason": ""}, "invalidate": {"tags": ["t1", "new"]},
+    "cancel": {"id": 5, "keep_ms": 1, "state": "cancelled", "reason": ""}, "invalidate": {"tags": ["t1", "new"]},
     "enqueue_unique": {"shapes": SHAPES, "shape": [1], "arguments": ["[]"], "keys": ["u5"]},
     "enqueue_replace": {"wishes": json.dumps([
         {**json.loads(SHAPES)[0], "key": "u5", "met": 5, "arguments": "{}", "keep": False, "line": "serial:t:5",

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import Any
 
-from penstock.app.asking import Asking
+from penstock.app.listing import Listing
 from penstock.domain.errors import ConfigurationError, DeclarationError
 from penstock.domain.limits import Limit
 from penstock.domain.names import did_you_mean
@@ -27,7 +27,7 @@ _PATIENCE_SECONDS = 30.0
 _LONGEST_KEY = 400
 
 
-class Limiting(Asking):
+class Limiting(Listing):
     """Spend permits, and close and open gates."""
 
     def __init__(self, url: str | None = None, **settings: Any) -> None:

@@ -27,7 +27,7 @@ def invalidation(tags: Sequence[str]) -> Ask:
 def cancellation(job_id: int, reason: str, retention: Retention) -> Ask:
     """Cancel one job. What waits ends at once, what runs is asked to."""
     keep_ms = retention.keep_ms(JobState.CANCELLED, 0)
-    return "cancel", {"id": job_id, "keep_ms": keep_ms, "reason": storable(reason) or "cancelled"}
+    return "cancel", {"id": job_id, "keep_ms": keep_ms, "state": "cancelled", "reason": storable(reason) or "cancelled"}
 
 
 def is_to_be_asked_again(rows: Sequence[Row]) -> bool:

@@ -13,6 +13,7 @@ from penstock.domain.jobs import JobState, Outcome, Retention
 from penstock.events import Events, JobsRescued
 from penstock.queue.claim import LOWEST, settle_in
 from penstock.queue.control import fold_counts
+from penstock.queue.listing.rates import KEPT_MS
 from penstock.schedule.turn import Turn
 from penstock.store.port import Store, Transaction
 from penstock.sync.restricting.planned import Plans
@@ -134,6 +135,10 @@ class Upkeep:
                 pass
         for name in ("cancellations_prune", "stacks_prune"):
             self._store.write(_executing(name))
+        for span, kept_ms in KEPT_MS.items():
+            past = {"span": span, "kept_ms": kept_ms, "count": _PRUNE_BATCH}
+            while self._store.write(_executing("rates_prune", past)) == _PRUNE_BATCH:
+                pass
         Plans(self._store).prune()
 
     def _pruned(self, name: str) -> int:
@@ -160,8 +165,8 @@ class Upkeep:
             self._store.write(empty)
 
 
-def _executing(name: str) -> Callable[[Transaction], int]:
-    return lambda tx: tx.execute(name)
+def _executing(name: str, params: Mapping[str, object] | None = None) -> Callable[[Transaction], int]:
+    return lambda tx: tx.execute(name, params or {})
 
 
 def _is_expired(tx: Transaction, slot: str) -> bool:

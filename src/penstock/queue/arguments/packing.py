@@ -19,7 +19,7 @@ from penstock.queue.context import noted
 Upgrade = Mapping[int, Callable[[dict[str, Any]], dict[str, Any]]]
 """By version, the function that makes arguments of it into those of the next one."""
 
-_SEALED_RESULT = "sealed "
+SEALED_RESULT = "sealed "
 """What no JSON begins with."""
 _encoder = msgspec.json.Encoder()
 
@@ -77,13 +77,13 @@ class Packing:
         """What is kept of a result (as JSON): with sealed arguments it is sealed too."""
         if self.sealer is None:
             return text
-        return _SEALED_RESULT + self.sealer.sealed(f"{self._task}\0result", job_id, text)
+        return SEALED_RESULT + self.sealer.sealed(f"{self._task}\0result", job_id, text)
 
     def result_opened(self, job_id: int, text: str) -> str:
         """A result as JSON. Raises `MissingKey` and `SealBroken`."""
-        if not text.startswith(_SEALED_RESULT):
+        if not text.startswith(SEALED_RESULT):
             return text
-        sealed = text.removeprefix(_SEALED_RESULT)
+        sealed = text.removeprefix(SEALED_RESULT)
         if self._keyring is None:
             raise missing(unwrapped(sealed)[0].key, None)
         return self._keyring.opened(f"{self._task}\0result", job_id, sealed)

@@ -9,7 +9,7 @@ import msgspec
 from penstock.domain.envelope import unwrapped
 from penstock.domain.errors import JobError
 from penstock.queue.arguments.marks import Marks
-from penstock.queue.arguments.packing import Packing
+from penstock.queue.arguments.packing import SEALED_RESULT, Packing
 
 SEALED = '"(encrypted)"'
 _UNKNOWN = '"(of another version of Penstock)"'
@@ -35,3 +35,11 @@ def shown(packing: Packing, marks: Marks | None, job_id: int, text: str, *, reve
         return msgspec.json.encode(marks.shown(msgspec.json.decode(body))).decode()
     except Exception:  # whatever an upgrade may raise
         return msgspec.json.encode(f"(of version {header.v})").decode()
+
+
+def result_shown(packing: Packing, job_id: int, text: str, *, reveal: bool = False) -> str:
+    """A result as JSON, from how it lies in the store; `"(encrypted)"` for what is sealed.
+
+    Raises `MissingKey` and `SealBroken` where it is to be revealed and cannot be opened.
+    """
+    return SEALED if text.startswith(SEALED_RESULT) and not reveal else packing.result_opened(job_id, text)

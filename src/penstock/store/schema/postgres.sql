@@ -54,7 +54,7 @@ create table penstock.live_jobs (
     awaited       boolean,
     waits         integer
 ) with (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 20000);
-create index live_jobs_due on penstock.live_jobs (run_at) where state in ('scheduled', 'retryable');
+create index live_jobs_due on penstock.live_jobs (run_at, id) where state in ('scheduled', 'retryable');
 
 create table penstock.ready_jobs (
     queue       text not null,
@@ -176,6 +176,7 @@ create table penstock.finished_jobs_18 partition of penstock.finished_jobs for v
 create table penstock.finished_jobs_19 partition of penstock.finished_jobs for values in (19);
 create table penstock.finished_jobs_20 partition of penstock.finished_jobs for values in (20);
 create index finished_jobs_20_prune on penstock.finished_jobs_20 (prune_at);
+create index finished_jobs_uncompleted on penstock.finished_jobs (state, id) where state <> 'completed';
 
 create table penstock.kept_places (
     job_id  bigint primary key,
@@ -303,6 +304,16 @@ create table penstock.counts (
     slot   smallint not null,
     n      bigint not null,
     primary key (queue, task, state, slot)
+);
+
+create table penstock.job_rates (
+    span   text not null check (span in ('minute', 'hour')),
+    at     bigint not null,
+    queue  text not null,
+    task   text not null,
+    state  text not null,
+    n      bigint not null,
+    primary key (span, at, queue, task, state)
 );
 
 create view penstock.jobs as

@@ -149,6 +149,7 @@ create table penstock_finished_jobs (
     batch         integer
 );
 create index penstock_finished_jobs_prune on penstock_finished_jobs (prune_at);
+create index penstock_finished_jobs_uncompleted on penstock_finished_jobs (state, id) where state <> 'completed';
 
 create table penstock_kept_places (
     job_id  integer primary key,
@@ -264,6 +265,16 @@ create table penstock_counts (
     slot   integer not null,
     n      integer not null,
     primary key (queue, task, state, slot)
+) without rowid;
+
+create table penstock_job_rates (
+    span   text not null check (span in ('minute', 'hour')),
+    at     integer not null,
+    queue  text not null,
+    task   text not null,
+    state  text not null,
+    n      integer not null,
+    primary key (span, at, queue, task, state)
 ) without rowid;
 
 create view penstock_jobs as

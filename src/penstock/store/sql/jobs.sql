@@ -24,6 +24,7 @@ returning tag;
 -- for besides this job stays ready.
 -- Whoever replaces a job locks its key first, so a cancellation does too. A job that lies elsewhere now than this statement
 -- sees has changed while it was waited for, with rows that it does not see: then nothing is done, and it is to be asked again.
+-- What waits ends as cancelled, or as discarded (`state`); what runs is asked to end if it is to be cancelled.
 with met as materialized (
     select key from penstock.unique_keys where key = (select unique_key from penstock.live_jobs where id = :id) for update
 ), job as materialized (
@@ -64,36 +65,39 @@ with met as materialized (
     select id, case when :keep_ms::bigint <= 86400000 then (penstock.now() + :keep_ms::bigint) / 10800000 % 10
                     when :keep_ms::bigint <= 2764800000 then 10 + (penstock.now() + :keep_ms::bigint) / 345600000 % 10
                     else 20 end,
-           task, queue, priority, 'cancelled', arguments, attempt, max_attempts, run_at, enqueued_at, penstock.now(),
-           penstock.now() + :keep_ms::bigint, lease, tags, unique_key, 'cancelled', :reason::text, line, also, terms,
+           task, queue, priority, :state::text, arguments, attempt, max_attempts, run_at, enqueued_at, penstock.now(),
+           penstock.now() + :keep_ms::bigint, lease, tags, unique_key,
+           case when :state::text = 'cancelled' then 'cancelled' else coalesce(error_class, 'discarded') end,
+           case when :state::text = 'cancelled' then :reason::text
+                else :reason::text || coalesce(chr(10) || error, '') end, line, also, terms,
            batch
     from gone
     returning id, queue, task, slot
 ), freed as (
     delete from penstock.unique_keys u using gone
     where gone.unique_key is not null and u.key = gone.unique_key and u.job_id = gone.id
-      and not 'cancelled' = any (u.keeps)
+      and not :state::text = any (u.keeps)
 ), bounded as (
     update penstock.unique_keys u set until = penstock.now() + :keep_ms::bigint from gone
     where gone.unique_key is not null and u.key = gone.unique_key and u.job_id = gone.id
-      and 'cancelled' = any (u.keeps) and u.until is null
+      and :state::text = any (u.keeps) and u.until is null
 ), waited_for as (
     insert into penstock.wait_news (id, batch, what)
-    select id, false, 'cancelled' from gone where awaited
+    select id, false, :state::text from gone where awaited
     union all
-    select batch, true, 'cancelled' from gone where batch is not null
+    select batch, true, :state::text from gone where batch is not null
 ), counts as (
     insert into penstock.count_deltas (queue, task, state, slot, n)
     select queue, task, state, 0, -1 from gone
     union all
-    select queue, task, 'cancelled', slot, 1 from kept
+    select queue, task, :state::text, slot, 1 from kept
 ), asked as (
     insert into penstock.cancellations (job_id, asked_at)
     select job.id, penstock.now() from job
-    where exists (select 1 from here) and job.state = 'available' and not exists (select 1 from unready)
+    where :state::text = 'cancelled' and exists (select 1 from here) and job.state = 'available' and not exists (select 1 from unready)
     on conflict do nothing
 )
-select case when not exists (select 1 from here) then 'again' when exists (select 1 from gone) then 'cancelled'
+select case when not exists (select 1 from here) then 'again' when exists (select 1 from gone) then :state::text
             else 'executing' end
 from job;
 
@@ -103,7 +107,7 @@ from job;
 -- what is live after that, runs.
 insert into penstock.cancellations (job_id, asked_at)
 select j.id, penstock.now() from penstock.live_jobs j
-where j.id = :id and j.state = 'available' and not exists (
+where j.id = :id and :state = 'cancelled' and j.state = 'available' and not exists (
     select 1 from penstock.ready_jobs r
     where r.queue = j.queue and r.rank = j.run_at - j.priority * 60000 and r.id = j.id
 )
@@ -111,8 +115,10 @@ on conflict do nothing;
 insert into penstock.finished_jobs (id, slot, task, queue, priority, state, arguments, attempt, max_attempts, run_at,
                                     enqueued_at, finished_at, prune_at, lease, tags, unique_key, error_class, error,
                                     line, also, terms, batch)
-select id, 0, task, queue, priority, 'cancelled', arguments, attempt, max_attempts, run_at, enqueued_at, penstock.now(),
-       penstock.now() + :keep_ms, lease, tags, unique_key, 'cancelled', :reason, line, also, terms,
+select id, 0, task, queue, priority, :state, arguments, attempt, max_attempts, run_at, enqueued_at, penstock.now(),
+       penstock.now() + :keep_ms, lease, tags, unique_key,
+       case when :state = 'cancelled' then 'cancelled' else coalesce(error_class, 'discarded') end,
+       case when :state = 'cancelled' then :reason else :reason || coalesce(char(10) || error, '') end, line, also, terms,
        batch
 from penstock.live_jobs j
 where j.id = :id and (j.state <> 'available' or exists (
@@ -132,7 +138,7 @@ where job_id = :id and key = (
 delete from penstock.unique_keys
 where job_id = :id and key = (
     select j.unique_key from penstock.live_jobs j join penstock.finished_jobs f on f.id = j.id where j.id = :id
-) and not exists (select 1 from json_each(keeps) k where k.value = 'cancelled');
+) and not exists (select 1 from json_each(keeps) k where k.value = :state);
 delete from penstock.ready_jobs
 where (queue, rank, id) in (
     select j.queue, j.run_at - j.priority * 60000, j.id
@@ -156,14 +162,14 @@ select j.also, 1, null, null, null, null
 from penstock.live_jobs j join penstock.finished_jobs f on f.id = j.id
 where j.id = :id and j.also is not null and (j.state = 'available' or j.state = 'retryable' and j.in_order);
 insert into penstock.wait_news (id, batch, what)
-select j.id, false, 'cancelled' from penstock.live_jobs j join penstock.finished_jobs f on f.id = j.id
+select j.id, false, :state from penstock.live_jobs j join penstock.finished_jobs f on f.id = j.id
 where j.id = :id and j.awaited
 union all
-select j.batch, true, 'cancelled' from penstock.live_jobs j join penstock.finished_jobs f on f.id = j.id
+select j.batch, true, :state from penstock.live_jobs j join penstock.finished_jobs f on f.id = j.id
 where j.id = :id and j.batch is not null;
 delete from penstock.live_jobs
 where id = :id and exists (select 1 from penstock.finished_jobs f where f.id = :id);
-select case when changes() > 0 then 'cancelled' else 'executing' end
+select case when changes() > 0 then :state else 'executing' end
 where changes() > 0 or exists (select 1 from penstock.live_jobs where id = :id);
 
 -- name: requeue

@@ -1,5 +1,8 @@
 -- What keeps the tables small: counters, marks, keys, progress, results, and jobs past their time.
 
+-- What ended is added to the rates of its minute and its hour as well: a fold comes a few seconds after what it counts. As
+-- many were enqueued (or put back) as there are more that wait and run, with those that ended in the meantime.
+
 -- name: counts_fold
 -- dialect: postgres
 -- differs: one statement with several writes. What was folded stays as dead rows for as long as somebody's snapshot may
@@ -14,17 +17,53 @@ with since as materialized (
 ), gone as (
     delete from penstock.count_deltas where ctid = any (array (select place from found))
     returning queue, task, state, slot, n
+), summed as materialized (
+    select queue, task, state, slot, sum(n) as n, sum(n) filter (where n > 0) as came from gone
+    group by queue, task, state, slot
 ), noted as (
     update penstock.count_folds set xact = pg_snapshot_xmin(pg_current_snapshot())
     where (select count(*) from found) < 100000
+), rates as (
+    insert into penstock.job_rates (span, at, queue, task, state, n)
+    select span, at, queue, task, what, sum(n)
+    from (
+        select queue, task, state as what, came as n from summed
+        where state in ('completed', 'cancelled', 'discarded', 'retryable')
+        union all
+        select queue, task, 'enqueued', case when state in ('completed', 'cancelled', 'discarded') then came else n end
+        from summed
+    ) as s cross join (
+        values ('minute', penstock.now() / 60000 * 60000), ('hour', penstock.now() / 3600000 * 3600000)
+    ) as at (span, at)
+    group by span, at, queue, task, what
+    having sum(n) <> 0
+    order by 1, 2, 3, 4, 5
+    on conflict (span, at, queue, task, state) do update set n = penstock.job_rates.n + excluded.n
 )
 insert into penstock.counts (queue, task, state, slot, n)
-select queue, task, state, slot, sum(n) from gone group by queue, task, state, slot order by 1, 2, 3, 4
+select queue, task, state, slot, n from summed order by 1, 2, 3, 4
 on conflict (queue, task, state, slot) do update set n = penstock.counts.n + excluded.n;
 
 -- name: counts_fold
 -- dialect: sqlite
 -- differs: several statements in one transaction
+insert into penstock.job_rates (span, at, queue, task, state, n)
+select span, at, queue, task, what, sum(n)
+from (
+    select queue, task, state as what, sum(n) as n from penstock.count_deltas
+    where n > 0 and state in ('completed', 'cancelled', 'discarded', 'retryable') group by queue, task, state
+    union all
+    select queue, task, 'enqueued', sum(n) from penstock.count_deltas
+    where n > 0 or state not in ('completed', 'cancelled', 'discarded') group by queue, task
+) as s cross join (
+    select 'minute' as span, penstock.now() / 60000 * 60000 as at
+    union all
+    select 'hour', penstock.now() / 3600000 * 3600000
+) as t
+where true
+group by span, at, queue, task, what
+having sum(n) <> 0
+on conflict (span, at, queue, task, state) do update set n = penstock.job_rates.n + excluded.n;
 insert into penstock.counts (queue, task, state, slot, n)
 select queue, task, state, slot, sum(n) from penstock.count_deltas where true group by queue, task, state, slot
 on conflict (queue, task, state, slot) do update set n = penstock.counts.n + excluded.n;

@@ -1,0 +1,87 @@
+"""Rates from what upkeep has added up, with zeroes where nothing happened; and what waits in each queue."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Literal
+
+import msgspec
+
+from penstock.domain.errors import InvalidArguments
+from penstock.domain.jobs import LIVE_STATES
+from penstock.domain.listing import Backlog, Rates
+from penstock.queue import control
+from penstock.store.port import Store
+
+Span = Literal["minute", "hour"]
+SPANS_MS: dict[Span, int] = {"minute": 60_000, "hour": 3_600_000}
+KEPT_MS: dict[Span, int] = {"minute": 48 * 3_600_000, "hour": 30 * 86_400_000}
+STATES = ("enqueued", "completed", "retryable", "discarded", "cancelled")
+_MINUTES_UP_TO_MS = 6 * 3_600_000
+_MOST_QUEUES = 500
+_MOST_WORKERS = 1_000
+
+
+def rates(store: Store, since: int, queue: str | None, task: str | None, span: Span | None) -> Rates:
+    """Raises `InvalidArguments`."""
+    at, asked = _asked(store, since, span)
+    rows = store.look("rates", {**asked, "queue": queue, "task": task})
+    return _filled(at, asked, rows)
+
+
+def rates_by(store: Store, by: Literal["queue", "task"], since: int, span: Span | None) -> dict[str, Rates]:
+    """The same for each queue, or each task, that anything happened in. Raises `InvalidArguments`."""
+    if by not in ("queue", "task"):
+        raise InvalidArguments(f"by: expected 'queue' or 'task', got {by!r}")
+    at, asked = _asked(store, since, span)
+    found: dict[str, list[tuple[int, str, int]]] = {}
+    for name, begins, state, n in store.look("rates_by", {**asked, "by": by}):
+        found.setdefault(name, []).append((begins, state, n))
+    return {name: _filled(at, asked, rows) for name, rows in sorted(found.items())}
+
+
+def _asked(store: Store, since: int, span: Span | None) -> tuple[list[int], dict[str, Any]]:
+    """The stretches from `since` to now, and what is asked of the store: minutes for up to six hours, else hours."""
+    if type(since) is not int:
+        raise InvalidArguments(f"since: expected milliseconds since 1970, got {since!r}")
+    now = int(store.look("now")[0][0])
+    if span is None:
+        span = "minute" if now - since <= _MINUTES_UP_TO_MS else "hour"
+    if span not in SPANS_MS:
+        raise InvalidArguments(f"span: expected 'minute' or 'hour', got {span!r}")
+    span_ms = SPANS_MS[span]
+    first = max(since, now - KEPT_MS[span]) // span_ms * span_ms
+    return list(range(first, now + 1, span_ms)), {"span": span, "since": first, "until": now + span_ms}
+
+
+def _filled(at: list[int], asked: dict[str, Any], rows: Iterable[Sequence[Any]]) -> Rates:
+    places = {begins: place for place, begins in enumerate(at)}
+    states = {state: [0] * len(at) for state in STATES}
+    for begins, state, n in rows:
+        if begins in places and state in states:
+            states[state][places[begins]] = max(int(n), 0)
+    return Rates(SPANS_MS["minute" if asked["span"] == "minute" else "hour"], at, states)
+
+
+def backlog(store: Store) -> list[Backlog]:
+    """What waits in each queue that has ever had a job, by name; four statements."""
+    counted: dict[str, dict[str, int]] = {}
+    for count in control.counts(store):
+        states = counted.setdefault(count.queue, {})
+        states[count.state] = states.get(count.state, 0) + count.jobs
+    slots = _slots(store)
+    found = []
+    for queue, oldest_at, paused_at, now in store.look("backlog", {"count": _MOST_QUEUES}):
+        states = counted.get(queue, {})
+        waiting = {state: states.get(state, 0) for state in LIVE_STATES}
+        found.append(Backlog(queue, oldest_at, None if oldest_at is None else max(now - oldest_at, 0),
+                             paused_at=paused_at, slots=slots.get(queue), **waiting))
+    return found
+
+
+def _slots(store: Store) -> dict[str, int]:
+    """The slots of each queue in the workers that live, where these say how many they have."""
+    slots: dict[str, int] = {}
+    for _, _, _, queues in store.look("why_workers", {"count": _MOST_WORKERS}):
+        told = None if queues is None else msgspec.json.decode(queues)
+        for queue, count in told.items() if isinstance(told, dict) else ():
+            slots[queue] = slots.get(queue, 0) + count
+    return slots

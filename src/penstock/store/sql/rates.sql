@@ -1,0 +1,41 @@
+-- How fast jobs end, by minute and by hour, as upkeep adds up (see counts_fold in upkeep.sql); and what waits in each queue.
+
+-- name: rates
+select at, state, cast(sum(n) as bigint) from penstock.job_rates
+where span = :span and at >= :since and at < :until
+  and (cast(:queue as text) is null or queue = :queue) and (cast(:task as text) is null or task = :task)
+group by at, state;
+
+-- name: rates_by
+-- The same for each queue, or each task.
+select case when :by = 'queue' then queue else task end as name, at, state, cast(sum(n) as bigint) from penstock.job_rates
+where span = :span and at >= :since and at < :until
+group by 1, at, state;
+
+-- name: rates_prune
+-- dialect: postgres
+-- differs: an array keeps the planner from reading all of it
+delete from penstock.job_rates
+where ctid = any (array (
+    select ctid from penstock.job_rates
+    where span = :span and at < (select penstock.now()) - :kept_ms order by span, at limit (select :count)
+));
+
+-- name: rates_prune
+-- dialect: sqlite
+-- differs: an array keeps the planner from reading all of it
+delete from penstock.job_rates
+where (span, at, queue, task, state) in (
+    select span, at, queue, task, state from penstock.job_rates
+    where span = :span and at < (select penstock.now()) - :kept_ms order by span, at limit (select :count)
+);
+
+-- name: backlog
+-- Since when the oldest of those that a queue's next claims will take has been due; of every queue that has counters.
+select q.queue, (
+    select min(j.run_at)
+    from (select id from penstock.ready_jobs r where r.queue = q.queue order by r.queue, r.rank, r.id limit (select 20)) as n
+    join penstock.live_jobs j on j.id = n.id
+), (select p.paused_at from penstock.queues p where p.queue = q.queue), penstock.now()
+from (select distinct queue from penstock.counts) as q
+order by q.queue limit (select :count);
