@@ -17,16 +17,18 @@ with led as materialized (
             select id, task, queue, priority, state, attempt, max_attempts, run_at, enqueued_at,
                    cast(null as bigint) as attempted_at, cast(null as bigint) as finished_at, lease, tags, unique_key,
                    error_class, 1 as live
-            from penstock.live_jobs where :live and id < :below and id >= :above order by id desc limit (select :look)
+            from penstock.live_jobs where :live and id < :below and id >= :above
+            order by id desc limit (select cast(:look as bigint))
         ) as l
         union all
         select * from (
             select id, task, queue, priority, state, attempt, max_attempts, run_at, enqueued_at, attempted_at, finished_at,
                    lease, tags, unique_key, error_class, 0
-            from penstock.finished_jobs where :ended and id < :below and id >= :above order by id desc limit (select :look)
+            from penstock.finished_jobs where :ended and id < :below and id >= :above
+            order by id desc limit (select cast(:look as bigint))
         ) as f
     ) as j
-    order by id desc limit (select :look)
+    order by id desc limit (select cast(:look as bigint))
 ), known as materialized (
     select j.id, j.task, j.queue, j.priority, case when e.id is null then j.state else 'executing' end as state,
            case when e.id is null then j.attempt else j.attempt + 1 end as attempt, j.max_attempts, j.run_at,
@@ -35,7 +37,8 @@ with led as materialized (
     from looked j left join led e on j.live = 1 and j.state = 'available' and e.id = j.id and e.lease > j.lease
 ), hits as materialized (
     select j.id, j.task, j.queue, j.priority, j.state, j.attempt, j.max_attempts, j.run_at, j.enqueued_at,
-           j.attempted_at, j.finished_at, j.error_class, cast(array_to_json(j.tags) as text) as tags, j.unique_key is not null as keyed,
+           j.attempted_at, j.finished_at, j.error_class, cast(array_to_json(j.tags) as text) as tags,
+           j.unique_key is not null as keyed,
            (select w.name from penstock.workers w where w.id = j.worker_id) as worker,
            cast(null as double precision) as percent, 0 as place
     from known j
@@ -46,13 +49,14 @@ with led as materialized (
       and (cast(:tag as text) is null or :tag = any (j.tags))
       and j.enqueued_at >= :since and j.enqueued_at < :until
 )
-select s.looked, s.last_at, s.last_id, s.hits, h.id, h.task, h.queue, h.priority, h.state, h.attempt, h.max_attempts, h.run_at,
-       h.enqueued_at, h.attempted_at, h.finished_at, h.error_class, h.tags, h.keyed, h.worker, h.percent, h.place
+select s.looked, s.last_at, s.last_id, s.hits, h.id, h.task, h.queue, h.priority, h.state, h.attempt, h.max_attempts,
+       h.run_at, h.enqueued_at, h.attempted_at, h.finished_at, h.error_class, h.tags, h.keyed, h.worker, h.percent, h.place
 from (
-    select (select count(*) from looked) as looked, (select min(enqueued_at) from looked) as last_at, (select min(id) from looked) as last_id,
+    select (select count(*) from looked) as looked, (select min(enqueued_at) from looked) as last_at,
+           (select min(id) from looked) as last_id,
            (select count(*) from hits) as hits
 ) s
-left join (select * from hits order by id desc limit (select :count)) h on true
+left join (select * from hits order by id desc limit (select cast(:count as bigint))) h on true
 order by h.id desc;
 
 -- name: jobs_newest
@@ -69,16 +73,18 @@ with led as materialized (
             select id, task, queue, priority, state, attempt, max_attempts, run_at, enqueued_at,
                    cast(null as bigint) as attempted_at, cast(null as bigint) as finished_at, lease, tags, unique_key,
                    error_class, 1 as live
-            from penstock.live_jobs where :live and id < :below and id >= :above order by id desc limit (select :look)
+            from penstock.live_jobs where :live and id < :below and id >= :above
+            order by id desc limit (select cast(:look as bigint))
         ) as l
         union all
         select * from (
             select id, task, queue, priority, state, attempt, max_attempts, run_at, enqueued_at, attempted_at, finished_at,
                    lease, tags, unique_key, error_class, 0
-            from penstock.finished_jobs where :ended and id < :below and id >= :above order by id desc limit (select :look)
+            from penstock.finished_jobs where :ended and id < :below and id >= :above
+            order by id desc limit (select cast(:look as bigint))
         ) as f
     ) as j
-    order by id desc limit (select :look)
+    order by id desc limit (select cast(:look as bigint))
 ), known as materialized (
     select j.id, j.task, j.queue, j.priority, case when e.id is null then j.state else 'executing' end as state,
            case when e.id is null then j.attempt else j.attempt + 1 end as attempt, j.max_attempts, j.run_at,
@@ -98,13 +104,14 @@ with led as materialized (
       and (cast(:tag as text) is null or exists (select 1 from json_each(j.tags) t where t.value = :tag))
       and j.enqueued_at >= :since and j.enqueued_at < :until
 )
-select s.looked, s.last_at, s.last_id, s.hits, h.id, h.task, h.queue, h.priority, h.state, h.attempt, h.max_attempts, h.run_at,
-       h.enqueued_at, h.attempted_at, h.finished_at, h.error_class, h.tags, h.keyed, h.worker, h.percent, h.place
+select s.looked, s.last_at, s.last_id, s.hits, h.id, h.task, h.queue, h.priority, h.state, h.attempt, h.max_attempts,
+       h.run_at, h.enqueued_at, h.attempted_at, h.finished_at, h.error_class, h.tags, h.keyed, h.worker, h.percent, h.place
 from (
-    select (select count(*) from looked) as looked, (select min(enqueued_at) from looked) as last_at, (select min(id) from looked) as last_id,
+    select (select count(*) from looked) as looked, (select min(enqueued_at) from looked) as last_at,
+           (select min(id) from looked) as last_id,
            (select count(*) from hits) as hits
 ) s
-left join (select * from hits order by id desc limit (select :count)) h on true
+left join (select * from hits order by id desc limit (select cast(:count as bigint))) h on true
 order by h.id desc;
 
 -- name: jobs_uncompleted
@@ -112,14 +119,15 @@ order by h.id desc;
 -- differs: each dialect keeps tags in its own way
 -- Of those that were discarded, or cancelled, the newest first: few among many that completed.
 with looked as materialized (
-    select id, task, queue, priority, state, attempt, max_attempts, run_at, enqueued_at, attempted_at, finished_at, tags,
-           unique_key, error_class
+    select id, task, queue, priority, state, attempt, max_attempts, run_at, enqueued_at, attempted_at, finished_at,
+           tags, unique_key, error_class
     from penstock.finished_jobs
     where state = :state and state <> 'completed' and id < :below and id >= :above
-    order by id desc limit (select :look)
+    order by id desc limit (select cast(:look as bigint))
 ), hits as materialized (
     select id, task, queue, priority, state, attempt, max_attempts, run_at, enqueued_at, attempted_at, finished_at,
-           error_class, cast(array_to_json(tags) as text) as tags, unique_key is not null as keyed, cast(null as text) as worker,
+           error_class, cast(array_to_json(tags) as text) as tags, unique_key is not null as keyed,
+           cast(null as text) as worker,
            cast(null as double precision) as percent, 0 as place
     from looked
     where (cast(:task as text) is null or task = :task)
@@ -128,13 +136,14 @@ with looked as materialized (
       and (cast(:tag as text) is null or :tag = any (tags))
       and enqueued_at >= :since and enqueued_at < :until
 )
-select s.looked, s.last_at, s.last_id, s.hits, h.id, h.task, h.queue, h.priority, h.state, h.attempt, h.max_attempts, h.run_at,
-       h.enqueued_at, h.attempted_at, h.finished_at, h.error_class, h.tags, h.keyed, h.worker, h.percent, h.place
+select s.looked, s.last_at, s.last_id, s.hits, h.id, h.task, h.queue, h.priority, h.state, h.attempt, h.max_attempts,
+       h.run_at, h.enqueued_at, h.attempted_at, h.finished_at, h.error_class, h.tags, h.keyed, h.worker, h.percent, h.place
 from (
-    select (select count(*) from looked) as looked, (select min(enqueued_at) from looked) as last_at, (select min(id) from looked) as last_id,
+    select (select count(*) from looked) as looked, (select min(enqueued_at) from looked) as last_at,
+           (select min(id) from looked) as last_id,
            (select count(*) from hits) as hits
 ) s
-left join (select * from hits order by id desc limit (select :count)) h on true
+left join (select * from hits order by id desc limit (select cast(:count as bigint))) h on true
 order by h.id desc;
 
 -- name: jobs_uncompleted
@@ -142,11 +151,11 @@ order by h.id desc;
 -- differs: each dialect keeps tags in its own way
 -- Of those that were discarded, or cancelled, the newest first: few among many that completed.
 with looked as materialized (
-    select id, task, queue, priority, state, attempt, max_attempts, run_at, enqueued_at, attempted_at, finished_at, tags,
-           unique_key, error_class
+    select id, task, queue, priority, state, attempt, max_attempts, run_at, enqueued_at, attempted_at, finished_at,
+           tags, unique_key, error_class
     from penstock.finished_jobs
     where state = :state and state <> 'completed' and id < :below and id >= :above
-    order by id desc limit (select :look)
+    order by id desc limit (select cast(:look as bigint))
 ), hits as materialized (
     select id, task, queue, priority, state, attempt, max_attempts, run_at, enqueued_at, attempted_at, finished_at,
            error_class, tags as tags, unique_key is not null as keyed, cast(null as text) as worker,
@@ -158,13 +167,14 @@ with looked as materialized (
       and (cast(:tag as text) is null or exists (select 1 from json_each(tags) t where t.value = :tag))
       and enqueued_at >= :since and enqueued_at < :until
 )
-select s.looked, s.last_at, s.last_id, s.hits, h.id, h.task, h.queue, h.priority, h.state, h.attempt, h.max_attempts, h.run_at,
-       h.enqueued_at, h.attempted_at, h.finished_at, h.error_class, h.tags, h.keyed, h.worker, h.percent, h.place
+select s.looked, s.last_at, s.last_id, s.hits, h.id, h.task, h.queue, h.priority, h.state, h.attempt, h.max_attempts,
+       h.run_at, h.enqueued_at, h.attempted_at, h.finished_at, h.error_class, h.tags, h.keyed, h.worker, h.percent, h.place
 from (
-    select (select count(*) from looked) as looked, (select min(enqueued_at) from looked) as last_at, (select min(id) from looked) as last_id,
+    select (select count(*) from looked) as looked, (select min(enqueued_at) from looked) as last_at,
+           (select min(id) from looked) as last_id,
            (select count(*) from hits) as hits
 ) s
-left join (select * from hits order by id desc limit (select :count)) h on true
+left join (select * from hits order by id desc limit (select cast(:count as bigint))) h on true
 order by h.id desc;
 
 -- name: jobs_due
@@ -176,11 +186,12 @@ with looked as materialized (
     from penstock.live_jobs
     where state in ('scheduled', 'retryable') and run_at >= cast(:place as bigint)
       and (run_at, id) > (cast(:place as bigint), cast(:id as bigint))
-    order by run_at, id limit (select :look)
+    order by run_at, id limit (select cast(:look as bigint))
 ), hits as materialized (
     select id, task, queue, priority, state, attempt, max_attempts, run_at, enqueued_at,
            cast(null as bigint) as attempted_at, cast(null as bigint) as finished_at, error_class,
-           cast(array_to_json(tags) as text) as tags, unique_key is not null as keyed, cast(null as text) as worker,
+           cast(array_to_json(tags) as text) as tags, unique_key is not null as keyed,
+           cast(null as text) as worker,
            cast(null as double precision) as percent, run_at as place
     from looked
     where state = :state
@@ -190,13 +201,14 @@ with looked as materialized (
       and (cast(:tag as text) is null or :tag = any (tags))
       and enqueued_at >= :since and enqueued_at < :until
 )
-select s.looked, s.last_at, s.last_id, s.hits, h.id, h.task, h.queue, h.priority, h.state, h.attempt, h.max_attempts, h.run_at,
-       h.enqueued_at, h.attempted_at, h.finished_at, h.error_class, h.tags, h.keyed, h.worker, h.percent, h.place
+select s.looked, s.last_at, s.last_id, s.hits, h.id, h.task, h.queue, h.priority, h.state, h.attempt, h.max_attempts,
+       h.run_at, h.enqueued_at, h.attempted_at, h.finished_at, h.error_class, h.tags, h.keyed, h.worker, h.percent, h.place
 from (
-    select (select count(*) from looked) as looked, (select max(run_at) from looked) as last_at, (select id from looked order by run_at desc, id desc limit 1) as last_id,
+    select (select count(*) from looked) as looked, (select max(run_at) from looked) as last_at,
+           (select id from looked order by run_at desc, id desc limit 1) as last_id,
            (select count(*) from hits) as hits
 ) s
-left join (select * from hits order by place, id limit (select :count)) h on true
+left join (select * from hits order by place, id limit (select cast(:count as bigint))) h on true
 order by h.place, h.id;
 
 -- name: jobs_due
@@ -208,7 +220,7 @@ with looked as materialized (
     from penstock.live_jobs
     where state in ('scheduled', 'retryable') and run_at >= cast(:place as bigint)
       and (run_at, id) > (cast(:place as bigint), cast(:id as bigint))
-    order by run_at, id limit (select :look)
+    order by run_at, id limit (select cast(:look as bigint))
 ), hits as materialized (
     select id, task, queue, priority, state, attempt, max_attempts, run_at, enqueued_at,
            cast(null as bigint) as attempted_at, cast(null as bigint) as finished_at, error_class,
@@ -222,13 +234,14 @@ with looked as materialized (
       and (cast(:tag as text) is null or exists (select 1 from json_each(tags) t where t.value = :tag))
       and enqueued_at >= :since and enqueued_at < :until
 )
-select s.looked, s.last_at, s.last_id, s.hits, h.id, h.task, h.queue, h.priority, h.state, h.attempt, h.max_attempts, h.run_at,
-       h.enqueued_at, h.attempted_at, h.finished_at, h.error_class, h.tags, h.keyed, h.worker, h.percent, h.place
+select s.looked, s.last_at, s.last_id, s.hits, h.id, h.task, h.queue, h.priority, h.state, h.attempt, h.max_attempts,
+       h.run_at, h.enqueued_at, h.attempted_at, h.finished_at, h.error_class, h.tags, h.keyed, h.worker, h.percent, h.place
 from (
-    select (select count(*) from looked) as looked, (select max(run_at) from looked) as last_at, (select id from looked order by run_at desc, id desc limit 1) as last_id,
+    select (select count(*) from looked) as looked, (select max(run_at) from looked) as last_at,
+           (select id from looked order by run_at desc, id desc limit 1) as last_id,
            (select count(*) from hits) as hits
 ) s
-left join (select * from hits order by place, id limit (select :count)) h on true
+left join (select * from hits order by place, id limit (select cast(:count as bigint))) h on true
 order by h.place, h.id;
 
 -- name: jobs_executing
@@ -242,11 +255,12 @@ with looked as materialized (
         select * from penstock.live_jobs where id = e.id and lease < l.id and state = 'available' limit (select 1)
     ) j
     where l.id >= cast(:place as bigint) and (l.id, e.id) > (cast(:place as bigint), cast(:id as bigint))
-    order by l.id, e.id limit (select :look)
+    order by l.id, e.id limit (select cast(:look as bigint))
 ), hits as materialized (
     select j.id, j.task, j.queue, j.priority, 'executing' as state, j.attempt, j.max_attempts, j.run_at, j.enqueued_at,
-           j.claimed_at as attempted_at, cast(null as bigint) as finished_at, j.error_class, cast(array_to_json(j.tags) as text) as tags,
-           j.unique_key is not null as keyed, (select w.name from penstock.workers w where w.id = j.worker_id) as worker,
+           j.claimed_at as attempted_at, cast(null as bigint) as finished_at, j.error_class,
+           cast(array_to_json(j.tags) as text) as tags, j.unique_key is not null as keyed,
+           (select w.name from penstock.workers w where w.id = j.worker_id) as worker,
            (select p.percent from penstock.progress p where p.job_id = j.id) as percent, j.place
     from looked j
     where (cast(:task as text) is null or j.task = :task)
@@ -255,13 +269,14 @@ with looked as materialized (
       and (cast(:tag as text) is null or :tag = any (j.tags))
       and j.enqueued_at >= :since and j.enqueued_at < :until
 )
-select s.looked, s.last_at, s.last_id, s.hits, h.id, h.task, h.queue, h.priority, h.state, h.attempt, h.max_attempts, h.run_at,
-       h.enqueued_at, h.attempted_at, h.finished_at, h.error_class, h.tags, h.keyed, h.worker, h.percent, h.place
+select s.looked, s.last_at, s.last_id, s.hits, h.id, h.task, h.queue, h.priority, h.state, h.attempt, h.max_attempts,
+       h.run_at, h.enqueued_at, h.attempted_at, h.finished_at, h.error_class, h.tags, h.keyed, h.worker, h.percent, h.place
 from (
-    select (select count(*) from looked) as looked, (select max(place) from looked) as last_at, (select id from looked order by place desc, id desc limit 1) as last_id,
+    select (select count(*) from looked) as looked, (select max(place) from looked) as last_at,
+           (select id from looked order by place desc, id desc limit 1) as last_id,
            (select count(*) from hits) as hits
 ) s
-left join (select * from hits order by place, id limit (select :count)) h on true
+left join (select * from hits order by place, id limit (select cast(:count as bigint))) h on true
 order by h.place, h.id;
 
 -- name: jobs_executing
@@ -274,7 +289,7 @@ with looked as materialized (
     from penstock.leases l cross join json_each(l.job_ids) e
     cross join penstock.live_jobs j on j.id = e.value and j.lease < l.id and j.state = 'available'
     where l.id >= cast(:place as bigint) and (l.id, e.value) > (cast(:place as bigint), cast(:id as bigint))
-    order by l.id, e.value limit (select :look)
+    order by l.id, e.value limit (select cast(:look as bigint))
 ), hits as materialized (
     select j.id, j.task, j.queue, j.priority, 'executing' as state, j.attempt, j.max_attempts, j.run_at, j.enqueued_at,
            j.claimed_at as attempted_at, cast(null as bigint) as finished_at, j.error_class, j.tags as tags,
@@ -287,13 +302,14 @@ with looked as materialized (
       and (cast(:tag as text) is null or exists (select 1 from json_each(j.tags) t where t.value = :tag))
       and j.enqueued_at >= :since and j.enqueued_at < :until
 )
-select s.looked, s.last_at, s.last_id, s.hits, h.id, h.task, h.queue, h.priority, h.state, h.attempt, h.max_attempts, h.run_at,
-       h.enqueued_at, h.attempted_at, h.finished_at, h.error_class, h.tags, h.keyed, h.worker, h.percent, h.place
+select s.looked, s.last_at, s.last_id, s.hits, h.id, h.task, h.queue, h.priority, h.state, h.attempt, h.max_attempts,
+       h.run_at, h.enqueued_at, h.attempted_at, h.finished_at, h.error_class, h.tags, h.keyed, h.worker, h.percent, h.place
 from (
-    select (select count(*) from looked) as looked, (select max(place) from looked) as last_at, (select id from looked order by place desc, id desc limit 1) as last_id,
+    select (select count(*) from looked) as looked, (select max(place) from looked) as last_at,
+           (select id from looked order by place desc, id desc limit 1) as last_id,
            (select count(*) from hits) as hits
 ) s
-left join (select * from hits order by place, id limit (select :count)) h on true
+left join (select * from hits order by place, id limit (select cast(:count as bigint))) h on true
 order by h.place, h.id;
 
 -- name: jobs_named
