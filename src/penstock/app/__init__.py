@@ -2,13 +2,14 @@
 
 from penstock.app.declaring import SYNC_QUEUE
 from penstock.app.draining import Draining, Report
+from penstock.app.journaling import Journaling
 from penstock.app.named_trace import trace
 from penstock.app.using import Using
 
 __all__ = ["SYNC_QUEUE", "Penstock", "Report", "Using", "trace"]
 
 
-class Penstock(Draining):
+class Penstock(Draining, Journaling):
     """One application's tasks and syncs, and the store that they live in.
 
     `url` is `sqlite:///file.db` or `postgresql://…`; further settings are those of `penstock.config.Settings`.

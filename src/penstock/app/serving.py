@@ -8,6 +8,7 @@ from penstock.admission.dispatcher import Dispatcher
 from penstock.alerts.watch import LOOK_SECONDS
 from penstock.app.advising import Advising
 from penstock.app.declaring import SYNC_QUEUE
+from penstock.app.journaling import prune_journal
 from penstock.domain.limits import Window
 from penstock.domain.pools import Pool
 from penstock.domain.retry import RetryPolicy
@@ -32,7 +33,7 @@ _WINDOW_TASK = "penstock.window"
 WINDOW_SLOTS = 4
 _DEFAULT_SLOTS = 10
 _REST_SECONDS = 0.25
-_PRUNE_SECONDS, _LIMITS_SECONDS, _TRACES_SECONDS = 60.0, 600.0, 600.0
+_PRUNE_SECONDS, _LIMITS_SECONDS, _TRACES_SECONDS, _JOURNAL_SECONDS = 60.0, 600.0, 600.0, 3600.0
 _REST_BETWEEN_RUNS_SECONDS = 0.01  # where one run at a time is allowed, each waits for the step that admits it
 
 
@@ -80,7 +81,8 @@ class Serving(Advising):
         watch, kept = self.alert_watch(), timedelta(days=self.settings.traces_kept_days)
         now_and_then = [every(LOOK_SECONDS, watch.look), every(_PRUNE_SECONDS, watch.prune),
                         every(_LIMITS_SECONDS, lambda: prune(store)),
-                        every(_TRACES_SECONDS, lambda: prune_traces(store, kept))]
+                        every(_TRACES_SECONDS, lambda: prune_traces(store, kept)),
+                        every(_JOURNAL_SECONDS, lambda: prune_journal(store, self.settings.journal_kept_days))]
         return Upkeep(store, self.events, self.settings.poll_seconds,
                       {name: task.rules.retention for name, task in self.tasks.items()},
                       also=[history.step, *now_and_then])

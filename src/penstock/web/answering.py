@@ -95,14 +95,22 @@ class Answering:
             return self.live.loaded(view, person, asked)
         return view.load(Seen(self.app, person), asked)
 
-    def done(self, action: Action[Any], person: Person, asked: Any) -> Done:
-        """Carry out a change for somebody who may."""
+    def done(self, action: Action[Any], person: Person, asked: Any, where: str) -> Done:
+        """Carry out a change for somebody who may, at an address (`where`), between two words in the journal."""
         if action.scope not in person.scopes:
             raise Forbidden(action.scope)
+        entry = self.app.journal_begin(person.name, action.path, where)
         try:
-            return action.do(Seen(self.app, person), asked)
+            done = action.do(Seen(self.app, person), asked)
+        except Exception as error:
+            wrong = wrong_of(error)
+            said = f"{wrong.what}. {wrong.do}" if wrong else f"It broke off: {type(error).__name__}"
+            self.app.journal_end(entry, said=said)
+            raise
         finally:
             self.live.forget()
+        self.app.journal_end(entry, said=done.said, about=done.about, before=done.before, after=done.after)
+        return done
 
     def _viewed(self, view: View[Any, Any]) -> Callable[[Request], Any]:
         def answer(request: Request, visit: Visit, person: Person) -> Response:
@@ -145,7 +153,7 @@ class Answering:
             def answer() -> Response:
                 self.check_form(visit, pairs)
                 asked = from_pairs(action.asked, request.path_params, pairs)
-                done = self.done(action, person, asked)
+                done = self.done(action, person, asked, path_of(request))
                 response = RedirectResponse(request.scope.get("root_path", "") + done.to, 303)
                 self.sessions.say(request, response, done.said)
                 return response
@@ -182,7 +190,7 @@ class Answering:
         root = request.scope.get("root_path", "")
         said, badly = self.sessions.said(request)
         theme = request.cookies.get(THEME, "")
-        return Frame(root=root, path=request.url.path.removeprefix(root) or "/", query=request.url.query, person=person,
+        return Frame(root=root, path=path_of(request), query=request.url.query, person=person,
                      csrf=self.sessions.csrf(visit.session) if visit.session is not None else "", said=said,
                      said_badly=badly, theme=theme if theme in ("light", "dark") else "", live=live,
                      can_sign_out=bool(self.people) and visit.session is not None and visit.person is not None)
@@ -191,7 +199,7 @@ class Answering:
         root = request.scope.get("root_path", "")
         if token_of(request) is not None:
             return HTMLResponse("This token is not known.\n", 401, {"WWW-Authenticate": "Bearer"})
-        to = request.url.path.removeprefix(root) + (f"?{request.url.query}" if request.url.query else "")
+        to = path_of(request) + (f"?{request.url.query}" if request.url.query else "")
         back = f"?to={quote(to, safe='')}" if request.method == "GET" and to not in ("", "/") else ""
         return RedirectResponse(f"{root}/sign-in{back}", 303)
 
@@ -218,6 +226,12 @@ def given(file: File[Any], seen: Seen, asked: Any) -> Response:
     name = quote(content.name, safe="")
     return Response(content.body, media_type=content.media_type,
                     headers={"Content-Disposition": f"attachment; filename*=UTF-8''{name}"})
+
+
+def path_of(request: Request) -> str:
+    """The path of a request within the site."""
+    root = str(request.scope.get("root_path", ""))
+    return str(request.scope["path"]).removeprefix(root) or "/"
 
 
 def token_of(request: Request) -> str | None:

@@ -9,7 +9,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from penstock.web.answering import Answering, Visit, Wrong, given, wrong_of
+from penstock.web.answering import Answering, Visit, Wrong, given, path_of, wrong_of
 from penstock.web.asked import Misread, from_json, from_pairs
 from penstock.web.declared import Action, File, Forbidden, Person, Seen, View
 from penstock.web.openapi import document
@@ -78,7 +78,8 @@ class Api:
                 if request.headers.get("content-type", "").partition(";")[0].strip() != "application/json" and body:
                     raise Misread("expected a body of type application/json")
                 self._answering.check_form(visit, [("csrf", request.headers.get(CSRF_HEADER, ""))])
-                return _json(self._answering.done(action, person, from_json(action.asked, request.path_params, body)))
+                asked = from_json(action.asked, request.path_params, body)
+                return _json(self._answering.done(action, person, asked, path_of(request)))
 
             return await run_in_threadpool(_careful, answer, request, visit, visit.person)
 

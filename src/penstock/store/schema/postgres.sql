@@ -806,3 +806,17 @@ create table penstock.advice (
 );
 create index advice_of on penstock.advice (name, changed_at);
 create index advice_changed on penstock.advice (changed_at);
+
+create table penstock.journal (
+    id      bigint generated always as identity primary key,
+    at      bigint not null,
+    actor   text not null,
+    action  text not null,
+    about   text not null,
+    before  text,
+    after   text,
+    said    text
+);
+create index journal_at on penstock.journal (at);
+create index journal_about on penstock.journal (about, id);
+create index journal_actor on penstock.journal (actor, id);

@@ -765,3 +765,17 @@ create table penstock_advice (
 );
 create index penstock_advice_of on penstock_advice (name, changed_at);
 create index penstock_advice_changed on penstock_advice (changed_at);
+
+create table penstock_journal (
+    id      integer primary key autoincrement,
+    at      integer not null,
+    actor   text not null,
+    action  text not null,
+    about   text not null,
+    before  text,
+    after   text,
+    said    text
+);
+create index penstock_journal_at on penstock_journal (at);
+create index penstock_journal_about on penstock_journal (about, id);
+create index penstock_journal_actor on penstock_journal (actor, id);

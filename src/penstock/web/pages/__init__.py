@@ -1,20 +1,20 @@
-'''The pages: one module for each thing that people look at, which declares what it shows and what can be done there.
+"""The pages: one module for each thing that people look at, which declares what it shows and what can be done there.
 
 To add a page, write `pages/things.py` and name it in `PAGES` below:
 
     class Asked(msgspec.Struct, frozen=True, kw_only=True):
-        """The filters, which are the query string; path parameters go by the same names."""
+        'The filters, which are the query string; path parameters go by the same names.'
 
         state: str | None = None
         before: int | None = None
 
     class Things(msgspec.Struct, frozen=True):
-        """All that the template shows, and what the API gives: values, no HTML."""
+        'All that the template shows, and what the API gives: values, no HTML.'
 
         things: list[Thing]
 
     def load(seen: Seen, asked: Asked) -> Things:          # annotated: OpenAPI goes by it
-        """What is said of it in the description of the API."""
+        'What is said of it in the description of the API.'
         return Things(seen.app.things(asked.state, before=asked.before))
 
     VIEWS = [View(path="/things", asked=Asked, load=load, template="things/list.html", title="Things", nav="things",
@@ -61,15 +61,16 @@ A page is tested by `client` of tests/web/conftest.py, which is a browser on the
         assert page.status_code == 200 and "thing-7" in page.text
         assert client.get("/api/v1/things").json() == …
         client.post_form("/things/7/stop", {})              # with the token against forgery, as a form of the page has
-'''
+"""
 
 from types import ModuleType
 
 from penstock.web.declared import Declared
-from penstock.web.pages import overview
+from penstock.web.pages import journal, overview
 
 PAGES: tuple[ModuleType, ...] = (
     overview,
+    journal,
 )
 
 
