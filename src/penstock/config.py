@@ -5,6 +5,7 @@ Every fault is reported at once. Where the app itself is, for those that have to
 
 import importlib
 import os
+import re
 import sys
 import tomllib
 from collections.abc import Mapping
@@ -12,7 +13,8 @@ from dataclasses import dataclass, field, fields
 from difflib import get_close_matches
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
+from urllib.parse import urlsplit
 
 from penstock.domain.errors import ConfigurationError
 
@@ -79,18 +81,43 @@ _SWITCHES = {"true": True, "1": True, "on": True, "yes": True, "false": False, "
 _SWITCHED = ("traces",)
 _TEST_ONLY = ("now",)
 _NEVER_IN_A_FILE = ("encryption_keys", "web_secret")
+_SECRET = ("alert_secret", "encryption_keys", "web_secret", "web_tokens")
+_CALLED = ("alert_webhook",)
+_MASK = "***"
+_IN_FRONT = re.compile(r"//([^:/@]*):.*@")
+_IN_QUERY = re.compile(r"([?&][a-z_]*(?:password|key|secret|token)[a-z_]*=)[^&#]*", re.IGNORECASE)
 _ELSEWHERE = ("app",)  # no setting of an app: `find_app` asks for it
+
+
+Origin = Literal["default", "pyproject.toml", "environment", "arguments"]
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One setting as it is shown to people: without what is secret in it. `origin` is where its value came from."""
+
+    name: str
+    value: bool | int | float | str | None
+    origin: Origin
 
 
 def load(arguments: Mapping[str, Any], *, environment: Mapping[str, str] = os.environ,
          folder: Path | None = None) -> Settings:
     """The settings of an app. Raises `ConfigurationError` with every fault."""
+    return traced(arguments, environment=environment, folder=folder)[0]
+
+
+def traced(arguments: Mapping[str, Any], *, environment: Mapping[str, str] = os.environ,
+           folder: Path | None = None) -> tuple[Settings, dict[str, Origin]]:
+    """The settings, and of those that are no defaults where they came from. Raises as `load` does."""
     known = {item.name: item.type for item in fields(Settings)}
     faults: list[str] = []
     values: dict[str, Any] = {}
+    origins: dict[str, Origin] = {}
     file = {name: value for name, value in _file(folder or Path.cwd(), faults).items() if name not in _ELSEWHERE}
-    for origin, given in (("pyproject.toml", file), ("environment", _environment(environment)),
-                          ("arguments", arguments)):
+    layers: tuple[tuple[Origin, Mapping[str, Any]], ...] = (
+        ("pyproject.toml", file), ("environment", _environment(environment)), ("arguments", arguments))
+    for origin, given in layers:
         for name, value in given.items():
             if name not in known or (name in _TEST_ONLY and origin != "arguments"):
                 if origin == "environment":  # PENSTOCK_TEST_POSTGRES and the like are not ours to judge
@@ -101,13 +128,31 @@ def load(arguments: Mapping[str, Any], *, environment: Mapping[str, str] = os.en
                 faults.append(f"{origin}: {name}: expected it in the environment, as PENSTOCK_{name.upper()}: a file"
                               " that is kept with the code is no place for keys")
             elif value is not None:
-                values[name] = _typed(name, value, origin, faults)
+                values[name], origins[name] = _typed(name, value, origin, faults), origin
     for name in _POSITIVE:
         if name in values and isinstance(values[name], int | float) and not 0 < values[name] < _MOST:
             faults.append(f"{name}: expected more than 0 and less than {_MOST}, got {values[name]!r}")
     if faults:
         raise ConfigurationError(faults)
-    return Settings(**values)
+    return Settings(**values), origins
+
+
+def shown(settings: Settings, origins: Mapping[str, Origin]) -> list[Setting]:
+    """Every setting that people can set, by name, with its secrets masked."""
+    return [Setting(item.name, _masked(item.name, getattr(settings, item.name)), origins.get(item.name, "default"))
+            for item in sorted(fields(Settings), key=lambda item: item.name) if item.name not in _TEST_ONLY]
+
+
+def _masked(name: str, value: Any) -> Any:
+    """A URL keeps its host and what it names there; one that is called itself tells its path to whoever may call it."""
+    if value is None or not isinstance(value, str):
+        return value
+    if name in _SECRET:
+        return _MASK
+    if name in _CALLED:
+        parts = urlsplit(value)
+        return f"{parts.scheme}://{parts.hostname or ''}/{_MASK}"
+    return _IN_QUERY.sub(rf"\1{_MASK}", _IN_FRONT.sub(rf"//\1:{_MASK}@", value))
 
 
 def _file(folder: Path, faults: list[str]) -> dict[str, Any]:
@@ -153,16 +198,26 @@ def _switched(name: str, value: Any, origin: str, faults: list[str]) -> Any:
     return found
 
 
+def app_named(given: str | None, folder: Path) -> tuple[str | None, Origin]:
+    """Where the app is, and who says so. Raises `ConfigurationError` for a file that cannot be read."""
+    if given:
+        return given, "arguments"
+    if name := os.environ.get("PENSTOCK_APP"):
+        return name, "environment"
+    faults: list[str] = []
+    named = _file(folder, faults).get("app")
+    if faults:
+        raise ConfigurationError(faults)
+    return (str(named), "pyproject.toml") if named else (None, "default")
+
+
 def find_app(kind: type[T], given: str | None, how: str, folder: Path) -> T:
     """Import the app: `given` as `module:attribute`, else as `PENSTOCK_APP` or `[tool.penstock] app` says.
 
     `how` says how the caller lets people give it, `folder` is that of pyproject.toml, and of modules that are not on
     the path. Raises `ConfigurationError` where there is no app.
     """
-    faults: list[str] = []
-    name = given or os.environ.get("PENSTOCK_APP") or _file(folder, faults).get("app")
-    if faults:
-        raise ConfigurationError(faults)
+    name, _ = app_named(given, folder)
     if not name:
         raise ConfigurationError(f"expected an app, got none: {how}, set PENSTOCK_APP, or write"
                                  f" app = \"module:app\" under [tool.penstock] in {folder / 'pyproject.toml'}")

@@ -25,7 +25,7 @@ class Storing:
     """The settings, the declared and the store of one app."""
 
     def __init__(self, url: str | None = None, *, encryption: Keyring | None = None, **settings: Any) -> None:
-        self.settings = config.load({"url": url, **settings})
+        self.settings, self._origins = config.traced({"url": url, **settings})
         if fault := check_url(self.settings.url):
             raise ConfigurationError(fault)
         given: object = encryption
@@ -43,6 +43,10 @@ class Storing:
         self.middleware = Middlewares()
         self._lock = threading.Lock()
         self._store: Store | None = None
+
+    def configuration(self) -> list[config.Setting]:
+        """Every setting with its value, secrets masked, and where that came from."""
+        return config.shown(self.settings, self._origins)
 
     @property
     def store(self) -> Store:

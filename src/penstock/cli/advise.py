@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from penstock.app import Penstock
+from penstock.cli import completing
 from penstock.cli.advice_json import AllAdvice, Migrations, document
 from penstock.cli.advice_text import lines
 from penstock.cli.documents import json_option, written
@@ -17,7 +18,7 @@ _STYLES = ("sql", "alembic", "django")
 
 
 @click.command()
-@click.argument("name")
+@click.argument("name", shell_complete=completing.work)
 @click.option("--on", metavar="URL", help="A copy of the database that may be experimented on: a QA database, a fork, a"
                                           " restored dump. What is built there is dropped again.")
 @click.option("--migration", type=click.Choice(_STYLES), help="Print the migration that makes the proposed index.")

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import click
 import msgspec
 
+from penstock.cli import completing
 from penstock.cli.documents import TIMES, json_option, say_json
 from penstock.cli.finding import find_app
 from penstock.domain.keys import spoken_key
@@ -31,7 +32,7 @@ class Decided(msgspec.Struct):
 
 
 @click.command()
-@click.argument("name")
+@click.argument("name", shell_complete=completing.syncs)
 @click.option("--id", "ids", type=int, multiple=True, metavar="N", help="Decide on this one; may be repeated.")
 @click.option("--all", "everything", is_flag=True, help="Decide on all that are asked about.")
 @click.option("--subject", "subjects", multiple=True, help="Decide on those that runs of this subject asked about.")

@@ -8,6 +8,7 @@ import msgspec
 from rich.console import Console
 
 from penstock.app import SYNC_QUEUE
+from penstock.cli import completing
 from penstock.cli.documents import TIMES, json_option, say_json
 from penstock.cli.finding import find_app
 from penstock.cli.progress import RunProgress
@@ -33,7 +34,7 @@ class Found(msgspec.Struct):
 
 
 @click.command()
-@click.argument("name")
+@click.argument("name", shell_complete=completing.syncs)
 @click.option("--subject", "keys", multiple=True, help="Which subject; may be repeated. Without it: all of them.")
 @click.option("--repair", is_flag=True, help="Send again what drifted, and create again what is missing.")
 @click.option("--force", is_flag=True, help="With --repair: create again what is missing, be it all there was.")

@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import NamedTuple
 
 import click
+from click.shell_completion import CompletionItem
 
 from penstock.cli.exits import FAILED, WRONG
 
@@ -25,6 +26,8 @@ GROUPS: dict[str, dict[str, Listed]] = {
         "demo": Listed("demo", "Synchronise a directory of people into a real SCIM server."),
         "migrate": Listed("migrate", "Bring the store's tables up to date."),
         "doctor": Listed("doctor", "Check the store, its settings and what is around it."),
+        "config": Listed("config", "Show each setting, and where it came from."),
+        "completion": Listed("completion", "Have the shell complete commands and names."),
     },
     "Run": {
         "worker": Listed("worker", "Run jobs and syncs."),
@@ -92,6 +95,10 @@ class Commands(click.Group):
         for title, group in GROUPS.items():
             with formatter.section(title):
                 formatter.write_dl([(name.ljust(width), listed.says) for name, listed in group.items()])
+
+    def shell_complete(self, context: click.Context, begun: str) -> list[CompletionItem]:
+        found = [CompletionItem(name, help=listed.says) for name, listed in LISTED.items() if name.startswith(begun)]
+        return [*found, *click.Command.shell_complete(self, context, begun)]
 
     def parse_args(self, context: click.Context, arguments: list[str]) -> list[str]:
         """`--no-color` may stand anywhere: it is about what is printed, whatever that is."""

@@ -9,6 +9,7 @@ import click
 import msgspec
 
 from penstock.app import Penstock
+from penstock.cli import completing
 from penstock.cli.documents import json_option, say_json
 from penstock.cli.finding import find_app
 from penstock.cli.worker import read_slots
@@ -29,7 +30,7 @@ class Examined(msgspec.Struct):
 
 
 @click.command()
-@click.option("--queue", "queues", multiple=True, metavar="NAME=SLOTS",
+@click.option("--queue", "queues", multiple=True, metavar="NAME=SLOTS", shell_complete=completing.queues,
               help="A queue and its number of slots, as for `penstock worker`; may be repeated.")
 @json_option(Examined)
 @click.pass_context

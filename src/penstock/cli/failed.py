@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import click
 import msgspec
 
+from penstock.cli import completing
 from penstock.cli.documents import TIMES, Said, json_option, say, say_json
 from penstock.cli.finding import find_app
 from penstock.domain.errors import ConfigurationError
@@ -22,7 +23,7 @@ class Classes(msgspec.Struct):
 
 
 @click.command()
-@click.argument("name")
+@click.argument("name", shell_complete=completing.syncs)
 @click.option("--subject", "keys", multiple=True, help="Which subject; may be repeated. Without it: all of them.")
 @json_option(Classes, says=TIMES)
 @click.pass_context
@@ -42,7 +43,7 @@ def failed(context: click.Context, name: str, keys: tuple[str, ...], as_json: bo
 
 
 @click.command()
-@click.argument("name")
+@click.argument("name", shell_complete=completing.syncs)
 @click.option("--class", "error_class", metavar="CLASS", help="A class as `penstock failed` names it, or a code.")
 @click.option("--layer", metavar="LAYER", help="Only records of this layer.")
 @click.option("--key", "keys", multiple=True, metavar="KEY", help="Only this record; may be repeated. Needs --layer.")

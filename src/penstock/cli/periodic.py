@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 import click
 import msgspec
 
+from penstock.cli import completing
 from penstock.cli.documents import TIMES, Said, json_option, say, say_json
 from penstock.cli.finding import find_app
 from penstock.schedule.periodic import PeriodicSeen
@@ -39,7 +40,7 @@ def periodic(context: click.Context, as_json: bool) -> None:
 
 
 @periodic.command()
-@click.argument("name")
+@click.argument("name", shell_complete=completing.periodics)
 @json_option(Said)
 @click.pass_context
 def pause(context: click.Context, name: str, as_json: bool) -> None:
@@ -51,7 +52,7 @@ def pause(context: click.Context, name: str, as_json: bool) -> None:
 
 
 @periodic.command()
-@click.argument("name")
+@click.argument("name", shell_complete=completing.periodics)
 @json_option(Said)
 @click.pass_context
 def resume(context: click.Context, name: str, as_json: bool) -> None:

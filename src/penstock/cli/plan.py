@@ -12,6 +12,7 @@ import click
 import msgspec
 
 from penstock.app import Penstock
+from penstock.cli import completing
 from penstock.cli.documents import TIMES, json_option
 from penstock.cli.finding import find_app
 from penstock.cli.plan_json import WholePlan
@@ -36,7 +37,7 @@ _FIRST = 5
 
 
 @click.command()
-@click.argument("name")
+@click.argument("name", shell_complete=completing.syncs)
 @click.option("--subject", "keys", multiple=True, help="Which subject; may be repeated. Without it: all of them.")
 @click.option("--show-values", is_flag=True, help="Show what would be sent of the first records, not only their keys.")
 @click.option("--read-back", "back", type=click.IntRange(min=1), metavar="N",

@@ -6,6 +6,7 @@ import click
 import msgspec
 
 from penstock.admission.pausing import Target
+from penstock.cli import completing
 from penstock.cli.documents import TIMES, Said, json_option, say, say_json
 from penstock.cli.finding import find_app
 
@@ -55,8 +56,8 @@ def queues(context: click.Context, as_json: bool) -> None:
 
 
 @queues.command()
-@click.argument("queue", required=False)
-@click.option("--sync", help="A sync, or with --account one account of it.")
+@click.argument("queue", required=False, shell_complete=completing.queues)
+@click.option("--sync", shell_complete=completing.syncs, help="A sync, or with --account one account of it.")
 @click.option("--account", help="An account of the sync.")
 @click.option("--key", help="A key of tasks, as `penstock why` names it: serial:TASK:VALUE.")
 @json_option(Said)
@@ -73,8 +74,8 @@ def pause(context: click.Context, queue: str | None, sync: str | None, account: 
 
 
 @queues.command()
-@click.argument("queue", required=False)
-@click.option("--sync", help="A sync, or with --account one account of it.")
+@click.argument("queue", required=False, shell_complete=completing.queues)
+@click.option("--sync", shell_complete=completing.syncs, help="A sync, or with --account one account of it.")
 @click.option("--account", help="An account of the sync.")
 @click.option("--key", help="A key of tasks, as `penstock why` names it: serial:TASK:VALUE.")
 @json_option(Said)

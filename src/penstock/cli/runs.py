@@ -9,6 +9,7 @@ import click
 import msgspec
 
 from penstock.app import Penstock
+from penstock.cli import completing
 from penstock.cli.documents import TIMES, json_option, written
 from penstock.cli.finding import find_app
 from penstock.cli.table import short, table
@@ -48,7 +49,7 @@ class Windows(msgspec.Struct):
 
 
 @click.command()
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=completing.syncs)
 @click.argument("subject", required=False)
 @click.option("--account", help="Only of this account.")
 @click.option("--status", type=click.Choice(STATUSES), help="Only runs that stand so.")

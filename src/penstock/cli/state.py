@@ -11,6 +11,7 @@ import click
 import msgspec
 
 from penstock.app import Penstock
+from penstock.cli import completing
 from penstock.cli.documents import TIMES, Said, json_option, say, say_json
 from penstock.cli.finding import find_app
 from penstock.domain.errors import ConfigurationError, RunAtWork
@@ -58,7 +59,7 @@ def _place(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @state.command("show")
-@click.argument("name")
+@click.argument("name", shell_complete=completing.syncs)
 @click.option("--layer", "layer_name", help="Only of this layer.")
 @click.option("--subject", help="Only what is in the scope of this subject.")
 @click.option("--account", help="Only of this account, in layers whose scope is that.")
@@ -98,7 +99,7 @@ def show_rows(context: click.Context, name: str, layer_name: str | None, subject
 
 
 @state.command()
-@click.argument("name")
+@click.argument("name", shell_complete=completing.syncs)
 @click.argument("layer_name", metavar="LAYER")
 @click.argument("keys", metavar="KEY...", nargs=-1, required=True)
 @click.option("--anew", is_flag=True, help="They are surely not at the destination: create them without a look-up.")
@@ -127,7 +128,7 @@ def forget(context: click.Context, name: str, layer_name: str, keys: tuple[str, 
 
 
 @state.command("unclaim")
-@click.argument("name")
+@click.argument("name", shell_complete=completing.syncs)
 @click.argument("subject", required=False)
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--wait", "wait_seconds", type=float, default=0.0, metavar="SECONDS",
@@ -160,7 +161,7 @@ def let_go(context: click.Context, name: str, subject: str | None, yes: bool, wa
 
 
 @state.command()
-@click.argument("name")
+@click.argument("name", shell_complete=completing.syncs)
 @click.argument("layer_name", metavar="LAYER")
 @click.argument("key")
 @click.argument("remote_id")
@@ -177,7 +178,7 @@ def adopt(context: click.Context, name: str, layer_name: str, key: str, remote_i
 
 
 @state.command()
-@click.argument("name")
+@click.argument("name", shell_complete=completing.syncs)
 @click.argument("layer_name", metavar="LAYER")
 @click.argument("key")
 @click.option("--to-key", help="The key that the source has for it now.")

@@ -8,6 +8,7 @@ import msgspec
 from rich.console import Console
 
 from penstock.app import SYNC_QUEUE, Penstock
+from penstock.cli import completing
 from penstock.cli.documents import TIMES, json_option, say_json
 from penstock.cli.finding import find_app
 from penstock.cli.planned import LEFT, left, planned
@@ -27,7 +28,7 @@ class Runs(msgspec.Struct):
 
 
 @click.command()
-@click.argument("name")
+@click.argument("name", shell_complete=completing.syncs)
 @click.option("--subject", "keys", multiple=True, help="Which subject; may be repeated. Without it: all of them.")
 @click.option("--full", is_flag=True, help="Send every record again, whatever was sent before; delete nothing.")
 @click.option("--only", "only", multiple=True, metavar="LAYER[:KEY]",

@@ -8,6 +8,7 @@ import click
 import msgspec
 
 from penstock.app import Penstock
+from penstock.cli import completing
 from penstock.cli.documents import TIMES, json_option, written
 from penstock.cli.finding import find_app
 from penstock.cli.spans import span
@@ -81,7 +82,7 @@ class Stacks(msgspec.Struct):
 
 
 @click.command()
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=completing.work)
 @click.option("--by", type=click.Choice(BY), help="What to order by, if not by total (subjects and accounts: by p95). A"
                                                   " phase is an order too.")
 @click.option("--kind", type=click.Choice(_KINDS), help="Only of this kind; subjects and accounts of syncs (of the sync"

@@ -9,6 +9,7 @@ from types import FrameType
 
 import click
 
+from penstock.cli import completing
 from penstock.cli.finding import find_app
 from penstock.domain.errors import ConfigurationError
 from penstock.domain.names import name_fault
@@ -19,7 +20,7 @@ _EXHAUSTED = 75  # EX_TEMPFAIL of sysexits.h: start me again
 
 
 @click.command()
-@click.option("--queue", "queues", multiple=True, metavar="NAME=SLOTS",
+@click.option("--queue", "queues", multiple=True, metavar="NAME=SLOTS", shell_complete=completing.queues,
               help="A queue and its number of slots; may be repeated. Without it: every queue of the app.")
 @click.option("--max-runtime", type=float, metavar="SECONDS",
               help="Settle everything and exit before so many seconds have passed since the start, as on a host that"

@@ -3,6 +3,7 @@
 import click
 
 from penstock.admission.why import Answer
+from penstock.cli import completing
 from penstock.cli.documents import TIMES, json_option
 from penstock.cli.finding import find_app
 from penstock.cli.why import record, slow, waiting
@@ -11,8 +12,14 @@ from penstock.observe.summary import Summary
 from penstock.sync.telling.told import Why
 
 
+def _begun(context: click.Context, parameter: click.Parameter, begun: str) -> list[str]:
+    """Only what stands first is a name of the app's."""
+    return [] if context.params.get("what") else completing.work(context, parameter, begun)
+
+
 @click.command()
-@click.argument("what", nargs=-1, required=True, metavar="JOB | TASK | NAME SUBJECT [LAYER KEY]")
+@click.argument("what", nargs=-1, required=True, metavar="JOB | TASK | NAME SUBJECT [LAYER KEY]",
+                shell_complete=_begun)
 @click.option("--remote", is_flag=True, help="Of a record: ask the destination too, what it holds now.")
 @click.option("--show-values", is_flag=True, help="Of a record: show what is in the fields, and not only their names.")
 @json_option(Answer, Summary, Why, says=TIMES)

@@ -1,0 +1,90 @@
+"""What a shell completes: commands, options, and names of the app."""
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.shell_completion import ShellComplete
+from click.testing import CliRunner
+
+from penstock.cli import cli, completing
+from penstock.cli.commands import LISTED
+from tests.cli.test_commands import APP
+
+MORE = '''
+
+@app.task(name="send-mail", queue="mail")
+def send(to: str) -> None: ...
+
+app.periodic("hourly", send.call("all"), every=__import__("datetime").timedelta(hours=1))
+print("said on import")
+'''
+
+Complete = Callable[..., list[str]]
+
+
+@pytest.fixture
+def complete(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Completes the last of some words, for the app of a folder."""
+    (tmp_path / "completed.py").write_text(APP.format(url="sqlite:///never.db") + MORE)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delenv("PENSTOCK_URL", raising=False)
+    monkeypatch.setenv("PENSTOCK_APP", "completed")
+    monkeypatch.setattr(completing, "_PATIENCE_SECONDS", 120.0)  # nobody waits here
+
+    def words(*words: str) -> list[str]:
+        sys.modules.pop("completed", None)
+        found = ShellComplete(cli, {}, "penstock", "_PENSTOCK_COMPLETE").get_completions(list(words[:-1]), words[-1])
+        return [item.value for item in found]
+
+    yield words
+    sys.modules.pop("completed", None)
+    assert not (tmp_path / "never.db").exists(), "to complete a name is no reason to open the store"
+
+
+@pytest.mark.parametrize(("words", "expected"), [
+    (["pl"], ["plan"]), (["plan", "--sub"], ["--subject"]), (["queues", "p"], ["pause"]),
+    (["plan", ""], ["people"]), (["sync", "pe"], ["people"]), (["runs", "x"], []),
+    (["why", ""], ["people", "send-mail"]), (["why", "people", ""], []), (["advise", "send"], ["send-mail"]),
+    (["queues", "pause", ""], ["mail", "penstock.sync"]), (["worker", "--queue", "ma"], ["mail"]),
+    (["queues", "pause", "--sync", ""], ["people"]), (["periodic", "resume", ""], ["hourly"]),
+    (["runs", "--status", "pen"], ["pending"]), (["completion", "z"], ["zsh"]),
+])
+def test_what_is_completed(complete: Complete, capsys: pytest.CaptureFixture[str], words: list[str],
+                           expected: list[str]):
+    assert complete(*words) == expected
+    assert capsys.readouterr() == ("", "")
+
+
+def test_commands_are_completed_with_what_they_do(complete: Complete):
+    found = ShellComplete(cli, {}, "penstock", "_PENSTOCK_COMPLETE").get_completions([], "")
+    assert {item.value: item.help for item in found if item.value in LISTED} == {
+        name: listed.says for name, listed in LISTED.items()}
+
+
+@pytest.mark.parametrize("text", ["raise SystemExit(3)", "import nothing_of_that_name", "app = None"])
+def test_an_app_that_cannot_be_imported_completes_nothing(complete: Complete, text: str,
+                                                          capsys: pytest.CaptureFixture[str]):
+    Path("completed.py").write_text(text)
+    assert complete("plan", "") == []
+    assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_the_script_of_a_shell(shell: str, tmp_path: Path):
+    found = CliRunner().invoke(cli, ["completion", shell])
+    assert found.exit_code == 0
+    assert f"_PENSTOCK_COMPLETE={shell}_complete" in found.stdout
+    if (program := shutil.which(shell)) is not None:
+        (tmp_path / "script").write_text(found.stdout)
+        subprocess.run([program, "-n", str(tmp_path / "script")], check=True, timeout=60)
+
+
+def test_a_shell_that_is_not_known_is_named():
+    found = CliRunner().invoke(cli, ["completion", "tcsh"])
+    assert (found.exit_code, found.stdout) == (2, "")
+    assert "'tcsh' is not one of 'bash', 'zsh', 'fish'" in found.stderr
