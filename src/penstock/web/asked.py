@@ -3,11 +3,15 @@
 from collections.abc import Iterable, Mapping
 from functools import cache
 from types import UnionType
-from typing import Any, TypeVar, Union, get_args, get_origin
+from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 
 import msgspec
 
 A = TypeVar("A")
+
+
+Number = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+"""Of a row of the store: as large as its column takes."""
 
 
 class Misread(Exception):

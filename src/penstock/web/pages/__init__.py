@@ -66,10 +66,12 @@ A page is tested by `client` of tests/web/conftest.py, which is a browser on the
 from types import ModuleType
 
 from penstock.web.declared import Declared
-from penstock.web.pages import journal, overview
+from penstock.web.pages import journal, overview, periodic, workers
 
 PAGES: tuple[ModuleType, ...] = (
     overview,
+    workers,
+    periodic,
     journal,
 )
 
