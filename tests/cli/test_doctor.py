@@ -69,7 +69,7 @@ def test_every_finding_has_a_line_and_what_to_do_one_more(doctor: Doctor, store_
     found = doctor.findings(store_url)[1]
     assert code == (1 if any(each["level"] == "fault" for each in found.values()) else 0)
     lines = [line for line in out.splitlines() if not line.lstrip().startswith("->")]
-    for about in ("versions", "store", "durability", "schema", "clock", "app pools"):
+    for about in ("versions", "store", "durability", "schema", "own indexes", "connection", "clock", "app pools"):
         assert [line.split()[0] for line in lines if f"  {about} " in line] == [found[about]["level"]]
     assert sum(bool(each["remedy"]) for each in found.values()) == out.count("\n") - len(lines)
 

@@ -13,9 +13,12 @@ from psycopg import sql
 from penstock.domain.errors import StoreBusy
 from penstock.domain.finding import Finding, Level
 from penstock.store import migrate
-from penstock.store.health import examine
+from penstock.store.expected import indexes
+from penstock.store.health import connection, examine
 from penstock.store.migrate import LayerTable
 from penstock.store.open import open_store
+from penstock.store.postgres import PostgresStore
+from penstock.store.postgres.health import connections, shares_sessions
 from tests.clock import Clock
 from tests.processes import python
 
@@ -172,3 +175,47 @@ def test_a_role_is_told_what_it_cannot_see(store_url: str):
     assert found["transactions"].level is Level.OK
     assert "sessions of other roles cannot be seen" in found["transactions"].found
     assert "pg_monitor" in found["transactions"].remedy
+
+
+@pytest.mark.parametrize(("name", "level"), [("live_jobs_due", Level.WARNING), ("sync_runs_live", Level.FAULT)])
+def test_an_index_of_ours_that_is_missing_is_named_with_what_makes_it(store_url: str, name: str, level: Level):
+    whole = "penstock_" + name if store_url.startswith("sqlite:") else name
+    with closing(open_store(store_url)) as store:
+        schema = "" if store.dialect == "sqlite" else "penstock."
+        store.write(lambda tx: tx.script(f"drop index {schema}{whole}"))
+    found = findings(store_url)["own indexes"]
+    assert (found.level, found.found) == (level, f"missing: {whole}")
+    with closing(open_store(store_url)) as store:
+        store.write(lambda tx: tx.script(found.remedy.partition(": ")[2].partition(";")[0]))
+    assert findings(store_url)["own indexes"].level is Level.OK
+
+
+def test_every_index_that_the_schema_names_is_looked_for(store_url: str):
+    with closing(open_store(store_url)) as store:
+        known = {index.name for index in indexes(store.dialect)}
+        there = {name for (name,) in store.read(lambda tx: tx.rows("health_own_indexes"))}
+    # Keys of tables have indexes that go with the table, and so have the parts that finished jobs lie in.
+    assert known <= there
+    assert {name for name in there - known if not name.endswith(("_pkey", "_key", "_idx"))} == set()
+
+
+def test_a_store_that_is_far_away_is_a_warning(store_url: str):
+    assert findings(store_url)["connection"].about == "connection"
+    assert (connection(0.4).level, connection(80.0).level) == (Level.OK, Level.WARNING)
+    assert "80.0 ms" in connection(80.0).found
+
+
+@on_postgres
+def test_a_server_that_has_no_room_for_a_worker_is_a_warning(store_url: str):
+    found = findings(store_url)["connections"]
+    assert "a worker takes up to 22" in found.found
+    assert connections(20, 97, 22).level is Level.OK
+    assert connections(76, 97, 22).level is Level.WARNING
+    assert "raise max_connections" in connections(76, 97, 22).remedy
+
+
+@on_postgres
+def test_two_connections_straight_to_a_server_share_no_session(store_url: str):
+    with closing(open_store(store_url)) as store:
+        assert isinstance(store, PostgresStore)
+        assert not shares_sessions(store)

@@ -19,6 +19,7 @@ from penstock.store import health
 from penstock.worker import app_pools
 
 _ORDER = list(Level)
+_COLOURS = {Level.OK: "green", Level.WARNING: "yellow", Level.FAULT: "red"}
 _LEVEL_WIDTH = max(map(len, Level))
 
 
@@ -38,7 +39,7 @@ def doctor(context: click.Context, queues: tuple[str, ...], as_json: bool) -> No
     """Check the store, its settings and its clock, and what a worker would find around it. Ends with 1 at a fault."""
     with find_app(context) as app:
         slots = sum(app.slots(read_slots(queues)).values())
-        found = [_versions(), *_store(app), *_alerts(app), *app_pools.examine(slots)]
+        found = [_versions(), *_store(app), *_alerts(app), *_pool(app, slots), *app_pools.examine(slots)]
     worst = max((finding.level for finding in found), key=_ORDER.index)
     if as_json:
         say_json(Examined(worst, found))
@@ -57,6 +58,12 @@ def _store(app: Penstock) -> list[Finding]:
         return health.examine(app.store, app.layer_tables)
     except (StoreError, ConfigurationError) as error:
         return [fault("store", str(error), "")]  # such a message says itself what to do
+
+
+def _pool(app: Penstock, slots: int) -> list[Finding]:
+    """A SQLite store has one connection that writes, however many slots there are."""
+    sqlite = app.settings.url.startswith("sqlite:")
+    return [] if sqlite else [app_pools.store_pool(slots, app.settings.pool_size)]
 
 
 def _alerts(app: Penstock) -> list[Finding]:
@@ -78,6 +85,7 @@ def _time(at: int) -> str:
 def _print(found: list[Finding]) -> None:
     about_width = max(len(finding.about) for finding in found)
     for finding in found:
-        click.echo(f"{finding.level:<{_LEVEL_WIDTH}}  {finding.about:<{about_width}}  {finding.found}")
+        level = click.style(f"{finding.level:<{_LEVEL_WIDTH}}", fg=_COLOURS[finding.level])
+        click.echo(f"{level}  {finding.about:<{about_width}}  {finding.found}")
         if finding.remedy:
             click.echo(f"{'':<{_LEVEL_WIDTH}}  {'':<{about_width}}  -> {finding.remedy}")

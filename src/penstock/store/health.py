@@ -4,14 +4,19 @@ It looks and changes nothing, but it does take part: an examination waits for th
 """
 
 import time
+from itertools import pairwise
 
 from penstock.domain.errors import SchemaError
-from penstock.domain.finding import Finding, fault, ok, warning
+from penstock.domain.finding import Finding, Level, fault, ok, warning
+from penstock.store.expected import indexes
 from penstock.store.migrate import LayerTable, check, migrations
 from penstock.store.port import Store, Transaction
 
 _SKEW_MS = 1000
+_ANSWERS = 5
 _PATIENCE_SECONDS = 60.0
+_FAR_MS = 20.0
+_FIRST = 5
 
 
 def examine(store: Store, layers: list[LayerTable], *, patience_seconds: float = _PATIENCE_SECONDS) -> list[Finding]:
@@ -21,7 +26,9 @@ def examine(store: Store, layers: list[LayerTable], *, patience_seconds: float =
     cannot be read, or its write lock not be had.
     """
     settings = {name: str(value) for name, value in store.write(lambda tx: tx.rows("health_settings"))}
-    return [*_of_its_kind(store, settings, patience_seconds), _schema(store, layers), _clock(store)]
+    schema = _schema(store, layers)
+    own = [_indexes(store)] if schema.level is Level.OK else []  # what lacks a migration lacks indexes too
+    return [*_of_its_kind(store, settings, patience_seconds), schema, *own, _connection(store), _clock(store)]
 
 
 def _of_its_kind(store: Store, settings: dict[str, str], patience_seconds: float) -> list[Finding]:
@@ -45,6 +52,42 @@ def _schema(store: Store, layers: list[LayerTable]) -> Finding:
         found, _, remedy = str(error).partition(": ")
         return fault("schema", found, remedy)
     return ok("schema", f"version {migrations(store.dialect)[-1].version}, and the tables of {len(layers)} layers")
+
+
+def _indexes(store: Store) -> Finding:
+    """Whether the engine's tables have every index that the schema gives them: somebody may have dropped one."""
+    there = {name for (name,) in store.read(lambda tx: tx.rows("health_own_indexes"))}
+    missing = [index for index in indexes(store.dialect) if index.name not in there]
+    if not missing:
+        return ok("own indexes", f"all {len(indexes(store.dialect))} of Penstock's indexes are there")
+    found = f"missing: {', '.join(index.name for index in missing[:_FIRST])}" + (
+        f" and {len(missing) - _FIRST} more" if len(missing) > _FIRST else "")
+    remedy = f"make them again: {' '.join(index.sql for index in missing)}"
+    if any(index.unique for index in missing):
+        return fault("own indexes", found, f"{remedy} Without a unique one nothing may be enqueued or requested at all,"
+                     " or twice")
+    return warning("own indexes", found, f"{remedy} Without them costs grow with what waits and what is kept")
+
+
+def _connection(store: Store) -> Finding:
+    """How long the store takes to answer at all: each claim and each settle is one such answer."""
+    def work(tx: Transaction) -> list[float]:
+        times = [time.monotonic()]
+        for _ in range(_ANSWERS + 1):  # the first takes longer: it prepares
+            tx.row("now")
+            times.append(time.monotonic())
+        return sorted((after - before) * 1000 for before, after in pairwise(times[1:]))
+
+    return connection(store.read(work)[_ANSWERS // 2])
+
+
+def connection(answer_ms: float) -> Finding:
+    """What the median of some answers means."""
+    found = f"it answers within {answer_ms:,.1f} ms"
+    if answer_ms < _FAR_MS:
+        return ok("connection", found)
+    return warning("connection", found, "run workers near the database: each claim and each settle waits for an answer,"
+                                        " so few jobs a second are done from far away")
 
 
 def _clock(store: Store) -> Finding:

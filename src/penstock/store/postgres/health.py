@@ -5,10 +5,11 @@ from collections.abc import Mapping
 import psycopg
 
 from penstock.domain.finding import Finding, fault, ok, warning
-from penstock.store.postgres.connection import safe
+from penstock.store.postgres.connection import Connection, OwnConnection, conninfo, safe
 from penstock.store.postgres.store import PostgresStore
 
 _FIRST = 5
+_LOOKS = 5
 
 
 def examine(store: PostgresStore, settings: Mapping[str, str], patience_seconds: float) -> list[Finding]:
@@ -17,11 +18,13 @@ def examine(store: PostgresStore, settings: Mapping[str, str], patience_seconds:
     params = {"older_ms": round(patience_seconds * 1000)}
     holders, hidden = store.read(lambda tx: (tx.rows("health_holders", params), tx.row("health_hidden")))
     invalid, unvacuumed = store.read(lambda tx: (tx.rows("health_indexes"), tx.rows("health_unvacuumed")))
+    taken, most = store.look("health_connections")[0]
     return [
         ok("store", f"PostgreSQL {version}, psycopg {psycopg.__version__}, {safe(store.url)}"),
         writable(settings),
         durability(settings),
         _pooler(store),
+        connections(taken, most, store.most_connections),
         transactions([(str(holder), ms) for holder, ms in holders], hidden[0] if hidden else 0),
         indexes([row[0] for row in invalid]),
         vacuum(settings, [row[0] for row in unvacuumed]),
@@ -84,8 +87,33 @@ def vacuum(settings: Mapping[str, str], unvacuumed: list[str]) -> Finding:
     return ok("vacuum", "autovacuum is on")
 
 
+def connections(taken: int, most: int, ours: int) -> Finding:
+    """Whether the server has room for another worker."""
+    found = f"{taken} of the server's {most} are taken; a worker takes up to {ours}"
+    if taken + ours <= most:
+        return ok("connections", found)
+    return warning("connections", found, "raise max_connections, lower the setting pool_size, or put a pooler in"
+                   " between: a worker that gets none cannot claim, nor renew its lease")
+
+
 def _pooler(store: PostgresStore) -> Finding:
-    if store.pooled:
-        return ok("pooler", "a pooler is in between: nothing is prepared, and workers poll instead of listening",
-                  "give workers a URL that goes to the server itself, if jobs should be picked up at once")
-    return ok("pooler", "none: workers are woken by NOTIFY")
+    if not store.pooled:
+        return ok("pooler", "none: workers are woken by NOTIFY")
+    mode = "in transaction mode" if shares_sessions(store) else "in session mode, as far as can be seen"
+    return ok("pooler", f"a pooler is in between, {mode}: nothing is prepared, and workers poll instead of listening",
+              "give workers a URL that goes to the server itself, if jobs should be picked up at once")
+
+
+def shares_sessions(store: PostgresStore) -> bool:
+    """Whether two of our connections that are both open are served by one session of the server, one after the other.
+
+    Only a pooler by transaction (or by statement) does that: it lends a session that has just become free.
+    """
+    told = conninfo(store.url)
+    with OwnConnection.connect(told, autocommit=True) as one, OwnConnection.connect(told, autocommit=True) as other:
+        return any(_session(one) == _session(other) for _ in range(_LOOKS))
+
+
+def _session(connection: Connection) -> int:
+    row = connection.execute("select pg_backend_pid()", prepare=False).fetchone()
+    return row[0] if row is not None else 0

@@ -181,6 +181,11 @@ class PostgresStore:
                                               beside=self, steady=True)
             return self._control
 
+    @property
+    def most_connections(self) -> int:
+        """How many connections a worker's process may come to: both pools, who listens and who notifies."""
+        return int(self._pool.max_size) + _CONTROL_CONNECTIONS + 2
+
     def compile(self, name: str) -> Compiled:
         return statement(name, "postgres", now=self.now)
 

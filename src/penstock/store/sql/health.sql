@@ -76,3 +76,25 @@ order by 1;
 -- dialect: sqlite
 -- differs: SQLite has no vacuum that runs by itself
 select 1;
+
+-- name: health_own_indexes
+-- dialect: postgres
+-- differs: each database has a catalogue of its own
+select indexname from pg_catalog.pg_indexes where schemaname = 'penstock';
+
+-- name: health_own_indexes
+-- dialect: sqlite
+-- differs: each database has a catalogue of its own
+select name from sqlite_master where type = 'index' and sql is not null;
+
+-- name: health_connections
+-- dialect: postgres
+-- differs: a file has no server
+select count(*) filter (where backend_type = 'client backend'),
+       current_setting('max_connections')::integer - current_setting('superuser_reserved_connections')::integer
+from pg_catalog.pg_stat_activity;
+
+-- name: health_connections
+-- dialect: sqlite
+-- differs: a file has no server
+select 1;
