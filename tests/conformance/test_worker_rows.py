@@ -39,6 +39,22 @@ def test_a_worker_tells_its_slots_its_process_and_its_memory(app: Penstock) -> N
     assert (found.jobs, found.since) == (0, None)
 
 
+def test_slots_add_up_by_queue_while_their_workers_live(app: Penstock, clock: Clock) -> None:
+    a_worker(app, {"mail": 3, "default": 10})
+    a_worker(app, {"mail": 2}, lease_ms=10**9)
+    a_worker(app, ["mail"])
+    assert app.live_slots() == {"mail": 5, "default": 10}
+
+    @app.task(name="send", queue="mail")
+    def send() -> None: ...
+
+    send.enqueue()
+    Upkeep(app.store, app.events, 1.0).step()
+    assert [(each.queue, each.slots) for each in app.backlog()] == [("mail", 5)]
+    clock.advance(31)
+    assert app.live_slots() == {"mail": 2}
+
+
 def test_a_drain_has_queues_and_no_slots_of_its_own(app: Penstock) -> None:
     (found,) = [app.worker_found(a_worker(app, ["mail"]))]
     assert found is not None

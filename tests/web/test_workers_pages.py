@@ -1,6 +1,5 @@
 """The pages of workers and of periodic tasks: what they show, to whom, and what can be done there."""
 
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -9,12 +8,11 @@ import pytest
 
 from penstock import Penstock
 from penstock.domain.stacks import SlotStack, Stacks
-from penstock.web.people import new_token
-from penstock.web.site import for_this_machine
 from penstock.worker.inline import registered
 from tests.clock import Clock
 from tests.engine import Engine
-from tests.web.conftest import Client, browser
+from tests.web.conftest import Client
+from tests.web.people import someone
 
 HOSTILE = "<script>alert(1)</script>"
 
@@ -88,20 +86,16 @@ def test_one_that_runs_nothing_is_not_asked(app: Penstock, client: Client):
     assert app.stacks(id) is None
 
 
-def test_stacks_are_not_for_those_who_may_only_operate(
-        engine: Engine, app: Penstock, monkeypatch: pytest.MonkeyPatch):
+def test_stacks_are_not_for_those_who_may_only_operate(engine: Engine, app: Penstock):
     (job,) = engine.claim("default")
     app.ask_stacks(engine.worker_id)
     answer(app, engine.worker_id, Stacks((SlotStack(job.id, "work", "thread", 1, ("f (a/b.py:7)",)),)))
-    token, entry = new_token("ada", ("operate",))
-    monkeypatch.setattr(app, "settings", replace(app.settings, web_tokens=entry))
-    headers = {"Authorization": f"Bearer {token}"}
-    with browser(for_this_machine(app, share_seconds=0)) as client:
-        page = client.get(f"/workers/{engine.worker_id}", headers=headers)
+    with someone(app, "operate") as client:
+        page = client.get(f"/workers/{engine.worker_id}")
         assert page.status_code == 200
         assert "b.py:7" not in page.text
-        assert client.get(f"/api/v1/workers/{engine.worker_id}", headers=headers).json()["stacks"] is None
-        assert client.post(f"/api/v1/workers/{engine.worker_id}/stacks", headers=headers).status_code == 403
+        assert client.get(f"/api/v1/workers/{engine.worker_id}").json()["stacks"] is None
+        assert client.post(f"/api/v1/workers/{engine.worker_id}/stacks").status_code == 403
 
 
 def test_without_periodic_tasks_the_page_teaches_how_to_declare_one(client: Client):

@@ -76,18 +76,16 @@ class Target:
 
 
 def pause(store: Store, target: Target) -> bool:
-    """Hold something back until it is resumed; False if it was paused already (or is a queue)."""
+    """Hold something back until it is resumed; False if it was paused already."""
     if target.queue is not None:
-        control.pause(store, target.queue)
-        return True
+        return control.pause(store, target.queue)
     return _switch(store, target, "pause_add")
 
 
 def resume(store: Store, target: Target) -> bool:
-    """End a pause; False if there was none (or it is a queue)."""
+    """End a pause; False if there was none."""
     if target.queue is not None:
-        control.resume(store, target.queue)
-        return True
+        return control.resume(store, target.queue)
     return _switch(store, target, "pause_end")
 
 

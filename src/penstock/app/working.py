@@ -29,6 +29,10 @@ class Working(Declaring):
         """What a worker has under way, the longest first, 200 at most. Some of it may wait in it for a slot."""
         return workers.worker_jobs(self.store, worker_id)
 
+    def live_slots(self) -> dict[str, int]:
+        """The slots of each queue in the workers that live."""
+        return workers.slots_by_queue(self.store)
+
     def ask_stacks(self, worker_id: int) -> bool:
         """Ask a worker what its slots are doing; it answers within seconds, if anything runs: see `stacks`.
 

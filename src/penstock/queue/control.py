@@ -45,20 +45,21 @@ def requeueing(job_id: int) -> Ask:
     return "requeue", {"id": job_id}
 
 
-def pause(store: Store, queue: str) -> None:
+def pause(store: Store, queue: str) -> bool:
     """Let no worker claim from a queue until it is resumed; jobs may still be enqueued, and what runs goes on.
 
-    Raises `InvalidArguments` for a name that no queue can have.
+    False if it was paused already. Raises `InvalidArguments` for a name that no queue can have.
     """
     _check(queue)
-    store.write(lambda tx: tx.execute("queue_pause", {"queue": queue}))
+    return store.write(lambda tx: tx.execute("queue_pause", {"queue": queue})) > 0
 
 
-def resume(store: Store, queue: str) -> None:
-    """End a pause. Raises `InvalidArguments` for a name that no queue can have."""
+def resume(store: Store, queue: str) -> bool:
+    """End a pause; False if there was none. Raises `InvalidArguments` for a name that no queue can have."""
     _check(queue)
-    store.write(lambda tx: tx.execute("queue_resume", {"queue": queue}))
+    changed = store.write(lambda tx: tx.execute("queue_resume", {"queue": queue})) > 0
     store.wake()
+    return changed
 
 
 def _check(queue: str) -> None:

@@ -10,6 +10,8 @@ from penstock.store.port import Row, Store, Transaction
 MOST_JOBS = 200
 """Jobs that a worker has under way are counted, and listed, up to here."""
 
+_MOST_WORKERS = 1_000
+
 
 @dataclass(frozen=True, slots=True)
 class WorkerRow:
@@ -78,6 +80,15 @@ def worker_jobs(store: Store, worker_id: int) -> list[WorkerJob]:
     rows = store.look("worker_jobs", {"worker_id": worker_id, "count": MOST_JOBS})
     return [WorkerJob(id, task, queue, attempt, max(now - claimed_at, 0), percent, note)
             for id, task, queue, attempt, claimed_at, percent, note, now in rows]
+
+
+def slots_by_queue(store: Store) -> dict[str, int]:
+    """The slots of each queue in the workers that live; a drain has none of its own."""
+    slots: dict[str, int] = {}
+    for (text,) in store.look("worker_slots", {"count": _MOST_WORKERS}):
+        for queue, count in msgspec.json.decode(text, type=dict[str, int]).items():
+            slots[queue] = slots.get(queue, 0) + count
+    return slots
 
 
 def ask_stacks(store: Store, worker_id: int) -> bool:

@@ -3,12 +3,11 @@
 from collections.abc import Iterable, Sequence
 from typing import Any, Literal
 
-import msgspec
-
 from penstock.domain.errors import InvalidArguments
 from penstock.domain.jobs import LIVE_STATES
 from penstock.domain.listing import Backlog, Rates
 from penstock.queue import control
+from penstock.queue.workers import slots_by_queue
 from penstock.store.port import Store
 
 Span = Literal["minute", "hour"]
@@ -17,7 +16,6 @@ KEPT_MS: dict[Span, int] = {"minute": 48 * 3_600_000, "hour": 30 * 86_400_000}
 STATES = ("enqueued", "completed", "retryable", "discarded", "cancelled")
 _MINUTES_UP_TO_MS = 6 * 3_600_000
 _MOST_QUEUES = 500
-_MOST_WORKERS = 1_000
 
 
 def rates(store: Store, since: int, queue: str | None, task: str | None, span: Span | None) -> Rates:
@@ -67,7 +65,7 @@ def backlog(store: Store) -> list[Backlog]:
     for count in control.counts(store):
         states = counted.setdefault(count.queue, {})
         states[count.state] = states.get(count.state, 0) + count.jobs
-    slots = _slots(store)
+    slots = slots_by_queue(store)
     found = []
     for queue, oldest_at, paused_at, now in store.look("backlog", {"count": _MOST_QUEUES}):
         states = counted.get(queue, {})
@@ -75,13 +73,3 @@ def backlog(store: Store) -> list[Backlog]:
         found.append(Backlog(queue, oldest_at, None if oldest_at is None else max(now - oldest_at, 0),
                              paused_at=paused_at, slots=slots.get(queue), **waiting))
     return found
-
-
-def _slots(store: Store) -> dict[str, int]:
-    """The slots of each queue in the workers that live, where these say how many they have."""
-    slots: dict[str, int] = {}
-    for _, _, _, queues in store.look("why_workers", {"count": _MOST_WORKERS}):
-        told = None if queues is None else msgspec.json.decode(queues)
-        for queue, count in told.items() if isinstance(told, dict) else ():
-            slots[queue] = slots.get(queue, 0) + count
-    return slots

@@ -337,10 +337,10 @@ select cursor from penstock.progress where job_id = :id;
 
 -- name: queue_pause
 insert into penstock.queues (queue, paused_at) values (:queue, penstock.now())
-on conflict (queue) do update set paused_at = coalesce(penstock.queues.paused_at, excluded.paused_at);
+on conflict (queue) do update set paused_at = excluded.paused_at where penstock.queues.paused_at is null;
 
 -- name: queue_resume
-update penstock.queues set paused_at = null where queue = :queue;
+update penstock.queues set paused_at = null where queue = :queue and paused_at is not null;
 
 -- name: queues_paused
 select queue from penstock.queues where paused_at is not null order by queue;

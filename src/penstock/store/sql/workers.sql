@@ -60,6 +60,9 @@ where l.worker_id = :worker_id
 order by l.claimed_at, j.id
 limit :count;
 
+-- name: worker_slots
+select slots from penstock.workers where expires_at >= penstock.now() and slots is not null order by id limit :count;
+
 -- name: asked_of_worker
 -- What a worker that runs something looks for, again and again: jobs to cancel, and whether somebody wants its stacks.
 select job_id, cast(null as bigint) as asked_at from penstock.cancellations

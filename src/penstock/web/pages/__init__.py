@@ -66,10 +66,15 @@ A page is tested by `client` of tests/web/conftest.py, which is a browser on the
 from types import ModuleType
 
 from penstock.web.declared import Declared
-from penstock.web.pages import journal, overview, periodic, workers
+from penstock.web.pages import batches, job, job_acts, jobs, journal, overview, periodic, queues, workers
 
 PAGES: tuple[ModuleType, ...] = (
     overview,
+    jobs,
+    job,
+    job_acts,
+    batches,
+    queues,
     workers,
     periodic,
     journal,
