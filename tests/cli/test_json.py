@@ -128,6 +128,7 @@ def test_what_is_printed_is_as_the_schema_says(penstock: Command, store_url: str
                                                                                                  "subject"], []):
         said("traces", *arguments)
     said("init", "fresh")
+    assert said("top")["queues"]
     said("config show")
     assert exercised == set(JSON) - set(ELSEWHERE)
 

@@ -51,6 +51,7 @@ GROUPS: dict[str, dict[str, Listed]] = {
         "why": Listed("why", "Why it waits, why it is slow, why it was sent or not."),
         "traces": Listed("traces", "List what takes the time, the worst first."),
         "advise": Listed("advise", "Say what would make work faster."),
+        "top": Listed("top", "Show live what waits and what runs, like htop."),
         "limits": Listed("limits", "List limits and gates; close and open gates."),
     },
 }

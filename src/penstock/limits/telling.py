@@ -9,6 +9,8 @@ from penstock.limits.gates import Gate
 from penstock.limits.rows import entries
 from penstock.store.port import Store, Transaction
 
+_NEAR = 0.8
+
 
 @dataclass(frozen=True, slots=True)
 class Use:
@@ -22,6 +24,13 @@ class Use:
     ahead_seconds: float | None = None
     pace: float | None = None
 
+    @property
+    def is_near_edge(self) -> bool:
+        """Whether little is left of it: a fifth of a quota or of places, or of a rate nothing in the next second."""
+        if self.ahead_seconds is not None:
+            return self.ahead_seconds >= 1
+        return self.most > 0 and self.used >= _NEAR * self.most
+
 
 @dataclass(frozen=True, slots=True)
 class KeyState:
@@ -34,6 +43,11 @@ class KeyState:
     gate_seconds: float | None = None
     gate_reason: str | None = None
     gate_closed_by: str | None = None
+
+    @property
+    def is_near_edge(self) -> bool:
+        """Whether those who spend under it wait, or will soon."""
+        return self.gate != "open" or any(use.is_near_edge for use in self.limits)
 
 
 def states(store: Store, declared: Iterable[Limit]) -> list[KeyState]:

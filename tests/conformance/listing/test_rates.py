@@ -104,3 +104,9 @@ def test_a_backlog_has_an_age(app: Penstock, clock: Clock, work: Any):
     assert (default.age_ms, default.paused_at) == (90_000, None)
     assert (other.queue, other.available, other.scheduled, other.oldest_at) == ("other", 0, 1, None)
     assert (other.age_ms, other.paused_at) == (None, clock.now_ms)
+
+
+def test_a_queue_that_no_worker_has_looked_after_yet_is_there(app: Penstock, work: Any):
+    work.enqueue()
+    (found,) = app.backlog()
+    assert (found.queue, found.available, found.paused_at) == ("default", 1, None)

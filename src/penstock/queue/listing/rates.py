@@ -72,4 +72,8 @@ def backlog(store: Store) -> list[Backlog]:
         waiting = {state: states.get(state, 0) for state in LIVE_STATES}
         found.append(Backlog(queue, oldest_at, None if oldest_at is None else max(now - oldest_at, 0),
                              paused_at=paused_at, slots=slots.get(queue), **waiting))
-    return found
+    # A queue has its row once upkeep has folded its counts; one that no worker has looked after yet has jobs too.
+    for queue in sorted(counted.keys() - {each.queue for each in found}):
+        waiting = {state: counted[queue].get(state, 0) for state in LIVE_STATES}
+        found.append(Backlog(queue, None, None, paused_at=None, slots=slots.get(queue), **waiting))
+    return sorted(found, key=lambda each: each.queue)
