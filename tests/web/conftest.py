@@ -14,9 +14,9 @@ URL = "http://127.0.0.1:8321"
 
 
 class Client(TestClient):
-    """It follows redirects, keeps cookies, and says of its requests what a browser says of those of a page."""
+    """It follows redirects, keeps cookies, and says of its forms what a browser says of those of a page."""
 
-    def get_form_token(self, path: str = "/") -> str:
+    def form_token(self, path: str = "/") -> str:
         """The token of this session, as it stands in every page."""
         found = re.search(r'<meta name="csrf" content="([0-9a-f]*)">', self.get(path).text)
         assert found is not None, "the page has no token: is it one?"
@@ -25,11 +25,16 @@ class Client(TestClient):
     def post_form(self, path: str, fields: dict[str, Any], **options: Any) -> Any:
         """Send a form as a page of the site would, and follow where it leads."""
         headers = {"Origin": str(self.base_url).rstrip("/"), "Sec-Fetch-Site": "same-origin"}
-        return self.post(path, data={"csrf": self.get_form_token(), **fields}, headers=headers, **options)
+        return self.post(path, data={"csrf": self.form_token(), **fields}, headers=headers, **options)
+
+    def sign_in(self, token: str) -> Any:
+        """As a person does."""
+        return self.post_form("/sign-in", {"token": token})
 
 
-def browser(site: Any, url: str = URL) -> Client:
-    return Client(site, base_url=url, raise_server_exceptions=True, client=("127.0.0.1", 50000))
+def browser(site: Any, url: str = URL, *, raising: bool = True) -> Client:
+    """A browser on this machine, which has not been here before."""
+    return Client(site, base_url=url, raise_server_exceptions=raising, client=("127.0.0.1", 50000))
 
 
 @pytest.fixture

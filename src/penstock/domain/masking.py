@@ -48,7 +48,7 @@ class Masking:
         """The same for JSON as text; what is none is masked as text."""
         try:
             return json.dumps(self.value(json.loads(text)), ensure_ascii=False)
-        except ValueError:
+        except (ValueError, RecursionError):
             return self.text(text)
 
     def text(self, text: str) -> str:

@@ -30,7 +30,7 @@ class Api:
                  *(Route(PREFIX + file.path, self._given(file), methods=["GET"]) for file in declared.files),
                  *(Route(PREFIX + action.path, self._acted(action), methods=["POST"]) for action in declared.actions)]
         found.sort(key=lambda route: route.path.replace("{", "\uffff"))
-        return [Route(f"{PREFIX}/openapi.json", self._described, methods=["GET"]), *found,
+        return [Route(f"{PREFIX}/openapi.json", self._endpoint(self._described), methods=["GET"]), *found,
                 Route(PREFIX + "/{rest:path}", _missing, methods=["GET", "POST"])]
 
     def _viewed(self, view: View[Any, Any]) -> Callable[[Request], Any]:
@@ -49,11 +49,8 @@ class Api:
 
         return self._endpoint(answer)
 
-    def _described(self, request: Request) -> Any:
-        def answer(request: Request, visit: Visit, person: Person) -> Response:
-            return _json(document(self._answering.declared, request.scope.get("root_path", "") + PREFIX))
-
-        return self._endpoint(answer)(request)
+    def _described(self, request: Request, visit: Visit, person: Person) -> Response:
+        return _json(document(self._answering.declared, request.scope.get("root_path", "") + PREFIX))
 
     def _endpoint(self, answer: Callable[[Request, Visit, Person], Response]) -> Callable[[Request], Any]:
         async def endpoint(request: Request) -> Response:

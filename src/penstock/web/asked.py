@@ -8,6 +8,7 @@ from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 import msgspec
 
 A = TypeVar("A")
+_MOST = 1 << 62
 
 
 Number = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
@@ -37,7 +38,7 @@ def from_json(kind: type[A], path: Mapping[str, Any], body: bytes) -> A:
     """From a JSON object, or nothing at all; the path goes before it. Raises `Misread`."""
     try:
         found = msgspec.json.decode(body) if body.strip() else {}
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError) as error:
         raise Misread(f"expected JSON: {error}") from None
     if not isinstance(found, dict):
         raise Misread(f"expected a JSON object, got {type(found).__name__}")
@@ -48,9 +49,23 @@ def from_json(kind: type[A], path: Mapping[str, Any], body: bytes) -> A:
 
 def _converted(kind: type[A], found: dict[str, Any]) -> A:
     try:
-        return msgspec.convert(found, kind, strict=False)
+        asked = msgspec.convert(found, kind, strict=False)
     except msgspec.ValidationError as error:
         raise Misread(str(error)) from None
+    for name in fields(kind):
+        _check(name, getattr(asked, name, None))
+    return asked
+
+
+def _check(name: str, value: object) -> None:
+    """What no database could hold is asked of none. Raises `Misread`."""
+    if isinstance(value, list | tuple | set | frozenset):
+        for each in value:
+            _check(name, each)
+    elif isinstance(value, int) and not -_MOST <= value <= _MOST:
+        raise Misread(f"expected a number of at most {_MOST} - at `$.{name}`")
+    elif isinstance(value, str) and "\0" in value:
+        raise Misread(f"expected text without the character NUL - at `$.{name}`")
 
 
 def fields(kind: Any) -> dict[str, bool]:

@@ -18,6 +18,7 @@ from penstock.domain.errors import ConfigurationError
 from penstock.web import pages
 from penstock.web.answering import Answering
 from penstock.web.api import Api
+from penstock.web.declared import Declared
 from penstock.web.guarding import Guard
 from penstock.web.health import Health
 from penstock.web.live import Live
@@ -30,8 +31,9 @@ from penstock.web.signing import Signing
 class Site:
     """The dashboard of an app, as an ASGI application. `close` ends live updates, so that a server can stop."""
 
-    def __init__(self, app: Penstock, *, local: bool, share_seconds: float, hosts: Iterable[str]) -> None:
-        declared = pages.declared()
+    def __init__(self, app: Penstock, *, local: bool, share_seconds: float, hosts: Iterable[str],
+                 declared: Declared | None = None) -> None:
+        declared = declared or pages.declared()
         people = People.read(app.settings.web_tokens)
         templates = Templates(frozenset(view.path for view in declared.views))
         sessions = Sessions(people, app.settings.web_secret)
