@@ -1,4 +1,4 @@
-"""Closed by default: who comes in, by which names, and what every answer says to browsers. None of it is about the store."""
+"""Closed by default: who comes in, by which names, and what every answer says to browsers. The store has no part in it."""
 
 import re
 import shutil
@@ -47,9 +47,8 @@ def test_to_mount_it_one_needs_tokens_or_has_to_say_so(store_url: str):
 
 
 def test_what_others_can_reach_by_a_name_needs_tokens(store_url: str):
-    with Penstock(store_url, web_hosts="dash.example") as app:
-        with pytest.raises(ConfigurationError, match="needs tokens"):
-            for_this_machine(app)
+    with Penstock(store_url, web_hosts="dash.example") as app, pytest.raises(ConfigurationError, match="needs tokens"):
+        for_this_machine(app)
 
 
 def test_whoever_has_no_session_is_asked_for_a_token_and_led_back(client: Client):
@@ -127,8 +126,8 @@ def test_a_session_ends_with_its_token(app: Penstock, client: Client, store_url:
     cookie = client.cookies["penstock_session"]
     others = TOKENS.partition(", ")[2]
     for tokens, status in ((TOKENS, 200), (others, 303)):
-        with Penstock(store_url, now=app.settings.now, web_tokens=tokens, web_secret=app.settings.web_secret) as again, \
-                browser(small(again)) as other:
+        kept = {"now": app.settings.now, "web_secret": app.settings.web_secret}
+        with Penstock(store_url, web_tokens=tokens, **kept) as again, browser(small(again)) as other:
             other.cookies.set("penstock_session", cookie)
             assert other.get("/", follow_redirects=False).status_code == status
 
@@ -172,7 +171,8 @@ def test_a_form_without_the_sessions_token_changes_nothing(app: Penstock, client
     fields = {} if token is None else {"csrf": token}
     page = client.post("/queues/q1/pause", data=fields, headers={"Origin": URL, "Sec-Fetch-Site": "same-origin"})
     assert page.status_code == 400
-    assert client.post("/api/v1/queues/q1/pause", headers={"Origin": URL, "X-CSRF-Token": token or ""}).status_code == 400
+    headers = {"Origin": URL, "X-CSRF-Token": token or ""}
+    assert client.post("/api/v1/queues/q1/pause", headers=headers).status_code == 400
     assert paused(app) == []
 
 
@@ -213,14 +213,15 @@ def test_a_program_needs_no_token_against_forgery(app: Penstock, client: Client)
     assert (answer.status_code, answer.json()["said"], paused(app)) == (200, "queue q1 is paused", ["queue q1"])
 
 
-@pytest.mark.parametrize("host", ["evil.example", "evil.example:8321", "127.0.0.1.evil.example", "localhost.evil.example",
-                                  "", "dash.example.evil", "[::1].evil.example"])
+@pytest.mark.parametrize("host", ["evil.example", "evil.example:8321", "127.0.0.1.evil.example", "",
+                                  "localhost.evil.example", "dash.example.evil", "[::1].evil.example"])
 def test_by_another_name_it_is_not_there(client: Client, host: str):
     for path in ("/", "/healthz", "/static/penstock.css", "/api/v1/"):
         assert client.get(path, headers={"Host": host, "Authorization": f"Bearer {READ}"}).status_code == 421
 
 
-@pytest.mark.parametrize("host", ["localhost:8321", "127.0.0.1", "[::1]:8321", "10.0.0.7:80", "DASH.example", "dash.example."])
+@pytest.mark.parametrize("host", ["localhost:8321", "127.0.0.1", "[::1]:8321", "10.0.0.7:80", "DASH.example",
+                                  "dash.example."])
 def test_by_its_own_names_it_is(client: Client, host: str):
     assert client.get("/api/v1/", headers={"Host": host, "Authorization": f"Bearer {READ}"}).status_code == 200
 

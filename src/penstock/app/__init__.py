@@ -1,15 +1,16 @@
 """`Penstock`: the composition root. It builds what people declared, and knows which store and rooms serve it."""
 
 from penstock.app.declaring import SYNC_QUEUE
-from penstock.app.draining import Draining, Report
+from penstock.app.draining import Report
 from penstock.app.journaling import Journaling
 from penstock.app.named_trace import trace
+from penstock.app.overseeing import Overseeing
 from penstock.app.using import Using
 
 __all__ = ["SYNC_QUEUE", "Penstock", "Report", "Using", "trace"]
 
 
-class Penstock(Draining, Journaling):
+class Penstock(Overseeing, Journaling):
     """One application's tasks and syncs, and the store that they live in.
 
     `url` is `sqlite:///file.db` or `postgresql://…`; further settings are those of `penstock.config.Settings`.

@@ -40,7 +40,7 @@ class Site:
         answering = Answering(app, people, sessions, templates, declared)
         self.live = Live(answering, share_seconds)
         answering.live = self.live
-        signing, health = Signing(answering), Health(app, answering)
+        signing, health = Signing(answering), Health(answering, share_seconds)
         api = Api(answering)
 
         @asynccontextmanager

@@ -23,6 +23,11 @@ def time(at_ms: int | None) -> str:
     return NONE if at_ms is None else moment(at_ms).strftime("%-d %b %H:%M:%S")
 
 
+def clock(at_ms: int) -> str:
+    """`05:41`."""
+    return moment(at_ms).strftime("%H:%M")
+
+
 def day(at_ms: int | None) -> str:
     """`22 Nov 2026`."""
     return NONE if at_ms is None else moment(at_ms).strftime("%-d %b %Y")

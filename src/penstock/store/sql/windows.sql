@@ -34,6 +34,15 @@ where sync = :sync and id < :before
 order by id desc
 limit :count;
 
+-- name: windows_open
+-- Those under way, by an index that holds no others; one whose worker died is among them until its job goes on.
+select id, sync, account, job_id, began_at, ended_at, total_ms, headroom_ms, served, failed, put_back, skipped,
+       used_ms, unused_ms, ended_by, fetch_ms, runs
+from penstock.sync_windows
+where ended_at is null
+order by job_id desc
+limit (select cast(:count as bigint));
+
 -- name: window_holds
 -- dialect: postgres
 -- differs: the lease is held until the commit, so that no rescue misses what is taken under it

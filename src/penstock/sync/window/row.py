@@ -71,6 +71,11 @@ def latest_windows(store: Store, sync: str, *, account: str | None = None, befor
     return [WindowRow(*row) for row in store.look("windows_listed", params)]
 
 
+def open_windows(store: Store, count: int) -> list[WindowRow]:
+    """Windows under way, of all syncs, the newest first."""
+    return [WindowRow(*row) for row in store.look("windows_open", {"count": count})]
+
+
 @dataclass(slots=True)
 class Telling:
     """The row of the window at work. Times are those of its monotonic clock."""

@@ -1,34 +1,127 @@
-"""The first page: whether all is well, and if not, where to look."""
+"""The first page: whether all is well, and if not, what is wrong, since when, and where to look."""
+
+from urllib.parse import urlencode
 
 import msgspec
 
+from penstock.app.overseeing import Edge, Overview
+from penstock.domain.alerts import Firing
+from penstock.domain.listing import Backlog
+from penstock.queue.workers import WorkerRow
+from penstock.sync.window.row import WindowRow
 from penstock.web.declared import Seen, View
+
+_OVER = ("completed", "discarded", "cancelled")
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
     """There is nothing to choose."""
 
 
-class QueueNow(msgspec.Struct, frozen=True):
-    """How many jobs of a queue are in which state."""
+class Minute(msgspec.Struct, frozen=True):
+    """How many jobs came to what in the minute that begins `at`."""
 
-    queue: str
-    states: dict[str, int]
-
-
-class Overview(msgspec.Struct, frozen=True):
-    """What is going on now."""
-
-    queues: list[QueueNow]
+    at: int
+    enqueued: int
+    completed: int
+    retryable: int
+    discarded: int
+    cancelled: int
 
 
-def load(seen: Seen, asked: Asked) -> Overview:
-    """What is going on now."""
-    found: dict[str, dict[str, int]] = {}
-    for count in seen.app.counts():
-        states = found.setdefault(count.queue, {})
-        states[count.state] = states.get(count.state, 0) + count.jobs
-    return Overview([QueueNow(queue, states) for queue, states in sorted(found.items())])
+class Wrong(msgspec.Struct, frozen=True):
+    """An alert that fires: what is wrong, since when, and the page that says more."""
+
+    kind: str
+    about: str
+    since_at: int
+    age_ms: int
+    summary: str
+    page: str
 
 
-VIEWS = [View(path="/", asked=Asked, load=load, template="overview.html", title="Overview", nav="overview", live=2.0)]
+class Now(msgspec.Struct, frozen=True):
+    """What is going on. Times are in milliseconds since 1970, UTC, by the store's clock, which says `now`.
+
+    No minute has more than `most` jobs that ended. Of the jobs, `waiting` could run now, the oldest of them for
+    `oldest_ms`. `silent` are workers that have stopped renewing.
+    """
+
+    now: int
+    minutes: list[Minute]
+    most: int
+    completed_per_minute: float
+    failed_share: float | None
+    waiting: int
+    oldest_ms: int | None
+    executing: int
+    slots: int | None
+    workers: int
+    silent: list[WorkerRow]
+    wrong: list[Wrong]
+    queues: list[Backlog]
+    edges: list[Edge]
+    windows: list[WindowRow]
+
+
+def load(seen: Seen, asked: Asked) -> Now:
+    """What is going on, what is wrong and what is about to be."""
+    found = seen.app.overview()
+    minutes = _minutes(found)
+    recent = minutes[-6:-1]  # the last one is not over
+    over = {state: sum(found.rates.states[state]) for state in _OVER}
+    failed, ended = over["discarded"], over["discarded"] + over["completed"]
+    queues = sorted(found.queues, key=lambda each: (-(each.age_ms or 0), each.queue))
+    return Now(
+        now=found.now, minutes=minutes, most=_round_up(max(map(_ended, minutes), default=0)),
+        completed_per_minute=sum(each.completed for each in recent) / max(len(recent), 1),
+        failed_share=failed / ended if ended else None,
+        waiting=sum(each.available + each.pending for each in queues),
+        oldest_ms=max((each.age_ms for each in queues if each.age_ms is not None), default=None),
+        executing=sum(each.executing for each in queues),
+        slots=sum(each.slots for each in queues if each.slots is not None) or None,
+        workers=sum(each.alive for each in found.workers), silent=[each for each in found.workers if not each.alive],
+        wrong=[_wrong(seen, each, found.now) for each in found.alerts], queues=queues,
+        edges=found.edges, windows=found.windows)
+
+
+def _minutes(found: Overview) -> list[Minute]:
+    states = found.rates.states
+    return [Minute(at, *(states[state][place] for state in ("enqueued", "completed", "retryable", "discarded",
+                                                           "cancelled")))
+            for place, at in enumerate(found.rates.at)]
+
+
+def _ended(minute: Minute) -> int:
+    return minute.completed + minute.retryable + minute.discarded + minute.cancelled
+
+
+def _round_up(most: int) -> int:
+    """1, 2 or 5 times a power of ten, so that the scale of a chart stands still while its columns move."""
+    power = 1
+    while power * 10 <= most:
+        power *= 10
+    return next(step * power for step in (1, 2, 5, 10) if step * power >= most)
+
+
+def _wrong(seen: Seen, alert: Firing, now: int) -> Wrong:
+    return Wrong(alert.kind, alert.about, alert.since_at, max(now - alert.since_at, 0), seen.masked(alert.summary),
+                 _page(alert))
+
+
+def _page(alert: Firing) -> str:
+    """Where to look, by what an alert is about: `queue NAME`, `task NAME`, `account NAME of sync NAME`, `gate KEY`."""
+    kind, _, name = alert.about.partition(" ")
+    if alert.kind == "deletes withheld":
+        return "/approvals"
+    match kind:
+        case "task":
+            return f"/jobs?{urlencode({'task': name, 'state': 'discarded'})}"
+        case "queue":
+            return f"/jobs?{urlencode({'queue': name, 'state': 'available'})}"
+        case "sync" | "account":
+            return "/syncs"
+    return "/limits"
+
+
+VIEWS = [View(path="/", asked=Asked, load=load, template="overview.html", title="Overview", nav="overview", live=2.5)]
