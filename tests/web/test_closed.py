@@ -1,4 +1,4 @@
-"""Closed by default: who comes in, by which names, and what every answer says to browsers. The store has no part in it."""
+"""Closed by default: who comes in, by which names, and what every answer says to browsers. No store matters here."""
 
 import re
 import shutil
