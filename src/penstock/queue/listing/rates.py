@@ -60,17 +60,14 @@ def _filled(at: list[int], asked: dict[str, Any], rows: Iterable[Sequence[Any]])
 
 
 def backlog(store: Store) -> list[Backlog]:
-    """What waits in each queue that has ever had a job, by name; four statements."""
+    """What waits in each queue that has jobs, waiting or ended, by name; four statements."""
     counted: dict[str, dict[str, int]] = {}
     for count in control.counts(store):
         states = counted.setdefault(count.queue, {})
         states[count.state] = states.get(count.state, 0) + count.jobs
     slots = slots_by_queue(store)
     found = []
-    rows = list(store.look("backlog", {"count": _MOST_QUEUES}))
-    # One that has only been enqueued to has no counters before a worker adds them up; until then nobody says its age.
-    rows += [(queue, None, None, 0) for queue in sorted(set(counted) - {row[0] for row in rows})]
-    for queue, oldest_at, paused_at, now in rows:
+    for queue, oldest_at, paused_at, now in store.look("backlog", {"queues": sorted(counted)[:_MOST_QUEUES]}):
         states = counted.get(queue, {})
         waiting = {state: states.get(state, 0) for state in LIVE_STATES}
         found.append(Backlog(queue, oldest_at, None if oldest_at is None else max(now - oldest_at, 0),

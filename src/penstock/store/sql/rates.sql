@@ -31,11 +31,24 @@ where (span, at, queue, task, state) in (
 );
 
 -- name: backlog
--- Since when the oldest of those that a queue's next claims will take has been due; of every queue that has counters.
+-- dialect: postgres
+-- differs: each dialect takes an array in its own way
+-- Since when the oldest of those that the next claims of some queues will take has been due.
 select q.queue, (
     select min(j.run_at)
     from (select id from penstock.ready_jobs r where r.queue = q.queue order by r.queue, r.rank, r.id limit (select 20)) as n
     join penstock.live_jobs j on j.id = n.id
 ), (select p.paused_at from penstock.queues p where p.queue = q.queue), penstock.now()
-from (select distinct queue from penstock.counts) as q
-order by q.queue limit (select :count);
+from unnest(:queues::text[]) as q (queue)
+order by q.queue;
+
+-- name: backlog
+-- dialect: sqlite
+-- differs: as above
+select q.queue, (
+    select min(j.run_at)
+    from (select id from penstock.ready_jobs r where r.queue = q.queue order by r.queue, r.rank, r.id limit (select 20)) as n
+    join penstock.live_jobs j on j.id = n.id
+), (select p.paused_at from penstock.queues p where p.queue = q.queue), penstock.now()
+from (select value as queue from json_each(:queues)) as q
+order by q.queue;
