@@ -94,6 +94,15 @@ def test_what_is_printed_is_as_the_schema_says(penstock: Command, store_url: str
     app.enqueue_many([sys.modules["everything"].mail.call("x"), sys.modules["everything"].fail.call()])
     assert said("queues")["queues"] == {"default": {"available": 2}}
     drain(app, raising=False)
+    assert said("enqueue", "mail", '{"to": "y"}', "--in", "1h", "--tag", "t")["job_id"] == 3
+    assert {job["id"] for job in said("jobs")["jobs"]} == {1, 2, 3}
+    assert said("jobs show", "2")["timeline"][0]["what"] == "enqueued"
+    assert said("jobs run-now", "3")["changed"]
+    assert said("jobs discard", "3")["done"] == 1
+    assert said("jobs retry", "2", "3")["says"] == "2 jobs are retried"
+    assert said("jobs cancel", "2", "3")["done"] == 2
+    assert said("invalidate", "t")["changed"]
+    assert said("prune")["removed"]["finished jobs"] == 0
     said("doctor", code=said("doctor", code=penstock("doctor")[0])["level"] == "fault")
     assert said("plan", "people", "--show-values", "--read-back", "2")["subjects"][0]["layers"][0]["first"]["create"]
     assert said("sync", "people", code=1)["runs"][0]["failed"] == 1

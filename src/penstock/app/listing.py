@@ -30,6 +30,10 @@ class Listing(Asking):
         """
         return pages.page(self.store, JobFilter(state, task, queue, tag, error_class, since, until), after, limit)
 
+    def now_ms(self) -> int:
+        """The time by the store's clock, in milliseconds since 1970."""
+        return int(self.store.look("now")[0][0])
+
     def count_jobs(self, wanted: JobFilter, most: int = MOST_COUNTED) -> Counted:
         """How many jobs fit a filter: by counters, a few seconds late, where it names no more than state, task and
         queue; else at most `most`, and those among the first 50,000 that are looked at."""

@@ -1,6 +1,6 @@
 """What serves an app's work: workers and the loops of the control plane, each made from what was declared."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -86,6 +86,17 @@ class Serving(Advising):
         return Upkeep(store, self.events, self.settings.poll_seconds,
                       {name: task.rules.retention for name, task in self.tasks.items()},
                       also=[history.step, *now_and_then])
+
+    def prune(self) -> Iterator[tuple[str, int]]:
+        """Remove now what is past its time, as upkeep does every minute or so; step by step, each a batch: of what, and
+        how many of it. Whoever stops in between has what was done by then."""
+        store = self.store.control
+        yield from self.upkeep().pruning()
+        history = History(store, timedelta(days=self.settings.runs_kept_days))
+        while removed := history.prune():
+            yield "runs", removed
+        prune(store)
+        yield "traces", prune_traces(store, timedelta(days=self.settings.traces_kept_days))
 
     def scheduler(self) -> Scheduler:
         """What enqueues periodic tasks at their ticks; every worker runs one, and each tick gives one job."""

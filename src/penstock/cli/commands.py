@@ -34,8 +34,12 @@ GROUPS: dict[str, dict[str, Listed]] = {
         "web": Listed("web", "Serve the dashboard, a JSON API and metrics."),
     },
     "Jobs": {
+        "jobs": Listed("jobs", "List jobs; show, retry, cancel, discard or run them now."),
+        "enqueue": Listed("enqueue", "Enqueue a task with arguments, or one job for each line."),
+        "invalidate": Listed("invalidate", "Make all jobs of a tag pointless, by one row."),
         "queues": Listed("queues", "List what waits in each queue; pause and resume."),
         "periodic": Listed("periodic", "List the periodic tasks; pause and resume them."),
+        "prune": Listed("prune", "Remove now what is past its retention."),
     },
     "Syncs": {
         "sync": Listed("sync", "Bring subjects up to date now."),

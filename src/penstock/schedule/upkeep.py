@@ -6,7 +6,7 @@ longer they take, so that none has more than a small share of the time.
 """
 
 import contextlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from penstock.domain.errors import StoreBusy
 from penstock.domain.jobs import JobState, Outcome, Retention
@@ -23,6 +23,8 @@ _FOLD_SECONDS = 2.0
 _PRUNE_SECONDS = 60.0
 _PRUNE_BATCH = 1000
 _MOST_LOST = 3
+_PRUNED = {"finished_prune": "finished jobs", "marks_prune": "marks of tags", "keys_prune": "unique keys",
+           "batches_prune": "batches", "progress_prune": "progress", "results_prune": "results"}
 _LOST = "the worker that ran this attempt stopped renewing its lease"
 
 
@@ -125,44 +127,52 @@ class Upkeep:
         return outcomes
 
     def prune(self) -> None:
-        """Remove what is past its time: finished jobs, marks, keys, batches, progress, results, plans no run wants."""
+        """Remove what is past its time."""
+        for _ in self.pruning():
+            pass
+
+    def pruning(self) -> Iterator[tuple[str, int]]:
+        """Remove what is past its time, batch by batch; tell of what, and how many rows: finished jobs, marks, keys,
+        batches, progress, results, rates, plans no run wants."""
         if self._store.slots:
             for slot in self._store.read(self._expired):
-                self._empty(slot)
-        for name in ("finished_prune", "marks_prune", "keys_prune", "batches_prune", "progress_prune",
-                     "results_prune"):
-            while self._pruned(name) == _PRUNE_BATCH:
-                pass
+                yield "whole parts of the finished jobs", self._empty(slot)
+        batch = {"count": _PRUNE_BATCH}
+        for name, what in _PRUNED.items():
+            yield from self._batches(what, name, batch)
+        for span, kept_ms in KEPT_MS.items():
+            yield from self._batches("rates", "rates_prune", {**batch, "span": span, "kept_ms": kept_ms})
         for name in ("cancellations_prune", "stacks_prune"):
             self._store.write(_executing(name))
-        for span, kept_ms in KEPT_MS.items():
-            past = {"span": span, "kept_ms": kept_ms, "count": _PRUNE_BATCH}
-            while self._store.write(_executing("rates_prune", past)) == _PRUNE_BATCH:
-                pass
         Plans(self._store).prune()
 
-    def _pruned(self, name: str) -> int:
-        """One bounded batch."""
-        if name == "finished_prune":
-            return len(self._store.run(name, {"count": _PRUNE_BATCH}))
-        return self._store.write(lambda tx: tx.execute(name, {"count": _PRUNE_BATCH}))
+    def _batches(self, what: str, name: str, params: Mapping[str, object]) -> Iterator[tuple[str, int]]:
+        """Batch after batch, up to one that is not full."""
+        removed = _PRUNE_BATCH
+        while removed == _PRUNE_BATCH:
+            removed = (len(self._store.run(name, params)) if name == "finished_prune"
+                       else self._store.write(_executing(name, params)))
+            yield what, removed
 
     def _expired(self, tx: Transaction) -> list[str]:
         """The parts of the finished jobs in which everything is past its time."""
         used = tx.rows("slots_used", {"slots": list(self._store.slots)})
         return [slot for (slot,) in used if _is_expired(tx, slot)]
 
-    def _empty(self, slot: str) -> None:
-        """Empty such a part, unless something has come into it since."""
-        def empty(tx: Transaction) -> None:
+    def _empty(self, slot: str) -> int:
+        """Empty such a part, unless something has come into it since; 1 if it was."""
+        def empty(tx: Transaction) -> int:
             tx.row("impatient")
-            if _is_expired(tx, slot):
-                tx.execute("slot_empty", layer=slot)
-                for name in ("slot_unfold", "slot_uncount"):
-                    tx.execute(name, {"slot": int(slot.rpartition("_")[2])})
+            if not _is_expired(tx, slot):
+                return 0
+            tx.execute("slot_empty", layer=slot)
+            for name in ("slot_unfold", "slot_uncount"):
+                tx.execute(name, {"slot": int(slot.rpartition("_")[2])})
+            return 1
 
         with contextlib.suppress(StoreBusy):  # somebody reads it: the next pass tries again
-            self._store.write(empty)
+            return self._store.write(empty)
+        return 0
 
 
 def _executing(name: str, params: Mapping[str, object] | None = None) -> Callable[[Transaction], int]:

@@ -12,8 +12,8 @@ from penstock.store.port import Store, Transaction
 
 MOST_NAMED = 20
 """So many of those that it waits for, and that wait for it, are told of."""
-_AT = {"enqueued_at": "enqueued", "attempted_at": "claimed", "asked_at": "asked to end", "told_at": "progress",
-       "deadline_at": "deadline", "prune_at": "kept"}
+_MOMENTS = {"enqueued_at": "enqueued", "run_at": "due", "attempted_at": "claimed", "told_at": "progress",
+            "asked_at": "asked to end", "finished_at": "", "deadline_at": "deadline", "prune_at": "kept"}
 
 
 def found(store: Store, job_id: int, shown: Callable[[str, int, str, str | None], tuple[str, str | None]]
@@ -58,9 +58,6 @@ def _waited(tx: Transaction, id: int, known: dict[int, tuple[str, str, bool]]) -
 def _timeline(given: dict[str, Any]) -> tuple[Moment, ...]:
     """What happened to it and what will, in the order of time. Earlier attempts leave no time behind, only their
     error."""
-    moments = [Moment(what, given[name]) for name, what in _AT.items() if given[name] is not None]
-    if given["run_at"] > given["enqueued_at"] or given["state"] in ("scheduled", "retryable"):
-        moments.append(Moment("due", given["run_at"]))
-    if given["finished_at"] is not None:
-        moments.append(Moment(given["state"], given["finished_at"]))
+    moments = [Moment(what or given["state"], given[name]) for name, what in _MOMENTS.items()
+               if given[name] is not None and (name != "run_at" or given["run_at"] > given["enqueued_at"])]
     return tuple(sorted(moments, key=lambda each: each.at))
