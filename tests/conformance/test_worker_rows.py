@@ -5,6 +5,7 @@ import os
 import socket
 import threading
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -16,6 +17,7 @@ from penstock.queue.workers import MOST_JOBS
 from penstock.schedule.upkeep import Upkeep
 from penstock.worker.inline import registered
 from tests.clock import START_MS, Clock
+from tests.conformance import process_app as bodies
 from tests.conformance.workers import Workers
 from tests.engine import Engine
 from tests.waiting import until
@@ -237,3 +239,25 @@ def test_periodic_tasks_are_told_with_their_next_and_missed_ticks(app: Penstock,
     app.periodics.clear()
     (unknown,) = app.periodic_tasks()
     assert (unknown.name, unknown.declared, unknown.task) == ("reports", False, None)
+
+
+def test_of_a_body_in_a_process_its_process_is_told(workers: Workers, tmp_path: Path) -> None:
+    app = workers.app
+    bodies.declare(app, bodies.until_there)
+    app.migrate()
+    said, wanted = tmp_path / "said", tmp_path / "wanted"
+    job = app.tasks["until_there"].enqueue(str(said), str(wanted))
+    workers.start({"default": 1})
+    pid = until("the body has begun", lambda: said.exists() and said.read_text().strip())
+    (worker,) = app.workers()
+    assert app.ask_stacks(worker.id)
+
+    def answered() -> Any:
+        found = app.stacks(worker.id)
+        return found if found is not None and found.answered_at is not None else None
+
+    found = until("the worker answers", answered)
+    wanted.touch()
+    assert [(slot.job_id, slot.runs, slot.pid, slot.frames) for slot in found.slots] == [
+        (job.id, "process", int(pid), ())]
+    workers.wait_for({"completed": 1})

@@ -9,13 +9,14 @@ Runs = Literal["thread", "loop", "process"]
 
 class SlotStack(msgspec.Struct, frozen=True):
     """What one slot is doing. `frames` are `function (file:line)`, the outermost first, and hold no value of anything;
-    there are none where the body `runs` in a process of its own."""
+    there are none where the body `runs` in a process of its own, which has this `pid`."""
 
     job_id: int
     task: str
     runs: Runs
     running_ms: int
     frames: tuple[str, ...] = ()
+    pid: int | None = None
 
 
 class Stacks(msgspec.Struct, frozen=True):

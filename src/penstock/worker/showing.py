@@ -20,6 +20,7 @@ class Place(NamedTuple):
     attempt: Attempt
     thread_id: int | None
     task: "asyncio.Task[Any] | None" = None
+    pid: int | None = None
 
 
 def stacks(places: Callable[[], Iterable[Place]]) -> Stacks:
@@ -43,4 +44,4 @@ def _told(place: Place, frames: dict[int, FrameType], now: float) -> SlotStack:
         runs, shown = "loop", task_stack(place.task, frame)
     elif place.thread_id is not None:
         runs, shown = "thread", thread_stack(frame)
-    return SlotStack(attempt.job.id, attempt.job.task, runs, ran_ms, shown)
+    return SlotStack(attempt.job.id, attempt.job.task, runs, ran_ms, shown, place.pid)

@@ -64,7 +64,8 @@ def load(seen: Seen, asked: Asked) -> JobPage:
                   result=seen.masked_json(job.result) if shown and job.result is not None else None,
                   cursor=seen.masked_json(job.cursor) if shown and job.cursor is not None else None)
     waits = job.state not in (*FINAL_STATES, "executing")
-    return JobPage(job, shown, error.strip().rpartition("\n")[2].strip(),
+    last_line = error.strip().rpartition("\n")[2].strip().removeprefix(f"{job.error_class}: ")
+    return JobPage(job, shown, last_line,
                    _masked(seen, seen.app.why_job(job.id)) if waits else None,
                    seen.app.batch_status(job.batch) if job.batch is not None else None)
 

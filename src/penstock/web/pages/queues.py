@@ -3,6 +3,7 @@
 import msgspec
 
 from penstock.admission.pausing import Pause
+from penstock.app import SYNC_QUEUE
 from penstock.domain.listing import Backlog, Rates
 from penstock.web.declared import Action, Done, Seen, View
 
@@ -45,7 +46,8 @@ def load(seen: Seen, asked: Asked) -> Queues:
     found = {each.queue: each for each in app.backlog()}
     slots = app.live_slots()
     paused = app.paused()
-    for queue in {*slots, *(task.queue for task in app.tasks.values())} - set(found):
+    named = {task.queue for task in app.tasks.values() if task.queue != SYNC_QUEUE or app.syncs}
+    for queue in {*slots, *named} - set(found):
         at = next((each.paused_at for each in paused if each.queue == queue), None)
         found[queue] = Backlog(queue, None, None, 0, 0, 0, 0, 0, at, slots.get(queue))
     rates = app.rates_by("queue", now - _HOUR_MS)

@@ -83,6 +83,15 @@ document.addEventListener("click", (event) => {
   for (const open of document.querySelectorAll("details.ask[open]")) if (!open.contains(event.target)) open.open = false;
 });
 
+// All boxes of this page at once; again, and none is ticked.
+document.addEventListener("click", (event) => {
+  const all = event.target.closest?.("[data-tick-all]");
+  if (!all) return;
+  const boxes = [...document.querySelectorAll("main input.choose")];
+  const on = boxes.some((box) => !box.checked);
+  for (const box of boxes) box.checked = on;
+});
+
 // Keys.
 let after = "";
 let timer = 0;

@@ -39,7 +39,8 @@ class ProcessPool(ThreadPool):
 
     def places(self) -> list[Place]:
         """What runs here has its stack in another process."""
-        return [Place(attempt, None) for attempt in self.running()]
+        return [Place(attempt, None, pid=host.pid) for slot, host in self._hosts.copy().items()
+                if (attempt := slot.attempt) is not None]
 
     def replace(self, attempt: Attempt) -> None:
         self._kill(attempt)

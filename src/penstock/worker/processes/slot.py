@@ -99,6 +99,11 @@ class ProcessSlot:
         child.dismiss()
         self._leaving.append(child)
 
+    @property
+    def pid(self) -> int | None:
+        """Of its child, where it has one. From any thread."""
+        return None if (child := self._child) is None else child.pid
+
     def kill(self) -> None:
         """End the child at once, with the body that runs in it. From any thread."""
         if (child := self._child) is not None:
