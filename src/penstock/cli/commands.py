@@ -30,6 +30,7 @@ GROUPS: dict[str, dict[str, Listed]] = {
         "completion": Listed("completion", "Have the shell complete commands and names."),
     },
     "Run": {
+        "dev": Listed("dev", "Run worker and dashboard, again when a file changes."),
         "worker": Listed("worker", "Run jobs and syncs."),
         "web": Listed("web", "Serve the dashboard, a JSON API and metrics."),
     },
