@@ -18,7 +18,7 @@ from penstock.events import GateChanged
 from penstock.limits.declared import Declared
 from penstock.limits.gates import FOREVER, Gate
 from penstock.limits.spending import Need, Options, Permit, Spending
-from penstock.limits.telling import KeyState, states
+from penstock.limits.telling import KeyState, page, shut, states
 from penstock.observe.nesting import waits
 from penstock.queue.attempt import current
 from penstock.store.port import Store
@@ -70,6 +70,17 @@ class Limiting(Listing):
     def limit_states(self) -> list[KeyState]:
         """Every key of which permits were given or whose gate is not open: what is used of its limits, and its gate."""
         return states(self.store, self.declared.limits)
+
+    def limit_page(self, *, begins: str = "", start: str = "", limit: int = 50) -> tuple[list[KeyState], str | None]:
+        """The same a page at a time, in the order of the keys: those of which permits were given, and that begin so.
+
+        The next page has as its `start` what this one gives besides; None where there is none.
+        """
+        return page(self.store, self.declared.limits, begins=begins, start=start, count=limit)
+
+    def shut_gates(self, *, begins: str = "", limit: int = 50) -> list[Gate]:
+        """The first gates that are not open, in the order of their keys, of those that begin so."""
+        return shut(self.store, begins=begins, count=limit)
 
     @property
     def spending(self) -> Spending:

@@ -118,6 +118,18 @@ class Syncing(Explaining):
             return "cancelled"
         return "asked" if self.store.write(lambda tx: tx.rows("run_cancel_ask", params)) else None
 
+    def raise_run(self, id: int, priority: int, reason: str = "by hand") -> bool:
+        """Have a run that waits go with at least this priority, from when a dispatcher has seen it; False where it
+        does not wait. Raises `ConfigurationError`."""
+        told = self.run(id)
+        if told is None or told.run.status != "pending":
+            return False
+        run = told.run
+        asking = Requesting(self.definition(run.sync), self).using(priority=priority, reason=reason)
+        replace(asking, options=RunOptions.read(run.options)).request(run.subject, account=run.account)
+        self.store.wake()
+        return True
+
     def request_subject(self, sync: str, subject: str, *, account: str | None = None, priority: int = 0,
                         reason: str = "by hand", full: bool = False, audit: bool = False) -> None:
         """Ask that a subject be brought up to date; where its run waits already, with the higher of their priorities.

@@ -10,6 +10,7 @@ from penstock.limits.rows import entries
 from penstock.store.port import Store, Transaction
 
 _NEAR = 0.8
+_MOST_ROWS = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +67,41 @@ def states(store: Store, declared: Iterable[Limit]) -> list[KeyState]:
         uses.setdefault(key, []).append(_use(known.get(name), name, next_us, interval_us, entries(spent), now_ms,
         alive))
     return [_state(key, uses[key], gates.get(key)) for key in sorted(uses)]
+
+
+def page(store: Store, declared: Iterable[Limit], *, begins: str = "", start: str = "", count: int = 50
+         ) -> tuple[list[KeyState], str | None]:
+    """The first keys from one on of which something was given, those that begin so; and from which the next page goes.
+
+    There may be a key for every customer of somebody's, so no more than a bounded number of rows is read.
+    """
+    known = {name_of(limit): limit for limit in declared}
+
+    def work(tx: Transaction) -> tuple[list[tuple[str, str, int, int | None, str, int]], dict[str, Gate], set[int]]:
+        asked = {"key": max(start, begins), "count": _MOST_ROWS}
+        return (list(tx.rows("limits_page", asked)),
+                {row[0]: Gate(*row) for row in tx.rows("gates_shut_page", asked)},
+                {row[0] for row in tx.rows("permit_holders_alive")})
+
+    rows, gates, alive = store.read(work)
+    uses: dict[str, list[Use]] = {}
+    for key, name, next_us, interval_us, spent, now_ms in rows:
+        if not key.startswith(begins):
+            break
+        uses.setdefault(key, []).append(_use(known.get(name), name, next_us, interval_us, entries(spent), now_ms,
+                                             alive))
+    found = list(uses)
+    if len(rows) == _MOST_ROWS and len(found) > 1:
+        found = found[:-1]  # the rest of it was not read
+    more = len(found) > count or (len(rows) == _MOST_ROWS and rows[-1][0].startswith(begins))
+    shown = found[:count]
+    return [_state(key, uses[key], gates.get(key)) for key in shown], f"{shown[-1]}\x01" if more and shown else None
+
+
+def shut(store: Store, *, begins: str = "", count: int = 50) -> list[Gate]:
+    """The first gates that are not open, of keys that begin so."""
+    rows = store.look("gates_shut_page", {"key": begins, "count": count})
+    return [Gate(*row) for row in rows if row[0].startswith(begins)]
 
 
 def _use(limit: Limit | None, name: str, next_us: int, interval_us: int | None, spent: list[list[int]], now_ms: int,

@@ -1,6 +1,9 @@
 """Numbers, times and spans as people read them, in one way on every page. Times are UTC."""
 
 from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
 
 _SPANS = ((86_400_000, "d"), (3_600_000, "h"), (60_000, "min"), (1000, "s"))
 _BYTES = ("B", "kB", "MB", "GB", "TB")
@@ -83,6 +86,11 @@ def percent(share: float | None) -> str:
         return NONE
     value = share * 100
     return f"{value:.1f}%" if 0 < abs(value) < 10 else f"{value:.0f}%"
+
+
+def as_json(value: Any) -> str:
+    """A value, indented."""
+    return msgspec.json.format(msgspec.json.encode(value), indent=2).decode()
 
 
 def moment(at_ms: int) -> datetime:

@@ -27,6 +27,30 @@ def timed(app: Penstock, time: Time) -> Penstock:
     return app
 
 
+class TestPages:
+    def test_keys_come_page_by_page_and_by_how_they_begin(self, timed: Penstock) -> None:
+        timed.limits(*(Quota(5, per="day", by=f"crm-{number}") for number in range(5)))
+        timed.limits(Rate(9, per="second", by="crm-1"))
+        for number in range(5):
+            with timed.limit(f"crm-{number}"):
+                pass
+        timed.gate("crm-3").close("down", by="somebody")
+        timed.gate("sync:doors:acme").close("asked for a pause")
+        found: list[str] = []
+        start: str | None = ""
+        while start is not None:
+            states, start = timed.limit_page(start=start, limit=2)
+            assert 0 < len(states) <= 2
+            found += [each.key for each in states]
+        assert found == [f"crm-{number}" for number in range(5)]
+        [one], rest = timed.limit_page(begins="crm-1")
+        assert ([use.used for use in one.limits if use.ahead_seconds is None], len(one.limits), rest) == ([1], 2, None)
+        assert [each.gate for each in timed.limit_page(begins="crm-3")[0]] == ["closed"]
+        assert timed.limit_page(begins="z") == ([], None)
+        assert [gate.key for gate in timed.shut_gates()] == ["crm-3", "sync:doors:acme"]
+        assert [gate.key for gate in timed.shut_gates(begins="sync")] == ["sync:doors:acme"]
+
+
 class TestUserCode:
     def test_a_block_spends_of_every_limit_of_its_key(self, timed: Penstock, time: Time):
         timed.limits(Rate(10, per="second", by="crm"), Quota(25, per="day", by="crm"))

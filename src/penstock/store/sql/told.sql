@@ -150,3 +150,16 @@ limit :count;
 select id, sync, layer, subject, account, status, records, reason, asked_at, expires_at, decided_at, decided_by
 from penstock.approvals
 where id = :id and sync = :sync and status <> 'noted';
+
+-- name: limits_page
+-- What was given of the keys from one on, in their order.
+select key, name, next_us, interval_us, spent, penstock.now() from penstock.limits
+where key >= :key
+order by key, name, part
+limit :count;
+
+-- name: gates_shut_page
+select key, state, until_at, reason, failures, closed_at, closed_by, penstock.now() from penstock.gates
+where state <> 'open' and key >= :key
+order by key
+limit :count;

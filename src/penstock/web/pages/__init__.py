@@ -66,7 +66,24 @@ A page is tested by `client` of tests/web/conftest.py, which is a browser on the
 from types import ModuleType
 
 from penstock.web.declared import Declared
-from penstock.web.pages import batches, job, job_acts, jobs, journal, overview, periodic, queues, workers
+from penstock.web.pages import (
+    approvals,
+    batches,
+    job,
+    job_acts,
+    jobs,
+    journal,
+    limits,
+    overview,
+    periodic,
+    queues,
+    records,
+    runs,
+    subjects,
+    syncs,
+    windows,
+    workers,
+)
 
 PAGES: tuple[ModuleType, ...] = (
     overview,
@@ -77,6 +94,13 @@ PAGES: tuple[ModuleType, ...] = (
     queues,
     workers,
     periodic,
+    syncs,
+    subjects,
+    runs,
+    records,
+    approvals,
+    windows,
+    limits,
     journal,
 )
 
