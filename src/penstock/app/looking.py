@@ -7,6 +7,7 @@ import msgspec
 from penstock.app.observing import DAY, Observing
 from penstock.domain.errors import ConfigurationError
 from penstock.domain.flame import Flame, flame
+from penstock.domain.listing import JobFound
 from penstock.domain.names import did_you_mean
 from penstock.domain.slow import SlowTrace, TraceKey
 from penstock.domain.speedscope import Speedscope, speedscope
@@ -50,6 +51,11 @@ class Looking(Observing):
         """What traces of a name came to in each hour, or in each of at most 48 stretches of several hours."""
         began, until = self._span(since)
         return over_time(reading.traces(self.store, began, until, kind=kind, name=name), began, until)
+
+    def traces_of_job(self, job: JobFound) -> list[TraceKey]:
+        """The keys of those of its attempts whose traces were kept, the newest first: few jobs have any."""
+        until = (job.finished_at or job.now) + _WRITTEN_MS  # it may have been written later than it ended
+        return reading.traces_of_job(self.store, job.id, job.task, job.enqueued_at - HOUR_MS, until)
 
     def kept_trace(self, key: TraceKey | str) -> KeptTrace | None:
         """One trace as it was, by its key; None where it is not kept (any more), or where that is no key."""

@@ -23,6 +23,10 @@ class TraceKey(NamedTuple):
         return f"{self.kind}-{self.began_at}-{self.took_us}-{self.name_digest}"
 
     @classmethod
+    def of(cls, kind: Kind, name: str, began_at: int, took_us: int) -> "TraceKey":
+        return cls(kind, began_at, took_us, blake2b(name.encode("utf-8", "replace"), digest_size=2).hexdigest())
+
+    @classmethod
     def read(cls, text: str) -> "TraceKey | None":
         """The key that a text is; None for what is none."""
         parts = text.split("-")
@@ -80,5 +84,4 @@ class SlowTrace(msgspec.Struct, kw_only=True):
     @property
     def key(self) -> TraceKey:
         """Its name among all that are kept."""
-        return TraceKey(self.kind, self.began_at, self.took_us, blake2b(
-            self.name.encode("utf-8", "replace"), digest_size=2).hexdigest())
+        return TraceKey.of(self.kind, self.name, self.began_at, self.took_us)

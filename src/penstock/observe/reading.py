@@ -127,6 +127,14 @@ def slow_trace(store: Store, key: TraceKey) -> SlowTrace | None:
     return next((found for (content,) in rows if (found := _SLOW.decode(content)).key == key), None)
 
 
+def traces_of_job(store: Store, job_id: int, name: str, since: int, until: int) -> list[TraceKey]:
+    """Those of the attempts of a job that were kept, the newest first; `name` is its task's."""
+    asked = {"job_id": job_id, "name": name, "since": since, "until": until, "count": 2 * _ALIKE}
+    found = [TraceKey.of("task", name, began_at, took_us)
+             for began_at, took_us in store.look("slow_traces_of_job", asked)]
+    return list(dict.fromkeys(found))  # the slowest may have failed, too
+
+
 def hours(since: int, until: int) -> list[int]:
     """Those that begin in a span."""
     return list(range(-(-since // HOUR_MS) * HOUR_MS, until, HOUR_MS))

@@ -9,6 +9,7 @@ import pytest
 from penstock import Penstock
 from penstock.domain.errors import ConfigurationError
 from penstock.domain.slow import TraceKey
+from penstock.observe import reading
 from tests.clock import Clock
 from tests.conformance.traces.keeping import Traced, asked, called
 
@@ -139,3 +140,16 @@ def test_stacks_are_pictures_and_files(app: Penstock, traced: Traced) -> None:
     assert app.flame_graph("nothing").frames == []
     assert msgspec.to_builtins(app.speedscope("report"))["profiles"][0]["weights"] == [300, 40]
     assert app.speedscope("nothing").profiles[0].samples == []
+
+
+def test_the_traces_of_a_jobs_attempts_are_found_by_its_number(app: Penstock, traced: Traced) -> None:
+    traced.traced("mail", kind="task", took_us=200_000, job_id=7)
+    traced.traced("mail", kind="task", took_us=300_000, job_id=7, failed=True)
+    traced.traced("mail", kind="task", took_us=400_000, job_id=8)
+    traced.flush()
+    kept = {each.key for each in app.slowest_traces("mail", kind="task") if each.job_id == 7}
+    now = max(key.began_at for key in kept)
+    found = reading.traces_of_job(app.store, 7, "mail", now - 1000, now + 1000)
+    assert len(found) == 2
+    assert set(found) == kept
+    assert reading.traces_of_job(app.store, 7, "other", now - 1000, now + 1000) == []

@@ -210,6 +210,13 @@ where day > :since - 86400000 and day < :until and began_at >= :since and began_
 order by took_us desc
 limit :count;
 
+-- name: slow_traces_of_job
+select began_at, took_us
+from penstock.slow_traces
+where day > :since - 86400000 and day < :until and kind = 'task' and name = :name and job_id = :job_id
+order by began_at desc
+limit :count;
+
 -- name: trace_totals_prune
 -- dialect: postgres
 -- differs: a row is named by its place

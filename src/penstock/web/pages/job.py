@@ -37,6 +37,8 @@ class JobPage(msgspec.Struct, frozen=True):
     last_line: str
     why: Answer | None
     batch: BatchStatus | None
+    traces: list[str]
+    """Keys of those of its attempts whose traces were kept, the newest first."""
 
 
 class WhyPage(msgspec.Struct, frozen=True):
@@ -67,7 +69,8 @@ def load(seen: Seen, asked: Asked) -> JobPage:
     last_line = error.strip().rpartition("\n")[2].strip().removeprefix(f"{job.error_class}: ")
     return JobPage(job, shown, last_line,
                    _masked(seen, seen.app.why_job(job.id)) if waits else None,
-                   seen.app.batch_status(job.batch) if job.batch is not None else None)
+                   seen.app.batch_status(job.batch) if job.batch is not None else None,
+                   [str(key) for key in seen.app.traces_of_job(job)] if job.attempt else [])
 
 
 def load_why(seen: Seen, asked: Asked) -> WhyPage:
