@@ -11,12 +11,17 @@ from penstock.domain.listing import JobFound
 from penstock.domain.names import did_you_mean
 from penstock.domain.slow import SlowTrace, TraceKey
 from penstock.domain.speedscope import Speedscope, speedscope
-from penstock.domain.traces import CallSeen, Kind, StatementSeen
+from penstock.domain.traces import PHASES, CallSeen, Kind, StatementSeen
 from penstock.observe import reading
 from penstock.observe.kept import HOUR_MS
 from penstock.observe.over_time import RankedOverTime, Ranking, Stretch, over_time, step_ms, totals
+from penstock.observe.patterns.contract import REST
 from penstock.observe.rank import BY, By, ranked
+from penstock.observe.reading import StatementTotals
 
+_QUERIED = PHASES.index("queried")
+_ASKING: tuple[Kind, ...] = ("task", "run", "trace")
+"""What windows and layers ask is told of the runs that they serve, or belong to."""
 _WRITTEN_MS = 2 * HOUR_MS
 """What a trace did counts in the hour in which it was written, which is that of its end or the next."""
 
@@ -28,6 +33,15 @@ class KeptTrace(msgspec.Struct, frozen=True, kw_only=True):
     trace: SlowTrace
     statements: list[StatementSeen]
     calls: list[CallSeen]
+
+
+class SlowStatement(msgspec.Struct, frozen=True, kw_only=True):
+    """A statement of some work, and its share of the time of that."""
+
+    kind: Kind
+    name: str
+    share: float
+    statement: StatementTotals
 
 
 class Looking(Observing):
@@ -56,6 +70,19 @@ class Looking(Observing):
         """The keys of those of its attempts whose traces were kept, the newest first: few jobs have any."""
         until = (job.finished_at or job.now) + _WRITTEN_MS  # it may have been written later than it ended
         return reading.traces_of_job(self.store, job.id, job.task, job.enqueued_at - HOUR_MS, until)
+
+    def slow_statements(self, *, since: timedelta = DAY, names: int = 5, each: int = 3) -> list[SlowStatement]:
+        """The statements that take the most of the work that waits for databases the most, with their share of the
+        time of that work; those with the greatest total first. It looks at a few names alone, and is quick."""
+        began, until, now = self._span_now(since)
+        found = [of for of in self._past.sums(self.store, began, until, now).values() if of.trace.kind in _ASKING]
+        found.sort(key=lambda one: -one.trace.phases[_QUERIED])
+        told = [SlowStatement(kind=one.trace.kind, name=one.trace.name, share=min(
+                    statement.total_us / max(one.trace.total_us, 1), 1.0), statement=statement)
+                for one in found[:names] if one.trace.phases[_QUERIED]
+                for statement in reading.statement_totals(self.store, began, until, one.trace.kind, one.trace.name,
+                                                          each) if statement.fingerprint != REST]
+        return sorted(told, key=lambda one: -one.statement.total_us)
 
     def kept_trace(self, key: TraceKey | str) -> KeptTrace | None:
         """One trace as it was, by its key; None where it is not kept (any more), or where that is no key."""

@@ -85,6 +85,20 @@ def matched(stacks: Stacks, text: str) -> int:
                and any(wanted in name.casefold() for name in stack.split(";")))
 
 
+def innermost(stacks: Stacks, most: int = 15) -> list[tuple[str, int, int]]:
+    """The functions in which most samples ended: name, samples in which it was the innermost, and in which it was at
+    all."""
+    own: dict[str, int] = {}
+    within: dict[str, int] = {}
+    for stack, count in stacks.items():
+        names = stack.split(";")
+        own[names[-1]] = own.get(names[-1], 0) + count
+        for name in set(names):
+            within[name] = within.get(name, 0) + count
+    found = sorted(own.items(), key=lambda item: (-item[1], item[0]))[:most]
+    return [(name, count, within[name]) for name, count in found]
+
+
 def _tree(stacks: Stacks) -> _Node:
     root = _Node("", "")
     for stack, count in stacks.items():

@@ -76,6 +76,27 @@ def statement_of(store: Store, since: int, until: int, name: str, fingerprint: s
         "database": database})]
 
 
+class StatementTotals(msgspec.Struct, frozen=True, kw_only=True):
+    """What a statement came to under a name. Times are microseconds; `text` is None where it is forgotten."""
+
+    fingerprint: str
+    database: str | None
+    text: str | None
+    calls: int
+    rows: int
+    total_us: int
+    max_us: int
+
+
+def statement_totals(store: Store, since: int, until: int, kind: Kind, name: str, count: int) -> list[StatementTotals]:
+    """The statements of one name that took the most time, without what else is known of them."""
+    rows = store.look("trace_statement_totals", {"hours": hours(since, until), "kinds": [kind], "name": name,
+                                                 "count": count})
+    return [StatementTotals(fingerprint=row[0], database=row[1] or None, calls=int(row[2]), rows=int(row[3]),
+                            total_us=int(row[4]), max_us=int(row[5]), text=statement_text(store, row[0], row[1]))
+            for row in rows]
+
+
 def statement_text(store: Store, fingerprint: str, database: str) -> str | None:
     """The text of a statement; None where it is not kept (any more)."""
     return next((text for (text,) in store.look("statement_text", {"fingerprint": fingerprint, "database": database})),

@@ -14,7 +14,8 @@ class Entry:
 
 
 NAV: tuple[tuple[str, tuple[Entry, ...]], ...] = (
-    ("", (Entry("overview", "Overview", "/", "o"),)),
+    ("", (Entry("overview", "Overview", "/", "o"),
+          Entry("alerts", "Alerts", "/alerts", "e"))),
     ("Jobs", (Entry("jobs", "Jobs", "/jobs", "j"),
               Entry("queues", "Queues", "/queues", "q"),
               Entry("workers", "Workers", "/workers", "w"),

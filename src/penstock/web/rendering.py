@@ -8,7 +8,7 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
-from penstock.web import charts, words
+from penstock.web import charts, pictures, words
 from penstock.web.declared import View
 from penstock.web.frame import FRAME, Frame, here, link
 from penstock.web.nav import NAV
@@ -27,8 +27,8 @@ class Templates:
         shown = [(group, listed) for group, entries in NAV
                  if (listed := [entry for entry in entries if entry.path in paths])]
         self._environment.globals.update(
-            link=link, here=here, frame=FRAME.get, nav=shown, words=words, charts=charts, asset=asset, region=_region,
-            may=_may, Part=charts.Part, Column=charts.Column)
+            link=link, here=here, frame=FRAME.get, nav=shown, words=words, charts=charts, pictures=pictures,
+            asset=asset, region=_region, may=_may, Part=charts.Part, Column=charts.Column)
 
     def page(self, frame: Frame, template: str, title: str, nav: str, m: Any, asked: Any = None) -> str:
         """A whole page. The template has its model as `m`, and what was asked for as `asked`."""

@@ -11,7 +11,7 @@ from penstock.domain.errors import ConfigurationError
 from penstock.domain.slow import TraceKey
 from penstock.observe import reading
 from tests.clock import Clock
-from tests.conformance.traces.keeping import Traced, asked, called
+from tests.conformance.traces.keeping import SHOP, Traced, asked, called
 
 BATCH = "select id, amount from record where client_id = %s and id > %s order by id limit 1000"
 SECOND, HOUR = 1_000_000, 3600
@@ -88,6 +88,21 @@ def test_what_a_name_came_to_is_told_hour_by_hour(app: Penstock, clock: Clock, t
     assert now.until - now.since == HOUR * 1000
     assert sum(each.traces for each in app.over_time("mail", since=timedelta(days=30))) == 4
     assert sum(each.traces for each in app.over_time("nobody")) == 0
+
+
+def test_slow_statements_are_those_of_the_work_that_waits_for_databases(app: Penstock, traced: Traced) -> None:
+    for name, took in (("nightly", 600_000), ("mail", 2000)):
+        with traced.trace(name, took_us=4 * SECOND, kind="task") as trace:
+            asked(trace, BATCH, [(6, n) for n in range(3)], took_us=took, rows=1000)
+            asked(trace, "select 1", [()], took_us=1000, rows=1)
+    traced.traced("busy", took_us=90 * SECOND, kind="task", phase="computed")
+    traced.flush()
+    first, second, *_ = app.slow_statements(each=1)
+    assert [(each.name, each.statement.text) for each in (first, second)] == [("nightly", BATCH), ("mail", BATCH)]
+    assert (first.statement.calls, first.statement.rows, first.statement.database) == (3, 3000, SHOP)
+    assert first.share == pytest.approx(0.45, abs=0.01)
+    assert len(app.slow_statements(names=1)) == 2
+    assert app.slow_statements(names=0) == []
 
 
 def test_a_kept_trace_is_found_by_its_key_with_the_places_of_its_statements(app: Penstock, traced: Traced) -> None:

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from penstock.domain.flame import MOST_FRAMES, Flame, Frame, flame, matched
+from penstock.domain.flame import MOST_FRAMES, Flame, Frame, flame, innermost, matched
 
 STACKS = {"main;load;parse": 6, "main;load": 2, "main;write": 1, "idle": 1}
 stacks = st.dictionaries(st.lists(st.sampled_from(["a", "b", "c", "<x>", "é"]), min_size=1, max_size=6).map(";".join),
@@ -62,6 +62,12 @@ def test_a_text_is_found_in_names_whatever_its_case_and_never_across_two():
     assert matched(STACKS, "a") == 9
     assert matched(STACKS, "main;load") == 0
     assert matched({}, "a") == 0
+
+
+def test_functions_are_told_by_how_often_samples_ended_in_them():
+    assert innermost(STACKS) == [("parse", 6, 6), ("load", 2, 8), ("idle", 1, 1), ("write", 1, 1)]
+    assert innermost({"f;f;f": 2}, most=1) == [("f", 2, 2)]
+    assert innermost({}) == []
 
 
 @given(stacks, st.integers(0, 30))

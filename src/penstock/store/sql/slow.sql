@@ -48,3 +48,24 @@ from penstock.slow_traces
 where day >= :since and day < :until and kind = :kind and began_at = :began_at and took_us = :took_us
 order by name, process, place
 limit :count;
+
+-- name: trace_statement_totals
+-- dialect: postgres
+-- differs: each dialect takes an array in its own way
+-- The statements of one name that took the most time.
+select fingerprint, database, sum(calls), sum(rows), sum(total_us), max(max_us)
+from penstock.trace_statements
+where hour = any (:hours::bigint[]) and kind = any (:kinds::text[]) and name = :name
+group by fingerprint, database
+order by sum(total_us) desc, fingerprint
+limit :count;
+
+-- name: trace_statement_totals
+-- dialect: sqlite
+-- differs: each dialect takes an array in its own way
+select fingerprint, database, sum(calls), sum(rows), sum(total_us), max(max_us)
+from penstock.trace_statements
+where hour in (select value from json_each(:hours)) and kind in (select value from json_each(:kinds)) and name = :name
+group by fingerprint, database
+order by sum(total_us) desc, fingerprint
+limit :count;

@@ -67,6 +67,8 @@ from types import ModuleType
 
 from penstock.web.declared import Declared
 from penstock.web.pages import (
+    advice,
+    alerts,
     approvals,
     batches,
     job,
@@ -79,8 +81,11 @@ from penstock.web.pages import (
     queues,
     records,
     runs,
+    slow,
     subjects,
     syncs,
+    tasks,
+    traces,
     windows,
     workers,
 )
@@ -101,6 +106,11 @@ PAGES: tuple[ModuleType, ...] = (
     approvals,
     windows,
     limits,
+    tasks,
+    traces,
+    slow,
+    advice,
+    alerts,
     journal,
 )
 

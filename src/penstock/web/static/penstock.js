@@ -133,3 +133,48 @@ document.addEventListener("keydown", (event) => {
     document.querySelector("tr.is-chosen input.choose")?.click();
   }
 });
+
+// Flame graphs: look at a frame without leaving the page, and find functions while typing.
+const flames = () => document.querySelector("[data-flame]");
+async function looked(url, push) {
+  let fresh = null;
+  try {
+    const answer = await fetch(url, { headers: { Accept: "text/html" } });
+    if (answer.ok) fresh = new DOMParser().parseFromString(await answer.text(), "text/html").querySelector("[data-flame]");
+  } catch { /* the link itself says what is wrong */ }
+  if (!fresh || !flames()) return void (location.href = url);
+  const wanted = document.getElementById("f-find")?.value ?? "";
+  flames().replaceChildren(...document.adoptNode(fresh).childNodes);
+  if (push) history.pushState(null, "", url);
+  const field = document.getElementById("f-find");
+  if (field && wanted) field.value = wanted, found();
+  flames().querySelector(".is-looked-at")?.focus();
+}
+function found() {
+  const wanted = document.getElementById("f-find").value.trim().toLowerCase();
+  const spans = [];
+  for (const frame of document.querySelectorAll(".flame .frame")) {
+    const at = frame.firstElementChild;
+    const is = wanted !== "" && at.querySelector("title").textContent.split("\n")[0].toLowerCase().includes(wanted);
+    frame.classList.toggle("found", is);
+    if (is) spans.push([parseFloat(at.getAttribute("x")), parseFloat(at.getAttribute("width"))]);
+  }
+  let share = 0;
+  let end = 0;
+  for (const [from, width] of spans.sort((one, other) => one[0] - other[0])) {
+    share += Math.max(0, from + width - Math.max(end, from));
+    end = Math.max(end, from + width);
+  }
+  const says = document.querySelector(".found-share");
+  if (says) says.textContent = wanted ? `in ${share.toFixed(share < 10 ? 1 : 0)}% of what is shown` : "";
+}
+document.addEventListener("click", (event) => {
+  const to = event.target.closest?.("[data-flame] .frame, [data-flame] .whole");
+  if (!to || event.button || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
+  event.preventDefault();
+  looked(to.getAttribute("href"), true);
+});
+document.addEventListener("input", (event) => {
+  if (event.target.id === "f-find" && flames()) found();
+});
+addEventListener("popstate", () => flames() && looked(location.href, false));
