@@ -13,6 +13,13 @@ from typing import Any, Self
 HIDDEN = "••••"
 _DEEP = 50
 
+# A name and what divides it from its value. Possessive, so that text is read once however it is made.
+_NAMED = re.compile(r"""(?<![\w-])(?P<name>[\w-]++)["']?\s{0,3}(?:=>?|:)\s{0,3}""")
+# A value: quoted, a word after the scheme of an authorization, or up to a space.
+_VALUE = re.compile(r""""(?:[^"\\\n]|\\.)*+"?|'(?:[^'\\\n]|\\.)*+'?|"""
+                    r"""(?:bearer|basic|token)\s+[^\s,;"'&]++|[^\s,;"'&)}\]]++""",
+                    re.IGNORECASE)
+
 
 @dataclass(frozen=True)
 class Masking:
@@ -53,22 +60,16 @@ class Masking:
 
     def text(self, text: str) -> str:
         """Text without values that follow such a name: `password=…`, `"token": "…"`, `Authorization: Bearer …`."""
-        if not self.words or not text:
+        if not self.words:
             return text
-        return self._pattern.sub(rf"\g<name>{HIDDEN}", text)
-
-    @property
-    def _pattern(self) -> re.Pattern[str]:
-        return _pattern(self.words)
-
-
-@lru_cache(maxsize=32)
-def _pattern(words: tuple[str, ...]) -> re.Pattern[str]:
-    """A name with one of the words in it, what divides it from its value, and the value: quoted, or up to a space."""
-    spelt = "|".join("[_-]?".join(map(re.escape, word)) for word in words)
-    value = r"""(?:"(?:[^"\\\n]|\\.)*"?|'(?:[^'\\\n]|\\.)*'?|(?:bearer|basic|token)\s+[^\s,;"'&]+|[^\s,;"'&)}\]]+)"""
-    return re.compile(rf"""(?P<name>[\w-]{{0,40}}?(?:{spelt})[\w-]{{0,40}}["']?\s{{0,3}}(?:=>?|:)\s{{0,3}}){value}""",
-                      re.IGNORECASE)
+        kept, done = [], 0
+        for named in _NAMED.finditer(text):
+            if named.start() >= done and self.hides(named["name"]):
+                value = _VALUE.match(text, named.end())
+                if value is not None and value.end() > named.end():
+                    kept += [text[done:named.end()], HIDDEN]
+                    done = value.end()
+        return "".join([*kept, text[done:]])
 
 
 def _plain(name: str) -> str:

@@ -6,6 +6,7 @@ last stream, and a stream by itself after some minutes: its browser comes again,
 """
 
 import asyncio
+import contextlib
 import json
 import logging
 from collections.abc import AsyncIterator
@@ -13,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl
 
+import anyio
 import msgspec
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -33,7 +35,7 @@ _log = logging.getLogger("penstock.web")
 
 @dataclass
 class _Channel:
-    """`regions` are those of its latest load; `ended` once there is nothing to look at any more."""
+    """`regions` are those of its latest load. `nobody` looks any more; `ended`: there is nothing to look at."""
 
     frame: Frame
     view: View[Any, Any]
@@ -41,6 +43,7 @@ class _Channel:
     regions: dict[str, str] = field(default_factory=dict)
     streams: set[asyncio.Event] = field(default_factory=set)
     at_work: asyncio.Task[None] | None = None
+    nobody: asyncio.Event = field(default_factory=asyncio.Event)
     ended: bool = False
 
     def tell(self) -> None:
@@ -49,14 +52,14 @@ class _Channel:
 
 
 class Live:
-    """The channels of a site, and what its live pages were last loaded with."""
+    """The `channels` of a site that are looked at, and what its live pages were last loaded with."""
 
     def __init__(self, answering: Answering, share_seconds: float) -> None:
         self._answering = answering
         self._shared = Shared(share_seconds)
         self._views = sorted(((compile_path(view.path), view) for view in answering.declared.views if view.live),
                              key=lambda found: found[1].path.replace("{", "\uffff"))
-        self._channels: dict[Key, _Channel] = {}
+        self.channels: dict[Key, _Channel] = {}
         self._loops: set[asyncio.AbstractEventLoop] = set()
         self._streams = 0
         self._closed = False
@@ -78,7 +81,7 @@ class Live:
                 loop.call_soon_threadsafe(self._tell_all)
 
     def _tell_all(self) -> None:
-        for channel in list(self._channels.values()):
+        for channel in list(self.channels.values()):
             channel.tell()
 
     async def stream(self, request: Request) -> Response:
@@ -114,9 +117,9 @@ class Live:
     async def _events(self, key: Key, frame: Frame, view: View[Any, Any], asked: Any) -> AsyncIterator[str]:
         loop, news = asyncio.get_running_loop(), asyncio.Event()
         key = (*key, id(loop))
-        channel = self._channels.get(key)
+        channel = self.channels.get(key)
         if channel is None or channel.ended:
-            channel = self._channels[key] = _Channel(frame, view, asked)
+            channel = self.channels[key] = _Channel(frame, view, asked)
             channel.at_work = loop.create_task(self._renew(channel))
         channel.streams.add(news)
         self._loops.add(loop)
@@ -139,15 +142,19 @@ class Live:
             self._streams -= 1
             channel.streams.discard(news)
             if not channel.streams:
-                if self._channels.get(key) is channel:
-                    del self._channels[key]
-                if channel.at_work is not None:
-                    channel.at_work.cancel()
+                if self.channels.get(key) is channel:
+                    del self.channels[key]
+                channel.nobody.set()
+                assert channel.at_work is not None
+                with anyio.CancelScope(shield=True):  # what it loads goes on in its thread, and the app is not to close
+                    await asyncio.wait([channel.at_work])
 
     async def _renew(self, channel: _Channel) -> None:
         assert channel.view.live is not None
         while not self._closed:
-            await asyncio.sleep(channel.view.live)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(channel.nobody.wait(), channel.view.live)
+                return
             try:
                 channel.regions = await run_in_threadpool(self._rendered, channel)
             except (NotFound, Forbidden):
