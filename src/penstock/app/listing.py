@@ -25,7 +25,7 @@ class Listing(Asking):
 
         All jobs, and those that have ended, come newest first; what is executing by how long ago it was claimed; what
         is `scheduled` or `retryable` by when it is due. `since` and `until` are milliseconds since 1970, and about when
-        jobs were enqueued. At most 20,000 rows are looked at: a page may hold fewer jobs than `limit` and have a next
+        jobs were enqueued. At most 10,000 rows are looked at: a page may hold fewer jobs than `limit` and have a next
         one. Raises `InvalidArguments`.
         """
         return pages.page(self.store, JobFilter(state, task, queue, tag, error_class, since, until), after, limit)
@@ -36,7 +36,7 @@ class Listing(Asking):
 
     def count_jobs(self, wanted: JobFilter, most: int = MOST_COUNTED) -> Counted:
         """How many jobs fit a filter: by counters, a few seconds late, where it names no more than state, task and
-        queue; else at most `most`, and those among the first 50,000 that are looked at."""
+        queue; else at most `most`, among twice as many that are looked at."""
         return pages.count(self.store, wanted, most)
 
     def job_found(self, job_id: int, *, reveal: bool = False) -> JobFound | None:

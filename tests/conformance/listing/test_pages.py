@@ -9,6 +9,7 @@ from penstock import Penstock
 from penstock.domain.errors import InvalidArguments
 from penstock.domain.listing import JobFilter, JobListed
 from penstock.queue.listing import pages, search
+from penstock.queue.listing.places import places_around
 from tests.clock import Clock
 
 STATES = ["scheduled", "pending", "available", "executing", "retryable", "completed", "cancelled", "discarded"]
@@ -84,6 +85,19 @@ class TestFilters:
         assert all_pages(app, 2, since=times[2], until=times[5]) == jobs[4:1:-1]
         assert app.jobs(until=times[0]).jobs == [] == app.jobs(since=clock.now_ms).jobs
         assert ids(app.jobs("available", since=times[7]).jobs) == jobs[:6:-1]
+
+    def test_a_time_is_found_without_looking_at_all_before_it(self, app: Penstock, clock: Clock, work: Any):
+        times = []
+        for _ in range(12):
+            app.enqueue_many([work.call() for _ in range(50)])
+            times.append(clock.now_ms)
+            clock.advance(600)
+        page = app.jobs(since=times[3], until=times[4], limit=100)
+        assert {job.enqueued_at for job in page.jobs} == {times[3]}
+        assert (len(page.jobs), page.after) == (50, None)
+        assert page.looked_at <= 50 + 2 * 64
+        low, high = app.store.read(lambda tx: places_around(tx, times[7]))
+        assert (low <= page.jobs[-1].id + 200 <= high, high - low <= 64) == (True, True)
 
     @pytest.mark.parametrize(("wanted", "says"), [
         ({"state": "complete"}, "did you mean 'completed'"), ({"since": 1.5}, "since: expected milliseconds"),

@@ -23,7 +23,7 @@ _HEADINGS = ("ID", "STATE", "TASK", "QUEUE", "ATTEMPT", "ENQUEUED", "WHEN", "ERR
 def jobs(context: click.Context, /, limit: int, after: str | None, as_json: bool, **asked: str | None) -> None:
     """List jobs: the newest first, of a state that waits for its time the soonest first, of `executing` the longest.
 
-    At most 20,000 jobs are looked at for a page, whatever is asked: --after goes on from there.
+    At most 10,000 jobs are looked at for a page, whatever is asked: --after goes on from there.
     """
     if context.invoked_subcommand is not None:
         return

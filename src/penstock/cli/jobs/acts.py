@@ -17,6 +17,7 @@ from penstock.cli.jobs.asked import asked_filter, filters
 from penstock.domain.listing import FITS, Act, Acted, JobFilter
 
 _STEP_SECONDS = 1.0
+_MOST_COUNTED = 100_000
 _DONE: dict[Act, str] = {"retry": "retried", "cancel": "cancelled", "discard": "discarded", "run_now": "due now"}
 
 
@@ -70,7 +71,7 @@ def _acting(act: Act, says: str) -> click.Command:
 
 def _on_all(app: Penstock, act: Act, wanted: JobFilter, reason: str, yes: bool, as_json: bool) -> Acted:
     """Step by step, once it is clear that it is meant."""
-    count = app.count_jobs(wanted)
+    count = app.count_jobs(wanted, _MOST_COUNTED)
     if not yes:
         if not sys.stdin.isatty():
             raise Refused([f"--all-matching: expected --yes, since there is no terminal to ask on whether to"

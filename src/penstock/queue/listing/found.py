@@ -58,6 +58,7 @@ def _waited(tx: Transaction, id: int, known: dict[int, tuple[str, str, bool]]) -
 def _timeline(given: dict[str, Any]) -> tuple[Moment, ...]:
     """What happened to it and what will, in the order of time. Earlier attempts leave no time behind, only their
     error."""
-    moments = [Moment(what or given["state"], given[name]) for name, what in _MOMENTS.items()
-               if given[name] is not None and (name != "run_at" or given["run_at"] > given["enqueued_at"])]
+    began = given["enqueued_at"]  # an attempt that has ended is known by how long it took, on another clock
+    moments = [Moment(what or given["state"], max(given[name], began)) for name, what in _MOMENTS.items()
+               if given[name] is not None and (name != "run_at" or given["run_at"] > began)]
     return tuple(sorted(moments, key=lambda each: each.at))

@@ -8,7 +8,6 @@ from penstock.store.port import Store
 
 LONGEST_PAGE = 1_000
 MOST_COUNTED = 10_000
-_MOST_LOOKED = 50_000
 
 
 def page(store: Store, wanted: JobFilter, after: str | None, limit: int) -> JobsPage:
@@ -21,14 +20,15 @@ def page(store: Store, wanted: JobFilter, after: str | None, limit: int) -> Jobs
 
 
 def count(store: Store, wanted: JobFilter, most: int) -> Counted:
-    """How many jobs fit: all of them where counters tell (of a state, a task and a queue), else at most `most`."""
+    """How many jobs fit: all of them where counters tell (of a state, a task and a queue), else at most `most`, among
+    twice as many that are looked at."""
     if type(most) is not int or most < 1:
         raise InvalidArguments(f"most: expected a number of 1 or more, got {most!r}")
     if wanted.given.keys() <= {"state", "task", "queue"}:
         return Counted(sum(each.jobs for each in control.counts(store)
                            if wanted.state in (None, each.state) and wanted.task in (None, each.task)
                            and wanted.queue in (None, each.queue)), False)
-    found = store.read(lambda tx: counted(tx, begun(tx, wanted, None), most, _MOST_LOOKED))
+    found = store.read(lambda tx: counted(tx, begun(tx, wanted, None), most, 2 * most))
     return Counted(min(found.fitting, most), not found.over or found.fitting > most, found.looked_at)
 
 

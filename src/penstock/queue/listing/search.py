@@ -12,10 +12,10 @@ import msgspec
 
 from penstock.domain.listing import JobFilter, JobListed
 from penstock.queue.listing.cursors import HIGHEST, LOWEST, Cursor, read
-from penstock.queue.listing.places import LATE_MS, place_of
+from penstock.queue.listing.places import LATE_MS, places_around
 from penstock.store.port import Row, Transaction
 
-MOST_LOOKED = 20_000
+MOST_LOOKED = 10_000
 """So many rows are looked at for a page, or a batch of acts."""
 _FIRST_LOOK = 500
 _GROWTH = 4
@@ -63,8 +63,8 @@ def begun(tx: Transaction, wanted: JobFilter, after: str | None) -> Search:
         return Search(wanted, read(after, order))
     if order in _PLACED:
         return Search(wanted, Cursor(order))
-    above = None if wanted.since is None else place_of(tx, wanted.since - LATE_MS)
-    below = HIGHEST if wanted.until is None else place_of(tx, wanted.until + LATE_MS)
+    above = None if wanted.since is None else places_around(tx, wanted.since - LATE_MS)[0]
+    below = HIGHEST if wanted.until is None else places_around(tx, wanted.until + LATE_MS)[1]
     return Search(wanted, Cursor(order, 0, below, above))
 
 

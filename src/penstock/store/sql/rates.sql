@@ -45,9 +45,8 @@ order by q.queue;
 -- dialect: sqlite
 -- differs: as above
 select q.queue, (
-    select min(j.run_at)
-    from (select id from penstock.ready_jobs r where r.queue = q.queue order by r.queue, r.rank, r.id limit (select 20)) as n
-    join penstock.live_jobs j on j.id = n.id
+    select min((select j.run_at from penstock.live_jobs j where j.id = n.id))
+    from (select r.id from penstock.ready_jobs r where r.queue = q.queue order by r.queue, r.rank, r.id limit 20) as n
 ), (select p.paused_at from penstock.queues p where p.queue = q.queue), penstock.now()
 from (select value as queue from json_each(:queues)) as q
 order by q.queue;
