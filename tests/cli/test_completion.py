@@ -12,6 +12,7 @@ from click.testing import CliRunner
 
 from penstock.cli import cli, completing
 from penstock.cli.commands import LISTED
+from tests.cli.conftest import Written
 from tests.cli.test_commands import APP
 
 MORE = '''
@@ -88,3 +89,20 @@ def test_a_shell_that_is_not_known_is_named():
     found = CliRunner().invoke(cli, ["completion", "tcsh"])
     assert (found.exit_code, found.stdout) == (2, "")
     assert "'tcsh' is not one of 'bash', 'zsh', 'fish'" in found.stderr
+
+
+@pytest.mark.parametrize(("arguments", "said"), [
+    (["queues", "pause", "mial"], "note: this app has no queue 'mial'; did you mean 'mail'?"),
+    (["enqueue", "sendmail"], "this app declares no task 'sendmail'; did you mean 'send-mail'?"),
+    (["traces", "peopel"], "note: nothing is called 'peopel'; did you mean 'people'?"),
+    (["jobs", "--task", "send-mial"], "note: this app has no task 'send-mial'; did you mean 'send-mail'?"),
+    (["runs", "peopel"], "error: this app declares no sync 'peopel'; did you mean 'people'?"),
+    (["periodic", "pause", "hourli"], "did you mean 'hourly'?"),
+    (["queues", "pause", "elsewhere"], ""), (["traces", "nightly-report"], ""), (["queues", "pause", "mail"], ""),
+])
+@pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
+def test_a_name_that_is_mistyped_is_guessed(written: Written, arguments: list[str], said: str):
+    penstock = written("named", APP.format(url="sqlite:///named.db") + MORE)
+    _, _, err = penstock(*arguments)
+    assert said in err
+    assert ("did you mean" in err) == bool(said)

@@ -5,10 +5,10 @@ from typing import Any
 
 import click
 import msgspec
-from rich.console import Console
 
 from penstock.app import SYNC_QUEUE
 from penstock.cli import completing
+from penstock.cli.counting import console_on_stderr
 from penstock.cli.documents import TIMES, json_option, say_json
 from penstock.cli.finding import find_app
 from penstock.cli.progress import RunProgress
@@ -62,7 +62,7 @@ def audit(context: click.Context, name: str, keys: tuple[str, ...], repair: bool
         serving = app.worker({SYNC_QUEUE: _SLOTS})
         serving.start()
         try:
-            runs = RunProgress(app.store, name, [subject.key for subject in subjects], Console(stderr=True)).follow()
+            runs = RunProgress(app.store, name, [subject.key for subject in subjects], console_on_stderr()).follow()
         finally:
             serving.stop()
         found = {subject.key: audited(app.store, definition, subject) for subject in subjects}

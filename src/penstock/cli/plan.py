@@ -13,6 +13,7 @@ import msgspec
 
 from penstock.app import Penstock
 from penstock.cli import completing
+from penstock.cli.counting import counting
 from penstock.cli.documents import TIMES, json_option
 from penstock.cli.finding import find_app
 from penstock.cli.plan_json import WholePlan
@@ -63,7 +64,9 @@ def plan(context: click.Context, name: str, keys: tuple[str, ...], show_values: 
             writer.begin(name, _now(app))
         costed: list[tuple[int, dict[str, int]]] = []
         snapshots = Snapshots(lasting=True)
-        for subject in subjects:
+        alone = as_json and sys.stdout.isatty()  # a bar would be drawn between the lines of the document
+        tell = (lambda done: None) if alone else stack.enter_context(counting("planned", len(subjects)))
+        for done, subject in enumerate(subjects, 1):
             with preview(app.store, definition, subject, snapshots) as plans:
                 removals = foresee(app.store, definition, subject, plans)
                 told = [_described(plan, removals[plan.layer.name], show_values, back) for plan in plans]
@@ -75,6 +78,7 @@ def plan(context: click.Context, name: str, keys: tuple[str, ...], show_values: 
             if not as_json:
                 print_subject(name, subject.key, [{"layer": plan.layer.name, **each}
                                                   for each, plan in zip(told, plans, strict=True)])
+            tell(done)
         total = cost(app.store, definition, costed)
         for writer in writers:
             writer.end(cost=total)

@@ -4,14 +4,13 @@ import time
 from collections.abc import Callable
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from penstock.cli.counting import LINE_EVERY_SECONDS, bar, rate
 from penstock.store.port import Store
 from penstock.sync.state.runs import RunRow, latest_runs
 
 _EVERY_SECONDS = 0.02
 _SHARE = 5  # of the time, at most a fifth goes into looking
-_LINE_EVERY_SECONDS = 10.0
 _ENDED = ("succeeded", "failed", "cancelled")
 
 
@@ -29,11 +28,9 @@ class RunProgress:
 
         `check` is called now and then, and raises where it is no use waiting any longer.
         """
-        progress = Progress(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
-                            TextColumn("{task.fields[counts]}"), TimeElapsedColumn(), console=self._console,
-                            disable=not self._console.is_terminal)
+        progress = bar(self._console)
         title, told_at = title or self._sync, time.monotonic()
-        bar = progress.add_task(title, total=len(self._subjects), counts="")
+        task, began = progress.add_task(title, total=len(self._subjects), said=""), told_at
         before = 0.0
         with progress:
             while True:
@@ -42,19 +39,19 @@ class RunProgress:
                 # A run that ended before its subject was asked for again is history, and not to be counted.
                 runs = [run for run in runs if run.status not in _ENDED or run.subject not in open_subjects]
                 ended = [run for run in runs if run.status in _ENDED]
-                progress.update(bar, completed=len(ended), counts=_counts(runs))
+                progress.update(task, completed=len(ended), said=_counts(runs, began))
                 if len(ended) == len(self._subjects):
                     return ended
                 check()
-                if progress.disable and asked_at - told_at > _LINE_EVERY_SECONDS:
+                if progress.disable and asked_at - told_at > LINE_EVERY_SECONDS:
                     told_at = asked_at
-                    self._console.print(f"{title}: {len(ended):,} of {len(self._subjects):,}, {_counts(runs)}")
+                    self._console.print(f"{title}: {len(ended):,} of {len(self._subjects):,}, {_counts(runs, began)}")
                 took = time.monotonic() - asked_at
                 time.sleep(max(_EVERY_SECONDS, _SHARE * min(took, before)))  # one may have connected, or been held up
                 before = took
 
 
-def _counts(runs: list[RunRow]) -> str:
+def _counts(runs: list[RunRow], began: float) -> str:
     waiting = next((f", waiting: {run.error[:80]}" for run in runs if run.status == "pending" and run.error), "")
     read, changed = sum(run.read for run in runs), sum(run.created + run.updated + run.deleted for run in runs)
-    return f"{read:,} read, {changed:,} changed{waiting}"
+    return f"{read:,} read ({rate(read, began, '')}), {changed:,} changed{waiting}"

@@ -9,6 +9,7 @@ from penstock.admission.pausing import Target
 from penstock.cli import completing
 from penstock.cli.documents import TIMES, Said, json_option, say, say_json
 from penstock.cli.finding import find_app
+from penstock.cli.naming import note_queues
 
 
 class Paused(msgspec.Struct, omit_defaults=True):
@@ -68,6 +69,7 @@ def pause(context: click.Context, queue: str | None, sync: str | None, account: 
     named = Target(queue, sync, account, key)
     with find_app(context) as app:
         app.check()
+        note_queues(app, [queue])
         changed = app.pause(queue, sync=sync, account=account, key=key)
     say(f"{_words(named)} is paused" if changed else f"nothing to do: {_words(named)} was paused already", as_json,
         changed=changed)
@@ -86,6 +88,7 @@ def resume(context: click.Context, queue: str | None, sync: str | None, account:
     named = Target(queue, sync, account, key)
     with find_app(context) as app:
         app.check()
+        note_queues(app, [queue])
         changed = app.resume(queue, sync=sync, account=account, key=key)
     say(f"{_words(named)} goes on" if changed else f"nothing to do: {_words(named)} was not paused", as_json,
         changed=changed)

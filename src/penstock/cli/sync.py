@@ -5,10 +5,10 @@ from pathlib import Path
 
 import click
 import msgspec
-from rich.console import Console
 
 from penstock.app import SYNC_QUEUE, Penstock
 from penstock.cli import completing
+from penstock.cli.counting import console_on_stderr
 from penstock.cli.documents import TIMES, json_option, say_json
 from penstock.cli.finding import find_app
 from penstock.cli.planned import LEFT, left, planned
@@ -67,7 +67,7 @@ def _served(app: Penstock, name: str, subjects: list[Subject], options: RunOptio
     serving = app.worker({SYNC_QUEUE: _SLOTS})
     serving.start()
     try:
-        return RunProgress(app.store, name, [subject.key for subject in subjects], Console(stderr=True)).follow()
+        return RunProgress(app.store, name, [subject.key for subject in subjects], console_on_stderr()).follow()
     finally:
         serving.stop()
 

@@ -126,6 +126,8 @@ def traces(context: click.Context, name: str | None, by: Any, kind: Any, since: 
             text = _one(app, name, by or "total", asked, as_json)
         else:
             text = _all(app, by or "total", asked, limit, trend, as_json)
+        if text == _NOTHING and name is not None and (guess := app.near(name)):
+            click.echo(f"note: nothing is called {name!r}{guess}", err=True)
     click.echo(text)
 
 

@@ -11,6 +11,7 @@ import click
 
 from penstock.cli import completing
 from penstock.cli.finding import find_app
+from penstock.cli.naming import note_queues
 from penstock.domain.errors import ConfigurationError
 from penstock.domain.names import name_fault
 from penstock.worker import logs
@@ -40,7 +41,9 @@ def worker(context: click.Context, queues: tuple[str, ...], max_runtime: float |
         raise ConfigurationError(f"grace: expected more than 0 seconds, got {grace:g}")
     logs.install(logging.WARNING if quiet else logging.INFO)
     with find_app(context) as app:
-        serving = app.worker(read_slots(queues), window=window, began=began, grace_seconds=grace)
+        slots = read_slots(queues)
+        note_queues(app, slots or ())
+        serving = app.worker(slots, window=window, began=began, grace_seconds=grace)
         asked_by: queue.SimpleQueue[int] = queue.SimpleQueue()  # unlike an event, it may be used in a signal handler
 
         def asked(number: int, frame: FrameType | None) -> None:

@@ -8,6 +8,7 @@ from penstock.cli.jobs.acts import cancel, discard, retry, run_now
 from penstock.cli.jobs.asked import asked_filter, filters
 from penstock.cli.jobs.show import show
 from penstock.cli.jobs.told import moment, when
+from penstock.cli.naming import note_queues, note_task
 from penstock.cli.table import short, table
 from penstock.domain.listing import JobListed, JobsPage
 
@@ -29,6 +30,8 @@ def jobs(context: click.Context, /, limit: int, after: str | None, as_json: bool
         return
     with find_app(context) as app:
         app.check()
+        note_task(app, asked["task"])
+        note_queues(app, [asked["queue"]])
         wanted = asked_filter(app, asked)
         page = app.jobs(**wanted.given, after=after, limit=limit)  # type: ignore[arg-type]
     if as_json:
