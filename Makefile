@@ -3,7 +3,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-all test-crash test-pooler test-hypopg check bench bench-peers build lock clean
+.PHONY: help install demo test test-all test-crash test-pooler test-hypopg test-web screenshots check bench bench-peers build lock clean
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
 
@@ -52,6 +52,12 @@ test-pooler: $(STAMPS)/test  ## run the suite behind a pgbouncer, which has to b
 
 test-hypopg: $(STAMPS)/test  ## run what needs HypoPG, which has to be installed; REQUIRE=1 fails where it is not
 	@REQUIRE="$(REQUIRE)" $(PY) -m pytest tests/hypopg $(ARGS)
+
+test-web: $(STAMPS)/test  ## walk the dashboard in a Chromium, which has to be installed; REQUIRE=1 fails where it is not
+	@REQUIRE="$(REQUIRE)" $(PY) -m pytest tests/browser $(ARGS)
+
+screenshots: $(STAMPS)/test  ## make docs/images anew, in a Chromium, which has to be installed
+	@$(PY) -m tools.screenshots $(ARGS)
 
 check: $(STAMPS)/dev  ## lint, types, floors, documentation
 	$(PY) -m ruff check .

@@ -11,8 +11,9 @@ from bench.web.crawling import Read, crawl, pattern_of
 PAGES = {
     "/": '<a href="/jobs">Jobs</a><a href="https://elsewhere.example/jobs">there</a><a href="/static/a.css">style</a>',
     "/jobs": '<form method="get"><select name="state"><option value="">any</option><option value="failed">failed'
-             '</option></select><input name="tag"></form><a href="?before=7">next</a><a href="/jobs/1#top">1</a>',
-    "/jobs?state=failed": "", "/jobs?tag=a": "", "/jobs?before=7": '<a href="?before=6">next</a>',
+             '</option></select><input name="tag" list="tags"><datalist id="tags"><option value="b"></option>'
+             '</datalist></form><a href="?before=7">next</a><a href="/jobs/1#top">1</a>',
+    "/jobs?state=failed": "", "/jobs?tag=a": "", "/jobs?tag=b": "", "/jobs?before=7": '<a href="?before=6">next</a>',
     "/jobs?before=6": '<a href="?before=5">next</a>', "/jobs/1": '<form method="post"><input name="tag"></form>',
 }
 
@@ -28,8 +29,9 @@ def test_an_address_has_the_most_exact_pattern(address, pattern):
 
 def test_pages_are_found_by_links_and_by_forms_and_two_of_a_kind_are_enough():
     found = crawl(PAGES.get, ["/"], ["/", "/jobs", "/jobs/{id}", "/traces"], {"tag": "a"})
-    assert found == {"/": ["/"], "/jobs": ["/jobs", "/jobs?state=failed", "/jobs?tag=a", "/jobs?before=7",
-                                           "/jobs?before=6"], "/jobs/{id}": ["/jobs/1"], "/traces": []}
+    assert found == {"/": ["/"], "/jobs": ["/jobs", "/jobs?before=7", "/jobs?state=failed", "/jobs?tag=a",
+                                           "/jobs?tag=b", "/jobs?before=6"], "/jobs/{id}": ["/jobs/1"],
+                     "/traces": []}
 
 
 def test_what_a_post_would_change_is_not_asked_for():
