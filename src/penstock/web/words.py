@@ -61,7 +61,7 @@ def duration(ms: float | None) -> str:
     """How long something took: `0.8 ms`, `145 ms`, `1.24 s`, `3 min 20 s`."""
     if ms is None:
         return NONE
-    if ms < 10:
+    if 0 < ms < 10:
         return f"{ms:.1f} ms"
     if ms < 1000:
         return f"{ms:.0f} ms"

@@ -8,7 +8,7 @@ from penstock.sync.state.failures import ErrorClass
 from penstock.sync.state.runs import RunRow
 from penstock.sync.state.statistics import FIRST, Statistics
 from penstock.sync.telling.runs import Took
-from penstock.sync.window.row import ServedRun, WindowRow
+from penstock.sync.window.row import WindowRow
 from penstock.web.asked import Misread
 from penstock.web.declared import NotFound, Seen
 
@@ -67,6 +67,16 @@ class RunShown(msgspec.Struct, frozen=True):
     error: str
 
 
+class ServedShown(msgspec.Struct, frozen=True):
+    """A run as a window served it: from `began_ms` after the window's begin on, for `took_ms`."""
+
+    id: int
+    subject: str
+    began_ms: int
+    took_ms: int
+    status: str
+
+
 class WindowShown(msgspec.Struct, frozen=True):
     """A window with what its time went to: `other_ms` is neither fetch nor any run's. Of one at work little is known.
     """
@@ -83,7 +93,7 @@ class WindowShown(msgspec.Struct, frozen=True):
     unused_ms: int | None
     fetch_ms: int
     other_ms: int
-    runs: list[ServedRun]
+    runs: list[ServedShown]
     served: int
     failed: int
     put_back: int
@@ -150,7 +160,8 @@ def run_shown(seen: Seen, run: RunRow, now: int) -> RunShown:
 
 
 def window_shown(window: WindowRow, now: int) -> WindowShown:
-    runs = window.served_runs
+    runs = [ServedShown(each.id, each.subject, each.began_ms, each.took_ms, each.status)
+            for each in window.served_runs]
     used = window.used_ms if window.used_ms is not None else max((window.ended_at or now) - window.began_at, 0)
     other = max(used - window.fetch_ms - sum(run.took_ms for run in runs), 0)
     return WindowShown(
