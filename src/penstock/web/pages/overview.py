@@ -1,5 +1,6 @@
 """The first page: whether all is well, and if not, what is wrong, since when, and where to look."""
 
+from dataclasses import replace
 from urllib.parse import urlencode
 
 import msgspec
@@ -82,7 +83,8 @@ def load(seen: Seen, asked: Asked) -> Now:
         slots=sum(each.slots for each in queues if each.slots is not None) or None,
         workers=sum(each.alive for each in found.workers), silent=[each for each in found.workers if not each.alive],
         wrong=[_wrong(seen, each, found.now) for each in found.alerts], queues=queues,
-        edges=found.edges, windows=found.windows)
+        edges=[replace(each, reason=each.reason and seen.masked(each.reason)) for each in found.edges],
+        windows=found.windows)
 
 
 def _minutes(found: Overview) -> list[Minute]:

@@ -3,6 +3,9 @@
 document.documentElement.classList.add("has-script");
 const csrf = document.querySelector('meta[name="csrf"]')?.content ?? "";
 
+// Where the navigation is a row that scrolls, the page's own entry is in sight.
+document.querySelector(".side nav [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
+
 // Live regions. What changed is put into what is there, element by element: focus, selection, scroll, ticked boxes and
 // open details stay, since the elements that have them do.
 function renew(there, fresh) {
