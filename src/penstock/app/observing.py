@@ -141,9 +141,11 @@ class Observing(Syncing):
         return told_of_nothing(name, declared, self.near(name), since=_hour(now - _LOOKED_BACK[-1]), until=now)
 
     def near(self, name: str) -> str:
-        """A question after the name that was meant by one that nobody knows; empty where none is like it."""
+        """A question after the name that was meant by one that nobody knows; empty where none is like it, and where
+        there is that very one."""
         began = _hour(reading.now(self.store) - _LOOKED_BACK[-1])
-        return did_you_mean(name, {*traced_names(self.store, began), *self.tasks, *self.syncs})
+        known = {*traced_names(self.store, began), *self.tasks, *self.syncs}
+        return "" if name in known else did_you_mean(name, known)
 
     def _summary(self, name: str, rows: Sequence[Ranked], since: timedelta, now: int) -> Summary:
         row = min(rows, key=lambda each: _PREFERRED.index(each.kind))
