@@ -98,7 +98,8 @@ def test_a_shell_that_is_not_known_is_named():
     (["jobs", "--task", "send-mial"], "note: this app has no task 'send-mial'; did you mean 'send-mail'?"),
     (["runs", "peopel"], "error: this app declares no sync 'peopel'; did you mean 'people'?"),
     (["periodic", "pause", "hourli"], "did you mean 'hourly'?"),
-    (["queues", "pause", "elsewhere"], ""), (["traces", "nightly-report"], ""), (["traces", "people"], ""), (["queues", "pause", "mail"], ""),
+    (["queues", "pause", "elsewhere"], ""), (["traces", "nightly-report"], ""),
+    (["traces", "people"], ""), (["queues", "pause", "mail"], ""),
 ])
 @pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
 def test_a_name_that_is_mistyped_is_guessed(written: Written, arguments: list[str], said: str):
