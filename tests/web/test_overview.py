@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 
 from penstock import Penstock
+from penstock.domain.alerts import Firing
 from penstock.domain.jobs import Outcome
 from penstock.domain.limits import Quota, Rate
 from penstock.queue.claim import settle
-from penstock.web.pages.overview import VIEWS, _round_up
+from penstock.web.pages.overview import VIEWS, _page, _round_up
 from penstock.worker.inline import registered
 from tests.clock import Clock
 from tests.engine import Engine
@@ -141,6 +142,15 @@ def test_every_link_of_the_overview_leads_somewhere(engine: Engine, client: Clie
     assert len(links) > 5
     for link in links:
         assert client.get(link).status_code == 200, link
+
+
+def test_an_alert_leads_to_what_it_is_about():
+    pages = {("failing", "task a b"): "/jobs?task=a+b&state=discarded", ("failing", "sync ads"): "/syncs/ads",
+             ("backlog", "queue mail"): "/jobs?queue=mail&state=available", ("gate closed", "gates of crm"): "/limits",
+             ("failing", "account a/b of sync ads"): "/syncs/ads/accounts/a%2Fb",
+             ("deletes withheld", "account a of sync ads"): "/approvals"}
+    for (kind, about), page in pages.items():
+        assert _page(Firing(kind, about, 0, None, "", {})) == page
 
 
 @pytest.mark.parametrize(("most", "top"), [(0, 1), (1, 1), (3, 5), (10, 10), (11, 20), (494, 500), (501, 1000)])

@@ -1,7 +1,7 @@
 """The first page: whether all is well, and if not, what is wrong, since when, and where to look."""
 
 from dataclasses import replace
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 import msgspec
 
@@ -112,7 +112,8 @@ def _wrong(seen: Seen, alert: Firing, now: int) -> Wrong:
 
 
 def _page(alert: Firing) -> str:
-    """Where to look, by what an alert is about: `queue NAME`, `task NAME`, `account NAME of sync NAME`, `gate KEY`."""
+    """Where to look, by what an alert is about: `queue NAME`, `task NAME`, `sync NAME`, `account NAME of sync NAME`,
+    `gate KEY`."""
     kind, _, name = alert.about.partition(" ")
     if alert.kind == "deletes withheld":
         return "/approvals"
@@ -121,8 +122,11 @@ def _page(alert: Firing) -> str:
             return f"/jobs?{urlencode({'task': name, 'state': 'discarded'})}"
         case "queue":
             return f"/jobs?{urlencode({'queue': name, 'state': 'available'})}"
-        case "sync" | "account":
-            return "/syncs"
+        case "sync":
+            return f"/syncs/{quote(name, safe='')}"
+        case "account":
+            account, _, sync = name.rpartition(" of sync ")
+            return f"/syncs/{quote(sync, safe='')}/accounts/{quote(account, safe='')}"
     return "/limits"
 
 
