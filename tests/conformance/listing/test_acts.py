@@ -154,3 +154,17 @@ class TestAllThatFit:
         acted = app.act_on_jobs("run_now", JobFilter(state="scheduled"))
         assert (acted.done, acted.refused) == (0, 1)
         assert states(job.id) == ["cancelled"]
+
+
+class TestBesideWorkers:
+    def test_what_is_cancelled_while_workers_claim_ends_once_either_way(self, app: Penstock, work: Any,
+                                                                        workers: Workers):
+        jobs = app.enqueue_many([work.call() for _ in range(120)])
+        workers.start({"default": 4})
+        acted = app.act_on_jobs("cancel", JobFilter(state="available"))
+        workers.wait_until_settled()
+        assert acted.after is None
+        states = workers.states()
+        assert sum(states.values()) == len(jobs)
+        assert acted.done <= states.get("cancelled", 0) <= acted.done + acted.asked
+        assert workers.counts_agree()
