@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import hypothesis
 import psycopg
 import pytest
 
@@ -59,6 +60,10 @@ def _compiled_once() -> None:
     sys.dont_write_bytecode = False
 
 
+# How long an example takes, and is made, is the machine's business: it may be busy with others.
+hypothesis.settings.register_profile("any machine", deadline=None,
+                                     suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("any machine")
 _in_memory()
 _compiled_once()
 

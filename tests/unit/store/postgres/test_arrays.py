@@ -27,7 +27,7 @@ def connection(postgres_server: str) -> "Iterator[psycopg.Connection[Any]]":
 
 
 @pytest.mark.parametrize("kind", ELEMENTS)
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], max_examples=60)
 @given(data=st.data())
 def test_a_list_comes_back_as_it_was(connection: "psycopg.Connection[Any]", kind: str, data: st.DataObject):
     values = data.draw(st.lists(ELEMENTS[kind] | st.none(), max_size=6))
