@@ -61,10 +61,6 @@ class Syncing(Explaining):
     look_monotonic: Callable[[], float] = staticmethod(time.monotonic)
     """The clock by which looks at sources are bounded."""
 
-    def now_ms(self) -> int:
-        """The store's time, in milliseconds since 1970, UTC."""
-        return int(self.store.look("now")[0][0])
-
     def sync_states(self, names: Iterable[str] | None = None) -> list[SyncState]:
         """Every sync of this app, or those of these names. Raises `ConfigurationError` for one that there is not."""
         paused = {each.sync: each.paused_at for each in self.paused() if each.sync is not None and each.account is None}

@@ -10,10 +10,6 @@ from penstock.schedule.periodic import PeriodicSeen
 class Working(Declaring):
     """Who works, at what, and what comes next by the clock."""
 
-    def now(self) -> int:
-        """The database's time, in milliseconds since 1970, UTC: what all times in the store go by."""
-        return int(self.store.look("now")[0][0])
-
     def workers(self, after: int = 0, limit: int = 100) -> list[WorkerRow]:
         """The workers, drains among them, in the order in which they started; the next page is `after` the last's id.
 

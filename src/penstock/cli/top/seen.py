@@ -70,7 +70,7 @@ class Top(msgspec.Struct, frozen=True):
 
 def look(app: Penstock) -> Top:
     """Queues by name, jobs the longest first, workers by age, and those keys whose limits are near their edge."""
-    now = app.now()
+    now = app.now_ms()
     rates = app.rates_by("queue", now - (_MINUTES + 1) * _MINUTE_MS, span="minute")
     queues = [Queue(each.queue, each.available + each.pending, each.scheduled + each.retryable, each.age_ms,
                     each.executing, each.slots, _rate(rates.get(each.queue), "completed"),

@@ -52,7 +52,7 @@ def load(seen: Seen, asked: Asked) -> Jobs:
     tasks = {*seen.app.tasks, *(each.task for each in counts)}
     queues = {each.queue for each in counts}
     acts = {act: label for act, label in ACTS.items() if wanted.state is None or wanted.state in FITS[act]}
-    return Jobs(page.jobs, page.after, page.looked_at, page.back_to, page.cut_short, seen.app.now(),
+    return Jobs(page.jobs, page.after, page.looked_at, page.back_to, page.cut_short, seen.app.now_ms(),
                 {str(state): jobs for state, jobs in states.items()}, sum(states.values()),
                 sorted(tasks)[:_MOST_OFFERED], sorted(queues)[:_MOST_OFFERED],
                 sorted({each.error_class for each in page.jobs if each.error_class}), acts, TIMES,

@@ -30,7 +30,7 @@ class Filtered(msgspec.Struct, frozen=True, kw_only=True):
 
     def filter(self, app: Penstock) -> JobFilter:
         """What the app is asked. Raises `Misread` for a time that is none, and `InvalidArguments`."""
-        now = app.now() if any(_AGO.fullmatch(each) for each in (self.since or "", self.until or "")) else 0
+        now = app.now_ms() if any(_AGO.fullmatch(each) for each in (self.since or "", self.until or "")) else 0
         return JobFilter(self.state, self.task, self.queue, self.tag, self.error_class,
                          _time("since", self.since, now), _time("until", self.until, now))
 

@@ -42,7 +42,7 @@ class Queues(msgspec.Struct, frozen=True):
 def load(seen: Seen, asked: Asked) -> Queues:
     """Every queue that has had a job, that a task of this app names, or that a worker serves."""
     app = seen.app
-    now = app.now()
+    now = app.now_ms()
     found = {each.queue: each for each in app.backlog()}
     slots = app.live_slots()
     paused = app.paused()
