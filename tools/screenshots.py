@@ -14,7 +14,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Error, Page, sync_playwright
 
 from tools.world.place import ROOT, World, world
 
@@ -40,7 +40,7 @@ PICTURES = (
     Picture("jobs", "/jobs", narrow=True),
     Picture("job", "/jobs?state=discarded", (_FIRST,)),
     Picture("why-waiting", "/jobs?state=pending", (_FIRST, "a.why:has-text('Why')")),
-    Picture("batch", "/jobs?task=mail.send_digest&state=completed", (_FIRST, "a[href*='/batches/']")),
+    Picture("batch", "/jobs?tag=newsletter&state=completed", (_FIRST, "a[href*='/batches/']")),
     Picture("queues", "/queues"),
     Picture("workers", "/workers"),
     Picture("worker", "/workers", ("main a[href*='/workers/']",)),
@@ -49,13 +49,21 @@ PICTURES = (
     Picture("sync", "/syncs", ("main a[href*='/syncs/']",)),
     Picture("runs", "/runs"),
     Picture("run", "/runs", (_FIRST,)),
+    Picture("failed", "/syncs/directory/failed"),
+    Picture("why-sent", "/syncs/directory/failed", ("main a[href*='/why/sent/']",)),
     Picture("approvals", "/approvals"),
+    Picture("approval", "/approvals", ("main a[href*='/approvals/']",)),
+    Picture("plan", "/syncs/directory/plan/doors-1"),
     Picture("windows", "/windows"),
     Picture("limits", "/limits"),
     Picture("tasks", "/tasks", narrow=True),
     Picture("task", "/tasks", ("main a[href*='reports.daily']",)),
     Picture("traces", "/traces"),
+    Picture("trace", "/traces", ("main a[href*='/traces/']",)),
+    Picture("flame", "/flame/directory"),
+    Picture("why-slow", "/why/slow/reports.daily"),
     Picture("advice", "/advice"),
+    Picture("advised", "/advice", ("main a[href*='/advice/']",)),
     Picture("journal", "/journal"),
 )
 
@@ -69,10 +77,16 @@ def main() -> None:
         url = stack.enter_context(_served(found))
         browser = stack.enter_context(_browser())
         IMAGES.mkdir(exist_ok=True)
+        missed = []
         for picture in PICTURES:
             if not wanted or picture.name in wanted:
-                _take(browser, url, picture)
+                try:
+                    _take(browser, url, picture)
+                except Error as error:
+                    missed.append(f"{picture.name}: {error}")
     size = sum(each.stat().st_size for each in IMAGES.iterdir())
+    if missed:
+        raise SystemExit("\n".join(missed))
     print(f"{len(list(IMAGES.iterdir()))} pictures in docs/images, {size / 1e6:.1f} MB")
 
 

@@ -35,7 +35,7 @@ class Words(NamedTuple):
 
 
 WORDS = {
-    "postgres": Words("select i from generate_series({first}, {last}) as s (i)", "array[{0}, {1}]",
+    "postgres": Words("select i from generate_series(cast({first} as bigint), {last}) as s (i)", "array[{0}, {1}]",
                       "case when {keep} <= 86400000 then (at + {keep}) / 10800000 % 10"
                       " when {keep} <= 2764800000 then 10 + (at + {keep}) / 345600000 % 10 else 20 end",
                       "overriding system value"),

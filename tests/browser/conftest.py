@@ -104,7 +104,7 @@ def fetched(url: str) -> Callable[[str], str | None]:
 def addresses(url: str) -> dict[str, list[str]]:
     """By the path of each page that is declared, where links and filters lead to it."""
     patterns = [view.path for view in declared().views]
-    return crawl(fetched(url), ["/", "/jobs?task=mail.send_digest&state=completed"], patterns, {})
+    return crawl(fetched(url), ["/", "/jobs?tag=newsletter&state=completed"], patterns, {})
 
 
 @pytest.fixture(scope="session")

@@ -18,6 +18,7 @@ from penstock.testing import FakeClock
 from tools.world import shop
 from tools.world.shop import SHOP, app
 
+_STEP = 4
 _SCHEMA = """
 create table product (id integer primary key, name text not null);
 create table orders (id integer primary key, customer_id integer not null, region text not null, status text not null,
@@ -37,8 +38,12 @@ def main() -> None:
         for hour in range(24 - hours, 24):
             _hour(hour)
             _serve()
-            clock.advance(timedelta(hours=1))
-        _serve()
+            if hour < 23:
+                clock.advance(timedelta(hours=1))
+        for step in range(60 // _STEP):
+            clock.advance(timedelta(minutes=_STEP))
+            _few(step)
+            _serve()
     _left_over()
     app.close()
 
@@ -58,6 +63,14 @@ def _open_shop(orders: int) -> None:
         found.execute("create index order_line_order on order_line (order_id)")
 
 
+def _few(step: int) -> None:
+    """What is asked for within some minutes."""
+    first = 40_000 + step * 40
+    app.enqueue_many(shop.send_receipt.call(each, f"person{each}@{'old' if each % 19 == 0 else 'mail'}.example")
+                     for each in range(first, first + 8 + step * 7 % 22))
+    app.enqueue_many(shop.index_product.call(1 + each % 2000) for each in range(first, first + step * 5 % 9))
+
+
 def _hour(hour: int) -> None:
     """What is asked for in an hour: more by day than by night."""
     random = Random(hour)
@@ -74,7 +87,8 @@ def _hour(hour: int) -> None:
     app.enqueue_many(shop.make_thumbnail.call(f"video-{each}") for each in range(first, first + 6))
     if hour % 6 == 5:
         shop.daily.using(tags=("atlantis",)).enqueue("atlantis")
-        app.batch([shop.send_digest.call(customer) for customer in range(20)], then=shop.daily.call("west"))
+        digest = shop.send_digest.using(tags=("newsletter",))
+        app.batch([digest.call(customer) for customer in range(20)], then=shop.daily.call("west"))
     if hour == 21:
         _spoil("update person set email = (select upper(p.email) from person p where p.rowid = person.rowid + 1)"
                " where rowid % 41 = 7")

@@ -23,7 +23,7 @@ SHOP = os.environ["SHOP_DATABASE"]
 penstock.instrument("sqlite3")
 app.database("shop", f"sqlite:///{SHOP}")
 app.limits(Rate(50, per="second", by="crm"), Quota(2_000, per="day", by="mail"), Concurrency(4, by="crm"))
-THREE = RetryPolicy(max_attempts=3, base_seconds=60)
+THREE = RetryPolicy(max_attempts=3, base_seconds=0)
 
 
 class CardDeclined(Exception):
