@@ -22,7 +22,7 @@ from penstock.domain.errors import ConfigurationError
 _GRACE_SECONDS = 5.0
 _KILL_SECONDS = 15.0
 """A worker that was asked to stop needs more than its grace, since it settles what it cut off."""
-_LOOK_MS = 500
+_LOOK_MS = 200
 _SUFFIXES = (".py", ".toml", ".html", ".sql")
 _SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
 
@@ -111,14 +111,15 @@ def dev(context: click.Context, queues: tuple[str, ...], port: int, no_web: bool
         over.set()
 
     before = {name: signal.signal(name, asked) for name in (getattr(signal, each) for each in _SIGNALS)}
+    begun = False
     try:
-        for child in children:
-            child.start()
         for changes in watch(*(folders or (Path.cwd(),)), watch_filter=of_the_app, stop_event=over,
                              rust_timeout=_LOOK_MS, yield_on_timeout=True, raise_interrupt=False):
-            if changes:
+            if begun and changes:
                 _say(f"{_named(path for _, path in changes)} changed")
                 _stop(children)
+            if changes or not begun:  # not before it is watched what they are begun from
+                begun = True
                 for child in children:
                     child.start()
             for child in children:
