@@ -22,8 +22,9 @@ class Templates:
 
     def __init__(self, paths: frozenset[str]) -> None:
         self._environment = jinja2.Environment(
-            loader=jinja2.FileSystemLoader(FOLDER / "templates"), autoescape=True, undefined=jinja2.StrictUndefined,
-            trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols"])
+            loader=jinja2.FileSystemLoader(FOLDER / "templates"), autoescape=True, auto_reload=False,
+            undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True,
+            extensions=["jinja2.ext.loopcontrols"])
         shown = [(group, listed) for group, entries in NAV
                  if (listed := [entry for entry in entries if entry.path in paths])]
         self._environment.globals.update(
