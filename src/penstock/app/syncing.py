@@ -20,10 +20,10 @@ from penstock.sync.declaring.requesting import Requesting
 from penstock.sync.deleting.approvals import Approval, withheld_keys, withheld_page
 from penstock.sync.serving.bounded import Bound
 from penstock.sync.state import failures
-from penstock.sync.state.failures import ErrorClass, Retried, error_classes
+from penstock.sync.state.failures import ErrorClass, Retried
 from penstock.sync.state.runs import latest_runs
 from penstock.sync.state.statistics import Statistics, statistics
-from penstock.sync.telling.failing import STATUSES, FailingPage, Wanted, failing
+from penstock.sync.telling.failing import STATUSES, FailingPage, Wanted, classes, failing
 from penstock.sync.telling.previewed import PlannedSubject, planned_subject
 from penstock.sync.telling.runs import TREND, RunTold, Took, run_told, trends
 from penstock.sync.telling.told import Why
@@ -143,9 +143,15 @@ class Syncing(Explaining):
 
     def error_classes(self, sync: str, *, subject: str | None = None, most: int = 10_000) -> list[ErrorClass]:
         """What is wrong with the records of a sync, or of one subject of it, by class of identical errors, the most
-        frequent first; of about `most` records. Raises `ConfigurationError` and `UnknownSubject`."""
-        subjects = [] if subject is None else [self.known_subject(sync, subject)]
-        return error_classes(self.store, self.definition(sync), subjects, most)
+        frequent first; of at most the first `most` records. Raises `ConfigurationError` and `UnknownSubject`."""
+        return classes(self.store, self.definition(sync), Wanted(scopes=self._scopes(sync, subject)), most=most)
+
+    def _scopes(self, sync: str, subject: str | None) -> dict[str, str] | None:
+        """The scope that a subject has in each layer."""
+        if subject is None:
+            return None
+        known = self.known_subject(sync, subject)
+        return {each.name: each.scope(known.key, known.account) for each in self.definition(sync).layers}
 
     def failing(self, sync: str, *, layer: str | None = None, subject: str | None = None, status: str | None = None,
                 begins: str = "", error_class: str | None = None, after: str | None = None,
@@ -161,10 +167,7 @@ class Syncing(Explaining):
                                      f"{did_you_mean(status, STATUSES)}")
         if layer is not None:
             layer_of(definition, layer)
-        wanted = Wanted(STATUSES if status is None else (status,), begins, error_class)
-        if subject is not None:
-            known = self.known_subject(sync, subject)
-            wanted.scopes = {each.name: each.scope(known.key, known.account) for each in definition.layers}
+        wanted = Wanted(STATUSES if status is None else (status,), begins, error_class, self._scopes(sync, subject))
         return failing(self.store, definition, wanted, layer=layer, after=after, count=limit)
 
     def retry(self, sync: str, *, error_class: str | None = None, layer: str | None = None,

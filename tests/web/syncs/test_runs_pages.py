@@ -100,6 +100,9 @@ def test_a_record_says_why_it_was_sent_or_not(synced: Engine, client: Client, di
     page = client.get("/why/sent?sync=people&layer=People&key=p03").text
     assert 'action="/why/sent/people/People"' in page
     assert 'value="p03"' in page
+    page = client.get("/why/sent/people/People?key=p03").text
+    assert "Which record of People?" in page
+    assert 'value="p03"' in page
 
 
 def test_withheld_deletes_are_approved_by_their_keys(engine: Engine, directory: Directory, client: Client,

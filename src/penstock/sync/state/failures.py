@@ -73,21 +73,15 @@ class ErrorClass:
         self.count += 1
 
 
-def error_classes(store: Store, definition: SyncDefinition, subjects: Sequence[Subject] = (),
-                  most: int | None = None) -> list[ErrorClass]:
+def error_classes(store: Store, definition: SyncDefinition, subjects: Sequence[Subject] = ()) -> list[ErrorClass]:
     """What is wrong with the records of some subjects, else of all; the most frequent first.
 
-    An account-scoped layer's records belong to the account, so those of the subjects' accounts are given. No more than
-    about `most` records are looked at.
+    An account-scoped layer's records belong to the account, so those of the subjects' accounts are given.
     """
     found: dict[str, ErrorClass] = {}
-    seen = 0
     for layer in definition.layers:
         for scope in _scopes(store, layer, subjects):
-            if most is not None and seen >= most:
-                break
             for page in _pages(store, layer, scope):
-                seen += len(page)
                 for failure in page:
                     name = class_name(layer.name, failure)
                     if name not in found and len(found) >= _MOST_CLASSES:
@@ -95,8 +89,6 @@ def error_classes(store: Store, definition: SyncDefinition, subjects: Sequence[S
                     if name not in found:
                         found[name] = ErrorClass(layer.name, name, failure.status, failure.error_class or "", "")
                     found[name].add(failure)
-                if most is not None and seen >= most:
-                    break
     return sorted(found.values(), key=lambda each: (-each.count, each.layer, each.name))
 
 

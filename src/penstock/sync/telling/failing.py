@@ -13,7 +13,7 @@ from penstock.domain.errors import ConfigurationError
 from penstock.store.port import Store
 from penstock.sync.declaring.declare import SyncDefinition
 from penstock.sync.declaring.define import LayerDefinition
-from penstock.sync.state.failures import Failure, class_name
+from penstock.sync.state.failures import ErrorClass, Failure, class_name
 from penstock.sync.surgery import StateRow
 
 STATUSES = ("blocked", "failed", "in_doubt")
@@ -75,8 +75,11 @@ class _Walk:
 
 
 def failing(store: Store, definition: SyncDefinition, wanted: Wanted, *, layer: str | None = None,
-            after: str | None = None, count: int = 50) -> FailingPage:
-    """A page of records that are not in order. Raises `ConfigurationError` for an `after` that no page gave."""
+            after: str | None = None, count: int = 50, subjects: bool = True) -> FailingPage:
+    """A page of records that are not in order; `subjects`: with those whose runs met them.
+
+    Raises `ConfigurationError` for an `after` that no page gave.
+    """
     layers = [each for each in definition.layers if layer in (None, each.name)]
     start = _read(after)
     if start is not None:
@@ -87,9 +90,26 @@ def failing(store: Store, definition: SyncDefinition, wanted: Wanted, *, layer: 
         while place is not None:
             if walk.places <= 0 or len(walk.found) >= count:
                 next_ = msgspec.json.encode((each.name, place)).decode()
-                return FailingPage(_with_subjects(store, walk.found), next_, len(walk.found) < count)
+                return FailingPage(_with_subjects(store, walk.found) if subjects else walk.found, next_,
+                                   len(walk.found) < count)
             place = _step(store, each, wanted, place, walk, count)
-    return FailingPage(_with_subjects(store, walk.found))
+    return FailingPage(_with_subjects(store, walk.found) if subjects else walk.found)
+
+
+def classes(store: Store, definition: SyncDefinition, wanted: Wanted, *, most: int) -> list[ErrorClass]:
+    """The first `most` records that are not in order, gathered into classes of identical errors, the most frequent
+    first."""
+    found: dict[str, ErrorClass] = {}
+    for each in failing(store, definition, wanted, count=most, subjects=False).records:
+        row, name = each.row, each.error_class
+        if name not in found:
+            found[name] = ErrorClass(row.layer, name, row.status, row.error_class or "", "")
+        found[name].add(_failure(row))
+    return sorted(found.values(), key=lambda each: (-each.count, each.layer, each.name))
+
+
+def _failure(row: StateRow) -> Failure:
+    return Failure(row.status, row.key, row.error_class, row.error, row.attempts, row.retry_at, row.changed_at)
 
 
 def _step(store: Store, layer: LayerDefinition, wanted: Wanted, place: Place, walk: _Walk, count: int) -> Place | None:
@@ -103,7 +123,7 @@ def _step(store: Store, layer: LayerDefinition, wanted: Wanted, place: Place, wa
             return None
         if (behind := wanted.behind(row)) is not None:
             return behind
-        failure = Failure(row.status, row.key, row.error_class, row.error, row.attempts, row.retry_at, row.changed_at)
+        failure = _failure(row)
         name = class_name(layer.name, failure)
         if wanted.error_class in (None, name, failure.code, row.error_class):
             walk.found.append(FailingRecord(row, name))

@@ -12,7 +12,7 @@ from penstock.web.declared import Action, Done, NotFound, Seen, View
 from penstock.web.frame import to
 from penstock.web.pages.of_syncs import PAGE, ClassShown, class_shown, existing
 
-MOST_RECORDS = 10_000
+_MOST_RECORDS = 1000
 
 
 class FailedAsked(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,8 +49,8 @@ class RecordShown(msgspec.Struct, frozen=True):
 
 
 class FailedPage(msgspec.Struct, frozen=True):
-    """A page of them, and their classes (of the first 10,000, unless one subject is asked for). `looked`: the page ends
-    where it does since so much was looked at."""
+    """A page of them, and their classes (of the first 1,000). `looked`: the page ends where it does since so much was
+    looked at."""
 
     sync: str
     records: list[RecordShown]
@@ -80,15 +80,16 @@ class SentAsked(msgspec.Struct, frozen=True, kw_only=True):
 
     sync: str
     layer: str
-    subject: str
-    key: str
+    subject: str = ""
+    key: str = ""
     remote: bool = False
 
 
 class SentShown(msgspec.Struct, frozen=True):
-    """All that is known of one record. Without the scope `sensitive` fields are told by their names alone."""
+    """All that is known of one record; None where its subject or its key was not said. Without the scope `sensitive`
+    fields are told by their names alone."""
 
-    why: Why
+    why: Why | None
     values: bool
     now: int
 
@@ -115,7 +116,7 @@ def load_failed(seen: Seen, asked: FailedAsked) -> FailedPage:
     try:
         page = app.failing(name, layer=asked.layer, subject=asked.subject, status=asked.status,
                            begins=asked.key or "", error_class=asked.kind, after=asked.after, limit=PAGE)
-        classes = app.error_classes(name, subject=asked.subject, most=MOST_RECORDS)
+        classes = app.error_classes(name, subject=asked.subject, most=_MOST_RECORDS)
     except (ConfigurationError, UnknownSubject) as error:
         return FailedPage(name, [], [], 0, layers, list(STATUSES), None, False, now, str(error))
     records = [RecordShown(
@@ -143,6 +144,8 @@ def load_sent(seen: Seen, asked: SentAsked) -> SentShown:
     name, values = existing(seen, asked.sync), seen.may("sensitive")
     if asked.layer not in (names := [layer.name for layer in seen.app.definition(name).layers]):
         raise NotFound(f"{name} has no layer {asked.layer}", f"It has {', '.join(names)}.")
+    if not asked.subject or not asked.key:
+        return SentShown(None, values, seen.app.now_ms())
     try:
         found = seen.app.why_record(name, asked.subject, asked.layer, asked.key, remote=asked.remote,
                                     show_values=values)
@@ -193,6 +196,6 @@ VIEWS = [
     View(path="/why/sent", asked=FindAsked, load=load_find, template="records/find.html",
          title="Why was a record sent, or not?", nav="syncs"),
     View(path="/why/sent/{sync}/{layer}", asked=SentAsked, load=load_sent, template="records/sent.html",
-         title=lambda m: f"Why was {m.why.key} sent, or not?", nav="syncs"),
+         title=lambda m: f"Why was {m.why.key if m.why else 'a record'} sent, or not?", nav="syncs"),
 ]
 ACTIONS = [Action(path="/syncs/{sync}/retry", asked=Retry, do=retry)]

@@ -17,7 +17,7 @@ from penstock.web.pages.of_syncs import (
     window_shown,
 )
 
-_MOST_RECORDS = 2000
+_MOST_RECORDS = 500
 
 
 class RunsAsked(msgspec.Struct, frozen=True, kw_only=True):

@@ -24,7 +24,7 @@ from penstock.web.pages.of_syncs import (
 )
 
 _RUNS, _WINDOWS, _SUBJECTS = 20, 10, 50
-_MOST_RECORDS = 2000
+_MOST_RECORDS = 500
 
 
 class SubjectAsked(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,7 +44,7 @@ class AccountAsked(msgspec.Struct, frozen=True, kw_only=True):
 
 class SubjectShown(msgspec.Struct, frozen=True):
     """A subject: its statistics (None before its first run has ended), its last runs and what waits, and the errors of
-    its records, of a few thousand of them."""
+    its records, of some hundreds of them."""
 
     sync: str
     subject: str
