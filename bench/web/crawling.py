@@ -25,6 +25,8 @@ class Form:
     @property
     def addresses(self) -> Iterator[str]:
         """One for each choice, and one for each button with what may be ticked first."""
+        if self.along and not self.choices and not self.buttons:
+            yield f"{self.action}?{urlencode(self.along)}"
         for pair in self.choices:
             yield f"{self.action}?{urlencode([*self.along, pair])}"
         for pair in self.buttons:
@@ -75,7 +77,7 @@ class Read(HTMLParser):
         elif tag == "input":
             self._suggested[found.get("list", "")] = name
             if name in self._words:
-                form.choices.append((name, self._words[name]))
+                (form.along if "required" in found else form.choices).append((name, self._words[name]))
 
     def handle_endtag(self, tag: str) -> None:
         if tag == "form":
