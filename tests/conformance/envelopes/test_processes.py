@@ -1,4 +1,4 @@
-"""What is sealed is opened for a child as for a thread, what is marked stays hidden, and middleware stays with the worker."""
+"""What is sealed is opened for a child as for a thread, marks hold there, and middleware stays with the worker."""
 
 import os
 from collections.abc import Iterator
