@@ -8,7 +8,6 @@ from typing import Any
 
 from penstock.domain.jobs import Retention
 
-
 KEPT_MS = 30 * 86_400_000
 """For how long a batch is remembered."""
 
@@ -96,7 +95,8 @@ class Waiting:
                 self._end_waits(id, state, now)
 
     def forgets_batches(self, now: int) -> None:
-        self.batches = {id: batch for id, batch in self.batches.items() if batch.prune_at is None or batch.prune_at > now}
+        self.batches = {id: batch for id, batch in self.batches.items()
+                        if batch.prune_at is None or batch.prune_at > now}
 
     def _over(self) -> list[int]:
         return [id for id, batch in self.batches.items()

@@ -194,7 +194,8 @@ class TestWhere:
         assert app.batch_status(batch) is None
         assert app.batch_status(open_) is not None
 
-    def test_what_comes_to_one_that_is_forgotten_makes_none(self, app: Penstock, note: Any, drained: Drained, clock: Clock):
+    def test_what_comes_to_one_that_is_forgotten_makes_none(self, app: Penstock, note: Any, drained: Drained,
+                                                            clock: Clock):
         batch = app.batch([note.using(run_after=timedelta(days=40)).call("late")])
         app.cancel(batch.jobs[0].id)
         drained()
