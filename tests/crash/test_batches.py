@@ -9,11 +9,13 @@ import pytest
 from penstock import Penstock
 from tests.clock import Clock
 from tests.processes import Child, penstock
+from tests.stores import on_postgres
 from tests.waiting import until
 
 APP = "tests.crash.batches_app"
 
 
+@on_postgres  # and on a file in thousands
 @pytest.mark.parametrize(("jobs", "kills"), [(300, 1), pytest.param(3_000, 5, marks=pytest.mark.thorough)])
 def test_a_batch_and_what_waits_for_its_jobs(store_url: str, clock: Clock, tmp_path: Path, jobs: int, kills: int):
     ledger = tmp_path / "ledger"
