@@ -30,7 +30,7 @@ class Clock:
             self._connection = through or psycopg.connect(url, autocommit=True, prepare_threshold=0)
             self.expression = "(select now_ms from public.test_clock)"
         else:
-            self._connection = sqlite3.connect(url.removeprefix("sqlite:///"), isolation_level=None, timeout=10)
+            self._connection = sqlite3.connect(url.removeprefix("sqlite:///"), isolation_level=None, timeout=60)
             self._connection.execute("pragma wal_autocheckpoint = 0")  # ADR 003
             self.expression = "(select now_ms from test_clock)"
         self.passed = 0.0  # seconds since, as a monotonic clock beside it would tell them on any thread

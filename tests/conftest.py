@@ -34,7 +34,7 @@ from tests.databases import Databases, database
 
 _ON_ONE_STORE = {f"test_{name}" for name in ("alerts", "audit", "connector", "databases", "deleting", "directory",
                                              "files", "http", "incremental", "jobs", "lambda", "outcomes", "plans",
-                                             "pubsub", "scim", "slow", "surgery")}
+                                             "pubsub", "reminders", "scim", "slow", "surgery", "testing")}
 _ALL = os.environ.get("PENSTOCK_TEST_ALL") == "1"
 _exercised: dict[str, str] = {}
 _MEMORY = "/dev/shm"
@@ -233,7 +233,7 @@ def no_leaks() -> Iterator[None]:
     yield
     left = [thread for thread in threading.enumerate() if thread.name.startswith("penstock")]
     for thread in left:
-        thread.join(5)
+        thread.join(30)
     assert not [thread.name for thread in left if thread.is_alive()]
 
 

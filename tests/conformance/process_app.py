@@ -5,9 +5,9 @@ import signal
 import time
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from penstock import Cancel, Penstock, Retry, Snooze, current_context, current_job
+from penstock import Cancel, Penstock, Retry, Secret, Snooze, current_context, current_job
 from penstock.domain.errors import Throttled
 from tests.waiting import until
 
@@ -53,6 +53,12 @@ def ends(how: str) -> Any:
 
 class Odd(Exception):
     """Of a class that its parent does not know, and with a message that cannot be encoded."""
+
+
+def whispers(path: str, word: Annotated[str, Secret]) -> None:
+    if not word.startswith("open"):
+        raise ValueError(f"{word} is no way in")
+    say(path, f"{os.getpid()} {word} for {current_context()['tenant']}")
 
 
 def checking(path: str) -> None:

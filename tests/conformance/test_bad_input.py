@@ -205,11 +205,11 @@ class TestAClockThatJumps:
             attempts.append(current_job().attempt)
             if len(attempts) == 1:
                 began.set()
-                workers.go.wait(20)
+                workers.go.wait(60)
 
         id = held.enqueue().id
         worker = workers.start({"default": 2})
-        assert began.wait(20)
+        assert began.wait(60)
         workers.clock.advance(86_400)
         worker.wake()
         until("its jobs were rescued", lambda: workers.told(JobsRescued))

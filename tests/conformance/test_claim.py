@@ -92,7 +92,7 @@ def test_no_job_twice_and_never_more_than_asked(app: Penstock, work: Any, engine
 
     def worker(_: int) -> list[int]:
         got: list[int] = []
-        started.wait(10)
+        started.wait(60)
         while batch := engine.claim("default", asked):
             assert len(batch) <= asked
             got += [job.id for job in batch]
@@ -295,17 +295,17 @@ def test_a_claim_that_commits_late_is_never_orphaned(app: Penstock, work: Any, e
                                  "after_id": -1, "found": "[]", "rows": 10})
         assert len(rows) == 1
         claimed.set()
-        assert commit.wait(10)
+        assert commit.wait(60)
 
     with ThreadPoolExecutor(2) as pool:
         claiming = pool.submit(app.store.write, slow)
-        assert claimed.wait(10)
+        assert claimed.wait(60)
         rescuing = pool.submit(app.upkeep().rescue)
         while not clock.fetch("select 1 from pg_locks where not granted"):
             assert not rescuing.done(), "the rescue did not wait for the claim"
         commit.set()
-        claiming.result(10)
-        assert rescuing.result(10) == 1
+        claiming.result(60)
+        assert rescuing.result(60) == 1
     assert row(id)["state"] == "available"
 
 
@@ -319,14 +319,14 @@ def test_a_rescue_that_comes_first_leaves_the_claim_nothing(app: Penstock, work:
     def slow(tx: Any) -> None:
         assert tx.rows("workers_expire") == [(engine.worker_id,)]
         removed.set()
-        assert commit.wait(10)
+        assert commit.wait(60)
 
     with ThreadPoolExecutor(2) as pool:
         rescuing = pool.submit(app.store.write, slow)
-        assert removed.wait(10)
+        assert removed.wait(60)
         claiming = pool.submit(engine.claim, "default")
         while not clock.fetch("select 1 from pg_locks where not granted"):
             assert not claiming.done(), "the claim did not wait for the rescue"
         commit.set()
-        rescuing.result(10)
-        assert claiming.result(10) == []
+        rescuing.result(60)
+        assert claiming.result(60) == []

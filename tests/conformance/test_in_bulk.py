@@ -112,7 +112,7 @@ def test_workers_at_once_have_each_job_once(app: Penstock, work: Any, engine: En
     together = threading.Barrier(4)
 
     def drained(size: int) -> list[int]:
-        together.wait(10)
+        together.wait(60)
         found: list[int] = []
         while jobs := claim_queue(app.store, engine.worker_id, "default", size, (LOWEST, LOWEST)):
             found += [job.id for job in jobs]
@@ -173,7 +173,7 @@ def test_a_worker_that_held_more_than_it_took_wakes_the_others(app: Penstock, wo
                                                                monkeypatch: pytest.MonkeyPatch):
     @app.task(name="waits")
     def waits() -> None:
-        workers.go.wait(20)
+        workers.go.wait(60)
 
     woken: list[str] = []
     monkeypatch.setattr(app.store.control, "wake", lambda: woken.append(threading.current_thread().name))

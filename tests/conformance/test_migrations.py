@@ -121,7 +121,7 @@ def test_many_at_once_apply_each_once(empty: str):
 
     def start(_: int) -> list[str]:
         with opened(empty) as store:
-            together.wait(10)
+            together.wait(60)
             return migrate.migrate(store, LAYERS)
 
     with ThreadPoolExecutor(6) as pool:

@@ -27,7 +27,7 @@ def test_every_slot_is_used_and_no_more(app: Penstock, workers: Workers):
     @app.task(queue="threads")
     def work() -> None:
         inside.enter("threads")
-        together.wait(20)
+        together.wait(60)
         inside.leave("threads")
 
     @app.task(queue="loop")
@@ -78,7 +78,7 @@ def test_a_full_queue_starves_no_other(app: Penstock, workers: Workers):
     """Slots are a queue's own: one whose tasks never end, with a backlog of any length, takes nothing from another."""
     @app.task(queue="stuck")
     def stuck() -> None:
-        workers.go.wait(20)
+        workers.go.wait(60)
 
     @app.task(queue="quick")
     def quick() -> None: ...
@@ -149,16 +149,16 @@ def test_the_slots_of_a_task_that_blocks_delay_no_control_plane(app: Penstock, w
 
     def hold() -> None:
         held.set()
-        workers.go.wait(20)
+        workers.go.wait(60)
 
     async def block() -> None:
         held.set()
-        workers.go.wait(20)  # as an async task must not
+        workers.go.wait(60)  # as an async task must not
 
     app.task(hold if colour == "thread" else block, name="hold").enqueue()
     other = app.task(lambda: None, name="other", queue="other")
     workers.start({"default": 1, "other": 1})
-    assert held.wait(20)
+    assert held.wait(60)
     other.using(run_after=timedelta(seconds=10)).enqueue()
     workers.clock.advance(10)
     workers.wait_for({"completed": 1, "executing": 1})

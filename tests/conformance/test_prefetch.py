@@ -30,7 +30,7 @@ def work(app: Penstock, workers: Workers) -> Any:
     @app.task(name="work")
     def work(number: int) -> None:
         if number >= 0:
-            workers.go.wait(20)
+            workers.go.wait(60)
 
     return work
 
@@ -61,7 +61,7 @@ def test_long_jobs_are_left_for_others(app: Penstock, workers: Workers, monkeypa
 
     @app.task(name="work")
     def work() -> None:
-        turn.acquire(timeout=20)
+        turn.acquire(timeout=60)
 
     app.enqueue_many(work.call() for _ in range(40))
     workers.start({"default": 2})
@@ -86,7 +86,7 @@ def test_what_was_claimed_ahead_is_given_back_by_a_soft_stop(app: Penstock, work
     stopping.start()
     until("what had not begun was given back", lambda: workers.states().get("available") == 29)
     workers.go.set()
-    stopping.join(20)
+    stopping.join(60)
     assert not stopping.is_alive()
     assert [workers.job(job.id, "state, attempt") for job in jobs] == [("completed", 1)] + [("available", 0)] * 29
     assert workers.counts_agree()
@@ -128,7 +128,7 @@ class TestBothColoursInOneQueue:
         @app.task(name="thread")
         def work() -> None:
             inside.enter("thread")
-            together.wait(20)
+            together.wait(60)
             inside.leave("thread")
 
         @app.task(name="loop")
@@ -158,7 +158,7 @@ class TestBothColoursInOneQueue:
 
         hold.enqueue()
         workers.start({"default": 2})
-        assert held.wait(20)
+        assert held.wait(60)
         app.enqueue_many(work.call() for _ in range(50))
         workers.wait_for({"completed": 50, "executing": 1})
         workers.go.set()

@@ -19,6 +19,7 @@ from penstock.events import ChildEnded, JobAbandoned, StaleSettle, WorkerExhaust
 from tests.conformance import process_app as bodies
 from tests.conformance import process_broken
 from tests.conformance.workers import Workers
+from tests.stores import on_sqlite
 from tests.waiting import until
 
 ONE = {"default": 1}
@@ -66,6 +67,7 @@ class TestOutcomes:
         assert gone(pid)
         assert "penstock-slot" not in {thread.name for thread in threading.enumerate()}
 
+    @on_sqlite
     def test_what_a_body_comes_to_is_what_it_comes_to_on_a_thread(self, app: Penstock, workers: Workers):
         bodies.declare(app, bodies.ends, retry=RetryPolicy(max_attempts=1))
         again = app.task(name="again", pool="process", retry=RetryPolicy(max_attempts=2))(bodies.ends)
@@ -91,6 +93,7 @@ class TestOutcomes:
         assert "killed by SIGKILL" in errors["killed"]
         assert errors["cancel"] == "withdrawn"
 
+    @on_sqlite
     def test_results_come_back_as_json(self, app: Penstock, workers: Workers):
         bodies.declare(app, bodies.given, result=Result(limit_bytes=100))
         plain, unwritable, large = (app.tasks["given"].enqueue(what) for what in ("plain", "unwritable", "large"))
@@ -115,6 +118,7 @@ class TestOutcomes:
             "select error_class from penstock.jobs where state = 'discarded'") == [("WorkerProcessDied",)])
 
 
+    @on_sqlite
     def test_a_destination_that_refuses_closes_the_gate(self, app: Penstock, workers: Workers):
         bodies.declare(app, bodies.ends, limits=[Rate(1000, per="second", by="crm")])
         app.tasks["ends"].enqueue("throttled")
@@ -124,6 +128,7 @@ class TestOutcomes:
 
 
 class TestControl:
+    @on_sqlite
     def test_a_checkpoint_is_told_while_the_body_goes_on(
             self, app: Penstock, workers: Workers, said: Callable[[], list[str]], path: str, tmp_path: Path):
         bodies.declare(app, bodies.steps)
@@ -143,6 +148,7 @@ class TestControl:
         assert said() == ["None", "1", "3"]
         assert job.result(0) == 5
 
+    @on_sqlite
     @pytest.mark.parametrize(("how", "raised", "state"), [
         ("cancelled", "JobCancelled", "cancelled"), ("timed out", "JobTimedOut", "discarded"),
         ("stopped", "Stopping", "available"), ("lost", "StaleLease", "executing")])
@@ -165,6 +171,7 @@ class TestControl:
         until("it was told", lambda: raised in said())
         workers.wait_for({state: 1})
 
+    @on_sqlite
     @pytest.mark.parametrize("how", ["timed out", "stopped"])
     def test_a_body_that_does_not_listen_is_killed_and_its_slot_goes_on(
             self, app: Penstock, workers: Workers, said: Callable[[], list[str]], path: str, how: str):
@@ -267,6 +274,7 @@ class TestChildren:
         assert "no child process can be started" in workers.job(job.id, "error")
 
 
+@on_sqlite
 def test_a_drain_runs_the_bodies_itself(app: Penstock, said: Callable[[], list[str]], path: str):
     bodies.declare(app, bodies.who)
     app.enqueue_many(app.tasks["who"].call(path) for _ in range(3))
@@ -284,6 +292,7 @@ def outer() -> Any:
 async def on_the_loop() -> None: ...
 
 
+@on_sqlite
 class TestDeclaring:
     @pytest.mark.parametrize(("function", "fault"), [
         (outer(), "expected a function at the top of a module, which a child process can import, got outer.<locals>."),

@@ -303,5 +303,5 @@ class TestCounters:
             reading = pool.submit(read)
             churn()
             stop.set()
-            reading.result(20)
+            reading.result(60)
         assert seen == {50}

@@ -35,7 +35,7 @@ def test_an_error_of_the_database_is_one_of_penstocks(store: Store, clock: Clock
     with pytest.raises(StoreError):
         store.write(register(None))  # type: ignore[arg-type]
     with pytest.raises(StoreError):
-        store.submit(register(None)).result(10)  # type: ignore[arg-type]
+        store.submit(register(None)).result(60)  # type: ignore[arg-type]
     store.write(register("kept"))
     assert names(clock) == ["kept"]
 
@@ -46,14 +46,14 @@ def test_nothing_is_seen_before_the_commit(store: Store, clock: Clock):
     def work(tx: Transaction) -> None:
         register("slow")(tx)
         began.set()
-        assert go.wait(10)
+        assert go.wait(60)
 
     with ThreadPoolExecutor(1) as pool:
         writing = pool.submit(store.write, work)
-        assert began.wait(10)
+        assert began.wait(60)
         assert store.read(lambda tx: tx.row("workers_alive")) == (0,)
         go.set()
-        writing.result(10)
+        writing.result(60)
     assert names(clock) == ["slow"]
     assert store.read(lambda tx: tx.row("workers_alive")) == (1,)
 
@@ -62,7 +62,7 @@ def test_a_read_sees_one_state_from_beginning_to_end(store: Store):
     def work(tx: Transaction) -> list[Any]:
         before = tx.row("workers_alive")
         with ThreadPoolExecutor(1) as pool:
-            pool.submit(store.write, register("meanwhile")).result(10)
+            pool.submit(store.write, register("meanwhile")).result(60)
         return [before, tx.row("workers_alive")]
 
     assert store.read(work) == [(0,), (0,)]

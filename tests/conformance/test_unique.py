@@ -314,7 +314,7 @@ class TestRaces:
         together = threading.Barrier(6)
 
         def enqueue(_: int) -> list[Job]:
-            together.wait(20)
+            together.wait(60)
             return [sync.enqueue(number) for number in range(15)] + app.enqueue_many(
                 sync.call(number) for number in range(30, 0, -1))
 
@@ -336,7 +336,7 @@ class TestRaces:
                 while not clock.fetch("select 1 from pg_locks where not granted"):
                     assert not second.done()
                 getattr(connection, outcome)()
-                found = second.result(20)
+                found = second.result(60)
                 assert (found.skipped, found.id == first.id) == (outcome == "commit", outcome == "commit")
 
     def test_a_skip_holds_the_job_that_was_met_back(
@@ -365,4 +365,4 @@ class TestRaces:
             claiming = pool.submit(engine.claim, "default", 9)
             assert not claiming.done()
             connection.commit()
-            assert [job.id for job in claiming.result(20)] == [id]
+            assert [job.id for job in claiming.result(60)] == [id]

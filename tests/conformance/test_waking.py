@@ -35,3 +35,33 @@ def test_a_watch_that_was_closed_notices_nothing(store):
     before = len(noticed)
     store.wake()
     assert len(noticed) == before
+
+
+def test_a_watch_that_begins_while_another_does_is_woken_as_well(store):
+    noticed: list[str] = []
+
+    class Ended:
+        """One of which is asked just when somebody else begins to watch."""
+
+        begun: list[Any] = []
+        asked = False
+
+        @property
+        def running(self) -> bool:
+            if not self.asked:
+                self.asked = True
+                self.begun += [store.watch(lambda: noticed.append("meanwhile")) for _ in range(2)]
+            return False
+
+        def wake(self) -> None: ...
+
+        def close(self) -> None: ...
+
+    ended = Ended()
+    kept = store._watches if hasattr(store, "_watches") else store._listeners
+    kept.add(ended)
+    with closing(store.watch(lambda: noticed.append("last"))), closing(ended.begun[0]), closing(ended.begun[1]):
+        assert len(kept & {ended, *ended.begun}) == 2, "who has ended goes, and they stay"
+        noticed.clear()
+        store.wake()
+        assert set(noticed) == {"meanwhile", "last"}

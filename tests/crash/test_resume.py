@@ -7,11 +7,13 @@ from penstock import Penstock
 from tests.clock import Clock
 from tests.crash.resume_app import ROWS
 from tests.processes import penstock
+from tests.stores import on_sqlite
 from tests.waiting import until
 
 APP = "tests.crash.resume_app"
 
 
+@on_sqlite  # what a cursor is in each store: tests/conformance
 def test_a_job_goes_on_behind_what_was_saved(store_url: str, clock: Clock, tmp_path: Path):
     ledger = tmp_path / "ledger"
     environment = {"PENSTOCK_URL": store_url, "PENSTOCK_LEASE_SECONDS": "2", "PENSTOCK_POLL_SECONDS": "0.2",

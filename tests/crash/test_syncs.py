@@ -26,6 +26,7 @@ from tests.examples.ads import catalogue
 from tests.processes import Child, python
 from tests.servers.ads import ads_server
 from tests.servers.scim import scim_server
+from tests.stores import on_postgres, on_sqlite
 
 ROOT = Path(__file__).parents[2]
 FIRST, _, LAST = os.environ.get("PENSTOCK_CRASH_SEEDS", "1-1").rpartition("-")
@@ -74,6 +75,7 @@ def emptied(store: Penstock, clock: Clock) -> None:
     clear(store)
 
 
+@on_sqlite
 def test_the_ads_sync_survives(store_url: str, clock: Clock, tmp_path: Path, capsys: pytest.CaptureFixture[str],
                                monkeypatch: pytest.MonkeyPatch):
     application = tmp_path / "application"
@@ -91,6 +93,7 @@ def test_the_ads_sync_survives(store_url: str, clock: Clock, tmp_path: Path, cap
             Survival(side, f"ads {seed}", url=store_url, clock=clock, nursery=births, tally=tally).run()
 
 
+@on_postgres
 def test_the_directory_sync_survives(store_url: str, clock: Clock, tmp_path: Path,
                                      capsys: pytest.CaptureFixture[str]):
     hr = tmp_path / "hr.db"

@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 from tests.processes import python
+from tests.stores import on_sqlite
 
 PAGE = Path(__file__).parents[2] / "docs" / "processes.md"
 (MODULE,) = re.findall(r"^```python\n(.*?)^```", PAGE.read_text("utf-8"), re.DOTALL | re.MULTILINE)
@@ -11,6 +12,7 @@ SERVED = """
 import os, sys
 sys.path.insert(0, "")
 import reports
+from tests.stores import on_sqlite
 from tests.waiting import until
 with reports.app as app:
     app.migrate()
@@ -23,6 +25,7 @@ with reports.app as app:
 """
 
 
+@on_sqlite
 def test_the_page_runs(tmp_path: Path, store_url: str) -> None:
     (tmp_path / "reports.py").write_text(MODULE.replace("sqlite:///reports.db", store_url), "utf-8")
     with python(SERVED, folder=tmp_path) as child:

@@ -22,17 +22,17 @@ _SECOND = 1 - LATE_SHARE / 2
 _ID = re.compile(r"/Groups/([^/?]+)$")
 
 
-def generate(path: Path, people: int = 3) -> list[tuple[str, str]]:
-    """The HR database: for each customer 40 groups, half of them with a member. Gives (group, customer)."""
+def generate(path: Path, groups: int = GROUPS, people: int = 3) -> list[tuple[str, str]]:
+    """The HR database: for each customer 40 `groups`, half of them with a member. Gives (group, customer)."""
     source.generate(path, people=0, groups=0, seed=1)
     with source.opened(path) as hr:
         for customer in (f"customer-{number}" for number in range(ACCOUNTS)):
             hr.executemany("insert into person values (?, ?, ?)", (
                 (f"{customer}-p{n}", f"Person {n} of {customer}", f"p{n}@{customer}.example") for n in range(people)))
             hr.executemany("insert into door_group values (?, ?, ?, ?)", (
-                (f"{customer}-d{n}", f"Doors {n} of {customer}", customer, n % 2) for n in range(GROUPS)))
+                (f"{customer}-d{n}", f"Doors {n} of {customer}", customer, n % 2) for n in range(groups)))
             hr.executemany("insert into member values (?, ?)", (
-                (f"{customer}-d{n}", f"{customer}-p{n // 2 % people}") for n in range(1, GROUPS, 2)))
+                (f"{customer}-d{n}", f"{customer}-p{n // 2 % people}") for n in range(1, groups, 2)))
         return hr.execute("select group_id, customer from door_group order by random()").fetchall()
 
 

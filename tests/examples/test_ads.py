@@ -17,6 +17,7 @@ from tests.examples.ads.shop import CUSTOMER, PRODUCT, Shop, Size, advertised
 from tests.examples.commands import Commands
 from tests.examples.imported import imported
 from tests.servers.ads import KINDS, Ads, ads_server
+from tests.stores import on_sqlite
 
 HERE = Path(__file__).parent
 WALK = HERE.parents[1] / "examples" / "ads" / "ads.py"
@@ -171,6 +172,7 @@ def test_its_commands_do_what_its_docstring_says(penstock_says: PenstockSays, sh
     assert "ended as succeeded" in penstock_says("why", "google-ads", PRODUCT)
 
 
+@on_sqlite
 def test_too_many_deletes_wait_until_somebody_approves_them(penstock_says: PenstockSays, shop: Shop, ads: Ads):
     about = ("google-ads", "--subject", PRODUCT)
     penstock_says("migrate")
@@ -190,6 +192,7 @@ def test_too_many_deletes_wait_until_somebody_approves_them(penstock_says: Penst
     assert advertised(ads) == shop.wanted()
 
 
+@on_sqlite
 def test_a_refused_rate_is_waited_for_within_the_command(penstock_says: PenstockSays, shop: Shop, ads: Ads):
     ads.fault("throttle", nth=3, retry_after=1)
     penstock_says("migrate")
@@ -214,6 +217,7 @@ def test_a_second_run_writes_nothing(engine: Engine, ads: Ads, size: Size):
     assert ads.calls() == []
 
 
+@on_sqlite
 @pytest.mark.parametrize("size", [Size(campaign=100, ad_group=200, ad=400, keyword=10_100)])
 def test_of_a_change_just_that_is_sent_in_the_fewest_calls(engine: Engine, shop: Shop, ads: Ads):
     sync(engine)
@@ -245,6 +249,7 @@ def test_deletes_go_in_reverse(engine: Engine, shop: Shop, ads: Ads):
     assert calls(ads) == dict.fromkeys(KINDS, 1)
 
 
+@on_sqlite
 @pytest.mark.parametrize("nth", [1, 2, 4])
 def test_a_refused_rate_leads_to_a_later_try_and_to_the_same_end(
         engine: Engine, shop: Shop, ads: Ads, size: Size, nth: int):
@@ -279,6 +284,7 @@ LOST = [pytest.param(fault, nth, marks=() if (fault, nth) in {("drop_before", 1)
         for fault in ("drop_before", "drop_after", "error_after") for nth in (1, 2, 4)]
 
 
+@on_sqlite
 @pytest.mark.parametrize(("fault", "nth"), LOST)
 def test_what_becomes_of_a_lost_answer_is_looked_up_and_nothing_is_made_twice(
         engine: Engine, shop: Shop, ads: Ads, fault: str, nth: int):
@@ -287,6 +293,7 @@ def test_what_becomes_of_a_lost_answer_is_looked_up_and_nothing_is_made_twice(
     assert "search" in settle(engine, shop, ads), "it was looked up"
 
 
+@on_sqlite
 def test_results_that_are_missing_are_looked_up(engine: Engine, shop: Shop, ads: Ads):
     ads.fault("fewer", places=(7, -1), nth=3)
     ads.fault("reversed", nth=4)
@@ -294,6 +301,7 @@ def test_results_that_are_missing_are_looked_up(engine: Engine, shop: Shop, ads:
     settle(engine, shop, ads)
 
 
+@on_sqlite
 def test_a_lost_answer_is_found_under_the_name_that_has_changed_since(engine: Engine, shop: Shop, ads: Ads):
     ads.fault("drop_after", nth=1)
     sync(engine)
@@ -320,6 +328,7 @@ def settle(engine: Engine, shop: Shop, ads: Ads) -> set[str]:
     return made
 
 
+@on_sqlite
 def test_what_the_api_refuses_blocks_what_is_below_it_and_nothing_else(engine: Engine, shop: Shop, ads: Ads):
     ads.reject("[g17-00004]")
     run = sync(engine)
@@ -330,6 +339,7 @@ def test_what_the_api_refuses_blocks_what_is_below_it_and_nothing_else(engine: E
     settle(engine, shop, ads)
 
 
+@on_sqlite
 def test_a_record_that_the_api_cannot_bear_keeps_no_other_from_being_sent(
         engine: Engine, shop: Shop, ads: Ads, size: Size):
     ads.fault("refuse", having="[g17-00004]", times=None)
@@ -340,6 +350,7 @@ def test_a_record_that_the_api_cannot_bear_keeps_no_other_from_being_sent(
     settle(engine, shop, ads)
 
 
+@on_sqlite
 def test_a_record_that_somebody_removed_there_is_made_anew(engine: Engine, shop: Shop, ads: Ads):
     sync(engine)
     removed = ads.records("keyword")[3]

@@ -27,6 +27,7 @@ def test_all_its_tests_pass(pytester: pytest.Pytester):
     run(pytester).assert_outcomes(passed=len(CHECKS))
 
 
+@pytest.mark.thorough  # tests/testing/kit has what fails
 def test_without_its_look_up_they_fail(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch):
     pytester.makeconftest("""
         import contacts

@@ -153,13 +153,13 @@ def test_a_function_that_is_killed_loses_nothing(starting: Any, ledgers: Api, cl
 
     def stuck(seen: Seen) -> Answer:
         asked.set()
-        go.wait(20)
+        go.wait(60)
         return Answer(204)
 
     ledgers.on("PUT /invoices/a-0", stuck, Answer(204))
     with starting(lease="1") as platform:
         platform.child.tell(json.dumps({"event": messages(**{"customer-a": ["a-0"]}), "seconds": 60}))
-        assert asked.wait(20)
+        assert asked.wait(60)
         platform.child.process.kill()
         platform.child.wait()
     go.set()

@@ -15,6 +15,7 @@ import pytest
 
 from tests.databases import database
 from tests.examples.commands import Commands
+from tests.stores import on_postgres
 
 PROGRAM = Path(__file__).parents[2] / "examples" / "nightly" / "nightly.py"
 RECORDS = 100_000
@@ -51,6 +52,7 @@ def copy(postgres_server: str, application: str) -> Iterator[str]:
         yield url
 
 
+@on_postgres
 def test_the_steps_of_the_case_study(store_url: str, application: str, copy: str, tmp_path: Path) -> None:
     shutil.copy(PROGRAM, tmp_path)
     environment = {"PENSTOCK_APP": "nightly:app", "PENSTOCK_URL": store_url, "APP_DATABASE": application}

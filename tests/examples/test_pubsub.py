@@ -121,7 +121,7 @@ def test_a_process_that_is_killed_loses_nothing(starting: Any, tills: Api, clock
 
     def stuck(seen: Seen) -> Answer:
         asked.set()
-        go.wait(20)
+        go.wait(60)
         return Answer(204)
 
     def push() -> None:
@@ -132,9 +132,9 @@ def test_a_process_that_is_killed_loses_nothing(starting: Any, tills: Api, clock
     with starting(lease="1") as service:
         pushing = threading.Thread(target=push)
         pushing.start()
-        assert asked.wait(20)
+        assert asked.wait(60)
         service.child.process.kill()
-        pushing.join(20)
+        pushing.join(60)
     go.set()
     with starting() as service:
         # Nobody acknowledged it: it is pushed again, until it was served. The lease of the killed one runs out first.
@@ -150,17 +150,17 @@ def test_a_signal_lets_what_is_under_way_end_and_has_the_rest_pushed_again(start
 
     def stuck(seen: Seen) -> Answer:
         asked.set()
-        go.wait(20)
+        go.wait(60)
         return Answer(204)
 
     tills.on("PUT /prices/a-0", stuck)
     with starting() as service:
         pushing = threading.Thread(target=lambda: answers.append(service.push(price="a-0", shop="shop-a")))
         pushing.start()
-        assert asked.wait(20)
+        assert asked.wait(60)
         service.child.signal(signal.SIGTERM)
         go.set()
-        pushing.join(20)
+        pushing.join(60)
         assert service.child.wait() == 0
     assert answers[-1] in (204, 503)
     assert clock.fetch("select status from penstock.sync_runs") in ([("succeeded",)], [("pending",)])
@@ -182,7 +182,7 @@ def test_a_push_that_runs_out_of_time_asks_for_another(starting: Any, tills: Api
         for thread in pushing:
             thread.start()
         for thread in pushing:
-            thread.join(20)
+            thread.join(60)
         assert 503 in answers
         wanted = {f"/prices/{price}" for price in SHOPS["shop-a"]}
         until("what was left is served", lambda: service.post(b"", "/drain?token=t0ken") == 204 and wanted == {

@@ -223,11 +223,12 @@ class Model(Waiting):
     # What upkeep does
 
     def forgets(self, now: int) -> None:
-        """Cursors an hour after their jobs have ended, and results after their time."""
+        """Cursors an hour after their jobs have ended, and results and batches after their time."""
         live = {job.id for job in self.jobs.values() if not job.ended}
         self.cursors = {id: (cursor, told_at) for id, (cursor, told_at) in self.cursors.items()
                         if id in live or told_at >= now - 3_600_000}
         self.results = {id: (result, prune_at) for id, (result, prune_at) in self.results.items() if prune_at > now}
+        self.forgets_batches(now)
 
     def stage(self, now: int) -> int:
         due = [job for job in self.jobs.values() if job.state in ("scheduled", "retryable") and job.run_at <= now]

@@ -174,6 +174,6 @@ class Converges(RuleBasedStateMachine):
 
 
 Converges.TestCase.settings = settings(
-    max_examples=int(os.environ.get("PENSTOCK_MODEL_EXAMPLES", "40")), stateful_step_count=15, deadline=None,
+    max_examples=int(os.environ.get("PENSTOCK_MODEL_EXAMPLES", "25")), stateful_step_count=15, deadline=None,
     suppress_health_check=list(HealthCheck))
 TestConverges = Converges.TestCase

@@ -8,15 +8,20 @@ from typing import Any
 
 from penstock.domain.jobs import Retention
 
+KEPT_MS = 30 * 86_400_000
+"""For how long a batch is remembered."""
+
 
 @dataclass
 class Batch:
-    """`state` is what it came to, once it has ended."""
+    """`state` is what it came to, once it has ended. `news` says whether there is any since the last fold."""
 
     closed: bool
     total: int = 0
     ended: Counter[str] = field(default_factory=Counter)
     state: str | None = None
+    prune_at: int | None = None
+    news: bool = True
 
     @property
     def told(self) -> tuple[int, int, int, int]:
@@ -56,14 +61,16 @@ class Waiting:
         job.waits = 0
         if job.awaited:
             self.told.append((job.id, state))
-        if job.batch is not None:
-            self.batches[job.batch].ended[state] += 1
+        if batch := self.batches.get(job.batch):
+            batch.ended[state] += 1
+            batch.news = True
 
     def goes_on(self, job: Any) -> None:
         """A job that had ended is requeued."""
         job.awaited = False
-        if job.batch is not None:
-            self.batches[job.batch].ended[job.state] -= 1
+        if batch := self.batches.get(job.batch):
+            batch.ended[job.state] -= 1
+            batch.news = True
 
     def held(self) -> dict[int, int]:
         """For how many each job waits that does."""
@@ -71,17 +78,25 @@ class Waiting:
 
     def fold(self, now: int) -> None:
         """What a dispatcher does with news, until there is none."""
-        while self.told or self.looked_for or self._over():
+        while self.told or self.looked_for or any(batch.news for batch in self.batches.values()):
             told, self.told = self.told, []
             looked_for, self.looked_for = self.looked_for, set()
             for id in self._over():
                 batch = self.batches[id]
                 batch.state = "completed" if batch.ended["completed"] == batch.total else "failed"
                 self.told.append((id, batch.state))
+            for batch in self.batches.values():
+                if batch.news and batch.state and batch.total == batch.ended.total():
+                    batch.prune_at = now + KEPT_MS
+                batch.news = False
             for id in looked_for:
                 self._look_for(id)
             for id, state in dict(told).items():
                 self._end_waits(id, state, now)
+
+    def forgets_batches(self, now: int) -> None:
+        self.batches = {id: batch for id, batch in self.batches.items()
+                        if batch.prune_at is None or batch.prune_at > now}
 
     def _over(self) -> list[int]:
         return [id for id, batch in self.batches.items()

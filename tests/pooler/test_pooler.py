@@ -29,7 +29,7 @@ def test_no_statement_is_prepared_where_another_may_get_it(migrated_url: str):
     together = threading.Barrier(8)
 
     def run(_: int) -> None:
-        together.wait(10)
+        together.wait(60)
         for _ in range(50):
             store.read(lambda tx: tx.row("workers_alive"))
             store.write(lambda tx: tx.row("worker_start", {"name": "w", "lease_ms": 60_000}))

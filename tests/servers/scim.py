@@ -51,7 +51,7 @@ def scim_server() -> Iterator[ScimServer]:
             yield ScimServer(f"http://127.0.0.1:{port}")
         finally:
             process.terminate()
-            process.wait(timeout=10)
+            process.wait(timeout=60)
             if process.stdout:
                 process.stdout.close()
 
@@ -70,7 +70,7 @@ def _started(log: Any, tries: int = 3) -> tuple["subprocess.Popen[str]", int]:
         if ready and process.stdout.readline().startswith("Serving SCIM"):
             return process, port
         process.kill()
-        process.wait(timeout=10)
+        process.wait(timeout=60)
         process.stdout.close()
     log.seek(0)
     raise RuntimeError(f"scim2-server did not start within {START_SECONDS} s:\n{log.read()[-2000:]}")

@@ -65,14 +65,14 @@ def slow_row(process: str, day: int, place: int, slow: SlowTrace) -> Row:
 
 
 def slow_trace(trace: Trace, began_at: int, keeps: Keeps) -> SlowTrace:
-    """A trace as it is kept."""
+    """A trace as it is kept. A thread that it was lent to may be at work still."""
     about = dict(trace.about or {})
     known = {name: about.pop(name, None) for name in ("job_id", "run_id", "subject", "account")}
     spans = [SpanSeen(max(span.at_ns, 0) // 1000, span.took_ns // 1000, PHASES[span.phase], _what(span.what, keeps),
-                      getattr(span.what, "fingerprint", None)) for span in trace.spans]
+                      getattr(span.what, "fingerprint", None)) for span in tuple(trace.spans)]
     parts = [Part(_what(each, keeps), each.calls, each.total_ns // 1000, each.rows, each.fingerprint)
-             for each in trace.statements.values()]
-    parts += [Part(_what(each, keeps), each.calls, each.total_ns // 1000) for each in trace.calls.values()]
+             for each in list(trace.statements.values())]
+    parts += [Part(_what(each, keeps), each.calls, each.total_ns // 1000) for each in list(trace.calls.values())]
     parts.sort(key=lambda part: -part.total_us)
     stacks = sorted((trace.flame or {}).items(), key=lambda item: -item[1])
     kind: Kind = trace.kind  # type: ignore[assignment]

@@ -140,12 +140,12 @@ class Within(Totals):
 
     def join(self, trace: Trace) -> None:
         """Add it to the trace that they were inside of: there its statements came in one trace."""
-        for key, statement in self.statements.items():
+        for key, statement in list(self.statements.items()):  # what was inside may be at work still
             own = trace.statements.setdefault(key, statement)
             if own is not statement:
                 own.absorb(statement)
             own.traces, own.most_calls = 1, own.calls
-        for route, call in self.calls.items():
+        for route, call in list(self.calls.items()):
             made = trace.calls.setdefault(route, call)
             if made is not call:
                 made.absorb(call)

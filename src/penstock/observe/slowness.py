@@ -34,7 +34,7 @@ class Told(NamedTuple):
 
 def slow_statements(trace: Trace, told: dict[tuple[str, str | None], float]) -> Iterator[Told]:
     """Those of which one call took 0.1 s, or all of them a second; each at most once in five minutes, by `told`."""
-    for statement in trace.statements.values():
+    for statement in list(trace.statements.values()):  # a thread that it was lent to may be at work still
         if (statement.max_ns < CALL_NS and statement.total_ns < TOTAL_NS) or is_control(statement.text):
             continue
         key, now = (statement.fingerprint, statement.database), time.monotonic()

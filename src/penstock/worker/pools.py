@@ -42,6 +42,8 @@ class ThreadPool:
         self._queue: queue.SimpleQueue[Attempt | None] = queue.SimpleQueue()
         self._slots: list[Slot] = []
         self._threads: list[threading.Thread] = []
+        self._growing = threading.Lock()
+        self._closed = False
         self.waiting = self._queue.qsize
 
     def submit(self, attempts: Sequence[Attempt]) -> None:
@@ -55,10 +57,13 @@ class ThreadPool:
 
     def _add(self) -> None:
         slot = Slot()
-        self._slots.append(slot)
         thread = threading.Thread(target=self._serve, args=(slot,), name="penstock-slot", daemon=True)
-        self._threads.append(thread)
-        thread.start()
+        with self._growing:
+            if self._closed:
+                return  # nobody would tell it to end
+            self._slots.append(slot)
+            self._threads.append(thread)
+            thread.start()
 
     def _serve(self, slot: Slot) -> None:
         slot.thread_id = threading.get_ident()
@@ -88,7 +93,7 @@ class ThreadPool:
 
     def running(self) -> list[Attempt]:
         """The attempts that are inside a slot."""
-        return [attempt for slot in self._slots if (attempt := slot.attempt) is not None]
+        return [attempt for slot in tuple(self._slots) if (attempt := slot.attempt) is not None]
 
     def places(self) -> list[Place]:
         return [Place(attempt, slot.thread_id) for slot in list(self._slots) if (attempt := slot.attempt) is not None]
@@ -104,7 +109,7 @@ class ThreadPool:
 
     def replace(self, attempt: Attempt) -> None:
         """Go on without an attempt that does not end: its slot is for others."""
-        for slot in self._slots:
+        for slot in tuple(self._slots):
             if slot.attempt is attempt:
                 self._slots.remove(slot)
                 self._add()
@@ -112,6 +117,8 @@ class ThreadPool:
 
     def close(self) -> None:
         """Ask the threads to end; those inside a task are left to it."""
+        with self._growing:  # an attempt may be abandoned, and its slot replaced, just now
+            self._closed = True
         for _ in self._threads:
             self._queue.put(None)
         for thread in self._threads:

@@ -90,7 +90,7 @@ def test_enough_is_claimed_for_every_slot(app: Penstock, workers: Workers, seen:
 
     @app.task(chunk=Chunk(size=50, wait=LONG))
     def index(jobs: Jobs[int]) -> None:
-        together.wait(20)
+        together.wait(60)
         seen(jobs)
 
     app.enqueue_many(index.call(number) for number in range(300))
@@ -169,7 +169,7 @@ class TestBesideOthers:
 
         @app.task
         def plain(number: int) -> None:
-            workers.go.wait(20)
+            workers.go.wait(60)
 
         app.enqueue_many(index.using(priority=1).call(number) for number in range(4))
         app.enqueue_many(plain.call(number) for number in range(150))
@@ -203,7 +203,7 @@ class TestStopping:
 
         jobs = app.enqueue_many(index.call(number) for number in range(3))
         worker = workers.start({"default": 3})
-        assert begun.wait(20)
+        assert begun.wait(60)
         worker.stop()
         assert [workers.job(job.id, "state, attempt") for job in jobs] == [("available", 0)] * 3
 
@@ -246,7 +246,7 @@ class TestCancelling:
 
         jobs = app.enqueue_many(index.call(number) for number in range(3))
         workers.start({"default": 3})
-        assert told.wait(20)
+        assert told.wait(60)
         app.cancel(jobs[0].id)
         app.cancel(jobs[1].id)
         workers.wait_for({"completed": 1, "cancelled": 2})
@@ -262,7 +262,7 @@ class TestCancelling:
 
         jobs = app.enqueue_many(index.call(number) for number in range(2))
         workers.start({"default": 2})
-        assert begun.wait(20)
+        assert begun.wait(60)
         for job in jobs:
             app.cancel(job.id)
         workers.wait_for({"cancelled": 2})
@@ -271,7 +271,7 @@ class TestCancelling:
 def test_a_call_that_does_not_listen_is_abandoned_with_all_of_its_jobs(app: Penstock, workers: Workers):
     @app.task(chunk=Chunk(size=3), timeout=timedelta(seconds=0.05), retry=RetryPolicy(max_attempts=1))
     def index(jobs: Jobs[int]) -> None:
-        workers.go.wait(20)
+        workers.go.wait(60)
 
     app.enqueue_many(index.call(number) for number in range(3))
     workers.start({"default": 3})

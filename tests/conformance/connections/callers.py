@@ -98,7 +98,7 @@ def on_driver(url: str, driver: str) -> str:
 def outsider(url: str) -> Any:
     """A connection beside the application's; it commits every statement."""
     if url.startswith("sqlite:"):
-        connection = sqlite3.connect(path_of(url), isolation_level=None, timeout=10)
+        connection = sqlite3.connect(path_of(url), isolation_level=None, timeout=60)
         connection.execute("pragma wal_autocheckpoint = 0")
         return connection
     return psycopg.connect(url, autocommit=True)

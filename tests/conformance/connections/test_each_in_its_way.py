@@ -212,7 +212,7 @@ class TestOnPostgreSQL:
                 [connection.info.backend_pid]).fetchall()
             connection.commit()
             listener.execute("notify penstock, 'the end'")
-            assert next(listener.notifies(timeout=10)).payload == "the end"
+            assert next(listener.notifies(timeout=60)).payload == "the end"
         assert {(kind, mode) for kind, mode, relation in held
                 if kind not in ("virtualxid", "transactionid") and str(relation).startswith("penstock.")} == {
                     ("relation", "RowExclusiveLock")}

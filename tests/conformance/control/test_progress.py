@@ -167,10 +167,10 @@ class TestAStaleAttempt:
                 settle_in(tx, [Outcome(attempt.id, attempt.job.lease, "available", counted=0)])
                 saving = thread.submit(save, app.store, [attempt])
                 if app.store.dialect == "postgres":  # SQLite has one writer
-                    saving.result(20)
+                    saving.result(60)
                 return saving
 
-            app.store.write(work).result(20)
+            app.store.write(work).result(60)
         assert progress(clock) == []
 
     def test_that_was_rescued_writes_nothing(self, app: Penstock, clock: Clock):

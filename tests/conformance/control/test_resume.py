@@ -84,7 +84,7 @@ class TestGoingOn:
             for row in current_job().resume(ROWS, key="id"):
                 done.append(row["id"])
                 if row["id"] == 4:
-                    workers.go.wait(20)
+                    workers.go.wait(60)
 
         id = work.enqueue().id
         first = workers.start()

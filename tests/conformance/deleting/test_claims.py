@@ -168,11 +168,11 @@ class TestAtOnce:
             for name in ("claims_drop", "rows_unclaim"):
                 tx.execute(name, params, layer="state_directory__everybody")
             at_work.set()
-            go.wait(20)
+            go.wait(60)
 
         other = threading.Thread(target=store.write, args=(drops,))
         other.start()
-        assert at_work.wait(20)
+        assert at_work.wait(60)
         run = threading.Thread(target=rounds, args=(engine, 1, "g1"))
         run.start()
         until("the run waits for the other transaction", lambda: engine.clock.fetch(
@@ -200,7 +200,7 @@ class TestAtOnce:
         decide = Withholding.decide
 
         def decides(self: Withholding, plans: Any) -> Any:
-            together.wait(20)
+            together.wait(60)
             return decide(self, plans)
 
         monkeypatch.setattr(Withholding, "decide", decides)

@@ -39,7 +39,7 @@ class TestBeforeItsTime:
 
     def expire(self, app: Penstock, workers: Workers, kind: str, began: threading.Event, id: int) -> None:
         workers.start({"default": 1})
-        assert began.wait(20)
+        assert began.wait(60)
         if kind == "cancelled":
             app.cancel(id)
 
@@ -89,7 +89,7 @@ class TestBeforeItsTime:
 
         def work() -> None:
             began.set()
-            workers.go.wait(20)
+            workers.go.wait(60)
 
         async def awork() -> None:
             began.set()
@@ -115,7 +115,7 @@ class TestBeforeItsTime:
         until("it was reported", lambda: workers.told(JobAbandoned))
         assert [(each.job_id, each.task, each.abandoned) for each in workers.told(JobAbandoned)] == [(id, "work", 1)]
         (other if colour == "thread" else aother).enqueue()
-        assert after.wait(20), "its slot was not replaced"
+        assert after.wait(60), "its slot was not replaced"
         before = workers.job(id, "state, attempt, error_class, run_at")
         workers.go.set()
         until("its late end was refused", lambda: workers.told(StaleSettle))
@@ -139,11 +139,11 @@ class TestBeforeItsTime:
         @app.task(timeout=timedelta(milliseconds=300))
         def work() -> None:
             began.set()
-            workers.go.wait(20)
+            workers.go.wait(60)
 
         id = work.enqueue().id
         workers.start()
-        assert began.wait(20)
+        assert began.wait(60)
         app.cancel(id)
         until("it was abandoned, as what it was told first", lambda: workers.job(id) == "cancelled")
         assert [each.reason for each in workers.told(JobAbandoned)] == ["cancelled"]
@@ -151,7 +151,7 @@ class TestBeforeItsTime:
     def test_after_too_many_a_worker_claims_no_more(self, app: Penstock, workers: Workers):
         @app.task(timeout=SOON)
         def stuck() -> None:
-            workers.go.wait(20)
+            workers.go.wait(60)
 
         @app.task
         def work() -> None: ...
@@ -160,7 +160,7 @@ class TestBeforeItsTime:
         worker, steps = workers.start(), list[float]()
         step = worker._claiming.step
         worker._claiming.step = lambda: steps.append(0.0) or step()  # type: ignore[func-returns-value,method-assign]
-        assert worker.exhausted.wait(20)
+        assert worker.exhausted.wait(60)
         until("it was told", lambda: workers.told(WorkerExhausted))
         assert [each.abandoned for each in workers.told(WorkerExhausted)] == [2]
         before = len(steps)

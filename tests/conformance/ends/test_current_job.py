@@ -46,12 +46,12 @@ class TestTheCurrentJob:
             current_job().checkpoint(percent=40, note="read \0 the page")
             current_job().checkpoint(percent=41.5, note="rendered")
             told.set()
-            workers.go.wait(20)
+            workers.go.wait(60)
             current_job().checkpoint(note="sent")
 
         id = work.enqueue().id
         workers.start()
-        assert told.wait(20)
+        assert told.wait(60)
         columns = "job_id, percent, note, told_at"
         until("its last word was saved", lambda: clock.fetch(f"select {columns} from penstock.progress") == [
             (id, 41.5, "rendered", clock.now_ms)], 5)

@@ -30,7 +30,7 @@ class TestAtMostOnce:
 
         def work(number: int) -> Any:
             began.set()
-            workers.go.wait(20)
+            workers.go.wait(60)
             if number:
                 raise ValueError("no")
             return None
@@ -67,7 +67,7 @@ class TestAtMostOnce:
 
     def test_one_that_was_abandoned_is_told_of_once(self, app: Penstock, workers: Workers):
         def work() -> None:
-            workers.go.wait(20)
+            workers.go.wait(60)
 
         id = app.task(work, name="work", delivery="at_most_once", timeout=SOON).enqueue().id
         workers.start({"default": 1})

@@ -155,14 +155,14 @@ def test_what_does_not_listen_is_given_back_before_the_end(store_url: str, clock
         @app.task
         def deaf() -> None:
             began.set()
-            go.wait(20)
+            go.wait(60)
 
         deaf.enqueue()
         draining = threading.Thread(target=app.drain, args=(WINDOW,), kwargs={"slots": 2})
         draining.start()
-        assert began.wait(20)
+        assert began.wait(60)
         hours.seconds = 1500.0
-        draining.join(20)
+        draining.join(60)
         assert not draining.is_alive()
         assert clock.fetch("select state, attempt from penstock.jobs") == [("available", 0)]
         assert left_behind(clock) == (0, 0)
@@ -285,7 +285,7 @@ def test_it_ends_when_it_is_asked_to(app: Penstock, clock: Clock, slots: int):
             threading.Event().wait(0.002)
 
     work.enqueue()
-    asking = threading.Thread(target=lambda: (began.wait(20), stopping.set()))
+    asking = threading.Thread(target=lambda: (began.wait(60), stopping.set()))
     asking.start()
     assert app.drain(WINDOW, slots=slots, stopping=stopping) == Report(0, 1, START)
     asking.join()

@@ -67,7 +67,7 @@ def test_of_a_concurrency_key_as_many_run_as_it_says(app: Penstock, workers: Wor
     def work(customer: int, number: int) -> None:
         seen(customer, number)
         if number < 3 and customer == 0:
-            three.wait(20)
+            three.wait(60)
 
     three = threading.Barrier(3)
     app.enqueue_many(work.call(number % 2, number // 2) for number in range(40))
@@ -135,7 +135,7 @@ def test_at_most_once_keeps_its_place_until_its_body_has_ended(app: Penstock, wo
     def work(customer: int, number: int) -> None:
         seen(customer, number)
         if not number:
-            workers.go.wait(20)
+            workers.go.wait(60)
 
     app.enqueue_many(work.call(1, number) for number in range(3))
     workers.start()

@@ -97,7 +97,7 @@ def test_who_waits_here_gets_what_is_given_back_here(store: Store):
             for permit in first:
                 permit.done()
             for each in waiting:
-                each.result(20)
+                each.result(60)
         assert most[0] <= 3
 
 

@@ -87,7 +87,7 @@ class TestCancelling:
 
         id = app.tasks[colour].enqueue().id
         workers.start()
-        assert began.wait(20)
+        assert began.wait(60)
         assert app.cancel(id) == JobState.EXECUTING
         workers.wait_for({"cancelled": 1})
         assert ended.is_set()
@@ -100,11 +100,11 @@ class TestCancelling:
         @app.task
         def work() -> None:
             began.set()
-            workers.go.wait(20)
+            workers.go.wait(60)
 
         id = work.enqueue().id
         workers.start()
-        assert began.wait(20)
+        assert began.wait(60)
         assert app.cancel(id) == JobState.EXECUTING
         workers.go.set()
         workers.wait_for({"completed": 1})
@@ -131,14 +131,14 @@ class TestCancelling:
             while not (workers.go.wait(0.005) or current_job().ended):
                 pass
             heard.set()
-            workers.go.wait(20)
+            workers.go.wait(60)
 
         heard = threading.Event()
         id = work.enqueue().id
         worker = workers.start()
-        assert began.wait(20)
+        assert began.wait(60)
         app.cancel(id)
-        assert heard.wait(20)
+        assert heard.wait(60)
         lost = worker._current().worker_id
         app.store.write(lambda tx: tx.execute("worker_stop", {"worker_id": lost}))
         worker._heartbeat.wake()  # which would look by itself within a third of the lease
@@ -156,7 +156,7 @@ class TestCancelling:
             ran.append(number)
             if number == 0:
                 began.set()
-                workers.go.wait(20)
+                workers.go.wait(60)
 
         @app.task(name="event loop")
         async def awork(number: int) -> None:
@@ -170,7 +170,7 @@ class TestCancelling:
         worker = workers.start({"default": 1})
         workers.wait_until_settled()
         jobs = app.enqueue_many(task.call(number) for number in (0, 1, 2))
-        assert began.wait(20)
+        assert began.wait(60)
         until("all three are claimed", lambda: workers.states().get("executing") == 3)
         assert app.cancel(jobs[1].id) == JobState.EXECUTING
         until("the worker has heard", lambda: jobs[1].id in worker._watching._asked)
@@ -228,13 +228,13 @@ class TestADeadline:
             ran.append(number)
             if number == 0:
                 began.set()
-                workers.go.wait(20)
+                workers.go.wait(60)
 
         app.enqueue_many(work.call(-number) for number in range(1, 50))
         workers.start({"default": 1})
         workers.wait_until_settled()
         jobs = app.enqueue_many([work.call(0), work.using(deadline=timedelta(milliseconds=1)).call(1), work.call(2)])
-        assert began.wait(20)
+        assert began.wait(60)
         until("all are claimed", lambda: workers.states().get("executing") == 3)
         past = time.monotonic() + 0.02
         until("its deadline is past", lambda: time.monotonic() > past)

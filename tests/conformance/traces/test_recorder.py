@@ -285,7 +285,7 @@ def test_it_writes_by_itself_and_its_thread_ends_with_it(store: Store):
 
     recorder._writing.write = write  # type: ignore[method-assign]
     recorder.ended(traced())
-    assert written.wait(10)
+    assert written.wait(60)
     recorder.close()
     assert "penstock-traces" not in [thread.name for thread in threading.enumerate()]
 

@@ -194,6 +194,24 @@ class TestWhere:
         assert app.batch_status(batch) is None
         assert app.batch_status(open_) is not None
 
+    def test_what_comes_to_one_that_is_forgotten_makes_none(self, app: Penstock, note: Any, drained: Drained,
+                                                            clock: Clock):
+        batch = app.batch([note.using(run_after=timedelta(days=40)).call("late")])
+        app.cancel(batch.jobs[0].id)
+        drained()
+        clock.advance(29 * 86_400)
+        assert app.requeue(batch.jobs[0].id)
+        clock.advance(2 * 86_400)
+        app.upkeep().prune()
+        assert app.batch_status(batch) is None
+        assert drained() == ["late"]
+        assert app.batch_status(batch) is None
+        note.using(batch=batch).enqueue("b")
+        assert drained() == ["b"]
+        clock.advance(31 * 86_400)
+        app.upkeep().prune()
+        assert clock.fetch("select * from penstock.batches") == [], "nothing is kept of it for ever"
+
     def test_no_step_takes_more_than_so_much_news(self, app: Penstock, note: Any, clock: Clock,
                                                  monkeypatch: pytest.MonkeyPatch):
         monkeypatch.setattr("penstock.admission.waits._NEWS_BATCH", 3)

@@ -21,7 +21,7 @@ def api() -> Iterator[Api]:
 
 @pytest.fixture
 def client(api: Api) -> Iterator[http.Client]:
-    with http.connect(api.url, timeout=10) as connected:
+    with http.connect(api.url, timeout=60) as connected:
         yield connected
 
 

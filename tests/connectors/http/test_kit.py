@@ -112,7 +112,7 @@ class HttpCase(ConnectorCase):
     def connect(self, account: str) -> Any:
         assert self.proxy is not None
         auth = http.ClientCredentials(f"{self.proxy.url}/token", client_id="kit", client_secret="s3cret")
-        return http.connect(self.proxy.url, auth=auth, timeout=10)
+        return http.connect(self.proxy.url, auth=auth, timeout=60)
 
     def put(self, records: Records) -> None:
         self.book.entries = list(records["Entries"])

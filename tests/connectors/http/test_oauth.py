@@ -56,7 +56,7 @@ def server(api: Api) -> Server:
 
 
 def call(server: Server, run: Run | None = None) -> str:
-    with http.connect(server.api.url, auth=server.auth, timeout=5) as client:
+    with http.connect(server.api.url, auth=server.auth, timeout=60) as client:
         return str(client.get(run, "/people").object()["token"])
 
 
@@ -138,14 +138,14 @@ def test_while_it_is_renewed_others_go_on_with_the_token_they_have(server: Serve
 
     def slowly(seen: Seen) -> Answer:
         asked.set()
-        answer.wait(10)
+        answer.wait(60)
         return server.token(seen)
 
     server.api.on("POST /token", slowly)
     found: list[str] = []
     thread = threading.Thread(target=lambda: found.append(call(server)))
     thread.start()
-    assert asked.wait(10)
+    assert asked.wait(60)
     assert [call(server), call(server)] == ["token-1", "token-1"]
     answer.set()
     thread.join()
@@ -159,7 +159,7 @@ def test_of_many_threads_without_a_token_one_asks(server: Server):
 
     def slowly(seen: Seen) -> Answer:
         asked.set()
-        answer.wait(10)
+        answer.wait(60)
         return server.token(seen)
 
     server.api.on("POST /token", slowly)
@@ -167,7 +167,7 @@ def test_of_many_threads_without_a_token_one_asks(server: Server):
     threads = [threading.Thread(target=lambda: found.append(call(server))) for _ in range(8)]
     for thread in threads:
         thread.start()
-    assert asked.wait(10)
+    assert asked.wait(60)
     answer.set()
     for thread in threads:
         thread.join()
@@ -182,7 +182,7 @@ def test_many_threads_whose_token_is_refused_get_one_new_one(server: Server):
 
     def refuse(seen: Seen) -> Answer:
         if "token-1" in seen.headers["authorization"]:
-            together.wait(10)  # all have been refused before any of them asks for another
+            together.wait(60)  # all have been refused before any of them asks for another
         return server.people(seen)
 
     server.api.on("GET /people", refuse)
@@ -213,7 +213,7 @@ def test_who_waits_for_a_token_waits_no_longer_than_its_call_may_take(server: Se
 
     first = threading.Thread(target=failing)
     first.start()
-    assert asked.wait(10)
+    assert asked.wait(60)
     with http.connect(server.api.url, auth=server.auth, timeout=0.2) as client, pytest.raises(Unavailable) as caught:
         client.get(None, "/people")
     assert "another thread has waited for a token" in str(caught.value)

@@ -59,7 +59,7 @@ class ScimCase(ConnectorCase):
             self.between.upstream = self.service
 
     def connect(self, account: str) -> Any:
-        return scim.connect(self.proxy.url if self.proxy else self.service, token=self.server.token, timeout=10)
+        return scim.connect(self.proxy.url if self.proxy else self.service, token=self.server.token, timeout=60)
 
     def stored(self, kind: str) -> list[dict[str, Any]]:
         with scim.connect(self.service, token=self.server.token) as direct:

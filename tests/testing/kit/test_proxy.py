@@ -39,7 +39,7 @@ def proxy(api: Api) -> Iterator[FaultyProxy]:
 def asked(proxy: FaultyProxy, body: object = None) -> tuple[int, bytes]:
     request = Request(f"{proxy.url}/people", None if body is None else json.dumps(body).encode(),
                       {"Content-Type": "application/json"})
-    with urlopen(request, timeout=10) as answer:
+    with urlopen(request, timeout=60) as answer:
         return answer.status, answer.read()
 
 

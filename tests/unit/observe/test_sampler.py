@@ -38,16 +38,16 @@ class Busy:
 
     def inner(self) -> None:
         self.inside.set()
-        self.go.wait(20)
+        self.go.wait(60)
 
     def __enter__(self) -> "Busy":
         self.thread.start()
-        assert self.inside.wait(20)
+        assert self.inside.wait(60)
         return self
 
     def __exit__(self, *exception: object) -> None:
         self.go.set()
-        self.thread.join(20)
+        self.thread.join(60)
 
 
 def test_a_thread_that_takes_long_is_sampled_and_the_trace_inside_counts_it_too(sampler: Sampler):
@@ -135,7 +135,7 @@ def test_its_thread_samples_by_itself_and_ends_when_nothing_is_watched():
             busy.go.wait(0.001)
         sampler.leave(running)
         sampler.rest()
-        thread.join(20)
+        thread.join(60)
         assert not thread.is_alive()
         sampler.watch(running)
         assert sampler._thread is not None

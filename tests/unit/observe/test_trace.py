@@ -1,10 +1,12 @@
 """A trace adds up in place: phases to the wall time, statements by fingerprint, calls by route."""
 
-
 import pytest
 
+from penstock.domain.parameters import Keeping
 from penstock.domain.traces import PHASES
 from penstock.observe import trace as module
+from penstock.observe.kept import slow_trace
+from penstock.observe.slowness import slow_statements
 from penstock.observe.statements import MOST_MARKS
 from penstock.observe.trace import CALLED, MOST, OTHERS, QUERIED, READ, Trace
 
@@ -215,3 +217,17 @@ def test_two_traces_of_a_statement_add_up_and_the_longer_gives_the_examples():
     seen = first.seen("plain")
     assert (seen.calls, seen.failed, seen.total_us, seen.max_us, seen.traces, seen.most_calls) == (5, 2, 21, 9, 2, 3)
     assert [sample.parameters[0].value for sample in seen.samples] == ["100", "101"]
+
+
+def test_a_trace_is_kept_while_a_thread_that_it_was_lent_to_is_at_work(clock: Ticking):
+    trace = Trace("task", "t")
+    query(trace, "select x from y", took_ns=10**9)
+    trace.end()
+
+    def keeps(database: str | None) -> Keeping:
+        query(trace, f"select a from b{'b' * len(trace.statements)}")
+        return "plain"
+
+    assert slow_trace(trace, 0, keeps).parts[0].total_us == 10**6
+    told = [None for _ in slow_statements(trace, {}) if query(trace, "select c from d") is None]
+    assert len(told) == 1

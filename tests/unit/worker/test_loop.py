@@ -16,12 +16,12 @@ def test_a_loop_that_is_hurried_does_not_rest_before_its_next_step():
     loop = Loop("test", step, Events(), rest_seconds=1000.0)
     loop.start()
     try:
-        assert steps.acquire(timeout=20)
+        assert steps.acquire(timeout=60)
         loop.wake()
         assert not steps.acquire(timeout=0.02), "it rests, however often it is woken"
         loop.hurry()
-        assert steps.acquire(timeout=20)
+        assert steps.acquire(timeout=60)
         loop.hurry()
-        assert steps.acquire(timeout=20)
+        assert steps.acquire(timeout=60)
     finally:
         loop.close()

@@ -37,9 +37,9 @@ def test_an_attempt_that_ends_just_when_it_is_abandoned_costs_no_slot(attempt: A
     executor: Any = Executing()
     pool = ThreadPool(1, executor, finished)
     pool.submit([attempt])
-    assert ended.get(timeout=5)
+    assert ended.get(timeout=60)
     pool.submit([again(attempt)])
-    assert not ended.get(timeout=5)
+    assert not ended.get(timeout=60)
     pool.close()
 
 
@@ -49,6 +49,29 @@ def test_an_attempt_is_running_until_its_outcome_was_handed_on(attempt: Attempt)
     executor.guard = None
     pool = ThreadPool(1, executor, lambda each, outcome: seen.put(pool.running()))
     pool.submit([attempt])
-    assert seen.get(timeout=5) == [attempt]
+    assert seen.get(timeout=60) == [attempt]
     pool.close()
     assert pool.running() == []
+
+
+def test_a_slot_that_is_replaced_after_the_end_begins_no_thread(attempt: Attempt) -> None:
+    """Nobody would tell it to end: an attempt was abandoned just when its worker stopped."""
+    inside, go = threading.Event(), threading.Event()
+
+    class Staying:
+        def run(self, attempt: Attempt) -> Outcome:
+            inside.set()
+            assert go.wait(60)
+            return Outcome(attempt.job.id, attempt.job.lease, "completed")
+
+    executor: Any = Staying()
+    pool = ThreadPool(1, executor, lambda each, outcome: None)
+    pool.end_seconds = 0.0
+    pool.submit([attempt])
+    assert inside.wait(60)
+    pool.close()
+    (thread,) = pool._threads
+    pool.replace(attempt)
+    go.set()
+    thread.join(60)
+    assert pool._threads == [thread]

@@ -38,7 +38,7 @@ def test_a_trace_that_cannot_be_taken_costs_neither_the_outcome_nor_the_slot(
                       Tracer(recorder))
     with caplog.at_level(logging.WARNING, "penstock"):
         pool.submit([attempt, Attempt(attempt.job, attempt.identity, attempt.stopping)])
-        assert [ended.get(timeout=5).state for _ in range(2)] == ["discarded", "discarded"]
+        assert [ended.get(timeout=60).state for _ in range(2)] == ["discarded", "discarded"]
     pool.close()
     recorder.close()
     assert [record.message for record in caplog.records] == [

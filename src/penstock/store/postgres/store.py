@@ -335,7 +335,7 @@ class PostgresStore:
     def watch(self, notice: Callable[[], None]) -> Listener:
         self._usable()
         listener = Listener(self._conninfo, notice, listen=not self.pooled)
-        self._listeners -= {each for each in self._listeners if not each.running}
+        self._listeners -= {each for each in tuple(self._listeners) if not each.running}  # others may begin one now
         self._listeners.add(listener)
         return listener
 

@@ -6,13 +6,13 @@ insert into penstock.wait_news (id, batch, what, n) values (:batch, true, :what,
 -- name: batch_status
 -- dialect: postgres
 -- differs: begins where the last fold did
--- What is counted, and what is not yet.
+-- What is counted, and what is not yet; of a batch that is forgotten the end of a job says nothing.
 select bool_or(closed) as closed, coalesce(sum(total), 0) as total, coalesce(sum(completed), 0) as completed,
        coalesce(sum(cancelled), 0) as cancelled, coalesce(sum(discarded), 0) as discarded, max(finished_at) as finished_at
 from (
-    select closed, total, completed, cancelled, discarded, finished_at from penstock.batches where id = :id
+    select true as known, closed, total, completed, cancelled, discarded, finished_at from penstock.batches where id = :id
     union all
-    select what = 'closed', case what when 'added' then n end, case what when 'completed' then n end,
+    select what in ('opened', 'closed', 'added'), what = 'closed', case what when 'added' then n end, case what when 'completed' then n end,
            case what when 'cancelled' then n end, case what when 'discarded' then n end, null
     from (
         select id, batch, what, n from penstock.wait_news
@@ -23,7 +23,7 @@ from (
     ) as news
     where batch and id = :id
 ) as told
-having count(*) > 0;
+having bool_or(known);
 
 -- name: batch_status
 -- dialect: sqlite
@@ -31,13 +31,13 @@ having count(*) > 0;
 select max(closed) as closed, coalesce(sum(total), 0) as total, coalesce(sum(completed), 0) as completed,
        coalesce(sum(cancelled), 0) as cancelled, coalesce(sum(discarded), 0) as discarded, max(finished_at) as finished_at
 from (
-    select closed, total, completed, cancelled, discarded, finished_at from penstock.batches where id = :id
+    select true as known, closed, total, completed, cancelled, discarded, finished_at from penstock.batches where id = :id
     union all
-    select what = 'closed', iif(what = 'added', n, 0), iif(what = 'completed', n, 0), iif(what = 'cancelled', n, 0),
+    select what in ('opened', 'closed', 'added'), what = 'closed', iif(what = 'added', n, 0), iif(what = 'completed', n, 0), iif(what = 'cancelled', n, 0),
            iif(what = 'discarded', n, 0), null
     from penstock.wait_news where batch and id = :id
 ) as told
-having count(*) > 0;
+having max(known);
 
 -- name: batches_prune
 -- dialect: postgres

@@ -3,6 +3,7 @@
 -- `asked`: a job waits for that one (`n`: for the how manieth time it is looked for); `opened`, `added`, `closed`: of a batch;
 -- `completed`, `cancelled`, `discarded`: the job has ended so, or so many of the batch have; with `n` 0 it is a batch that
 -- has ended, `failed` if not all were completed; `gone`: there is no such job, or batch.
+-- Of a batch that is forgotten, the end of a job makes none again; a job that is added does, for as long as one is remembered.
 -- Whoever settles a job reads from the row that it deletes whether anybody waits for it. So a fold marks that row before it
 -- lets the wait rest, and looks again later where somebody has it locked.
 
@@ -22,28 +23,32 @@ with since as materialized (
     update penstock.wait_folds set xact = pg_snapshot_xmin(pg_current_snapshot())
     where :note::boolean and (select count(*) from found) < :count::integer
 ), sums as materialized (
-    select id, bool_or(what = 'closed') as closed, coalesce(sum(n) filter (where what = 'added'), 0) as total,
+    select id, bool_or(what = 'closed') as closed, bool_or(what in ('opened', 'closed')) as made,
+           coalesce(sum(n) filter (where what = 'added'), 0) as total,
            coalesce(sum(n) filter (where what = 'completed'), 0) as completed,
            coalesce(sum(n) filter (where what = 'cancelled'), 0) as cancelled,
            coalesce(sum(n) filter (where what = 'discarded'), 0) as discarded
-    from gone where batch group by id
+    from gone where batch group by id having bool_or(what in ('opened', 'closed', 'added'))
+        or exists (select 1 from penstock.batches where id = gone.id)
 ), before as materialized (
     select b.* from sums s cross join lateral (select * from penstock.batches where id = s.id limit (select 1)) b
 ), counted as materialized (
     select s.id, s.closed or coalesce(b.closed, false) as closed, s.total + coalesce(b.total, 0) as total,
            s.completed + coalesce(b.completed, 0) as completed, s.cancelled + coalesce(b.cancelled, 0) as cancelled,
-           s.discarded + coalesce(b.discarded, 0) as discarded, b.finished_at, penstock.now() as at
+           s.discarded + coalesce(b.discarded, 0) as discarded, b.finished_at, penstock.now() as at,
+           case when b.id is null and not s.made then penstock.now() + :keep_ms::bigint
+                when b.finished_at is not null or not s.made then b.prune_at end as prune_at
     from sums s left join before b on b.id = s.id
 ), kept as (
     insert into penstock.batches as b (id, closed, total, completed, cancelled, discarded, made_at, finished_at, prune_at)
     select id, closed, total, completed, cancelled, discarded, at,
            case when closed and total = completed + cancelled + discarded then at end,
-           case when closed and total = completed + cancelled + discarded then at + :keep_ms::bigint end
+           case when closed and total = completed + cancelled + discarded then at + :keep_ms::bigint else prune_at end
     from counted
     on conflict (id) do update
     set closed = excluded.closed, total = excluded.total, completed = excluded.completed, cancelled = excluded.cancelled,
         discarded = excluded.discarded, finished_at = coalesce(b.finished_at, excluded.finished_at),
-        prune_at = coalesce(excluded.prune_at, b.prune_at)
+        prune_at = excluded.prune_at
 ), asked as materialized (
     select id, max(n) as n from gone where what = 'asked' group by id
 ), there as materialized (
@@ -98,23 +103,25 @@ insert into penstock.sequences (name, value)
 select 'waits', max(number) from (select number from penstock.wait_news order by number limit :count)
 having max(number) is not null and :note is not null
 on conflict (name) do update set value = excluded.value;
-insert into penstock.batches (id, closed, total, completed, cancelled, discarded, made_at)
+insert into penstock.batches (id, closed, total, completed, cancelled, discarded, made_at, prune_at)
 select id, max(what = 'closed'), sum(iif(what = 'added', n, 0)), sum(iif(what = 'completed', n, 0)),
-       sum(iif(what = 'cancelled', n, 0)), sum(iif(what = 'discarded', n, 0)), penstock.now()
+       sum(iif(what = 'cancelled', n, 0)), sum(iif(what = 'discarded', n, 0)), penstock.now(),
+       iif(max(what in ('opened', 'closed')), null, penstock.now() + :keep_ms)
 from penstock.wait_news
 where number <= (select value from penstock.sequences where name = 'waits') and batch
-group by id
+group by id having max(what in ('opened', 'closed', 'added')) or id in (select id from penstock.batches)
 on conflict (id) do update
 set closed = penstock.batches.closed or excluded.closed, total = penstock.batches.total + excluded.total,
     completed = penstock.batches.completed + excluded.completed, cancelled = penstock.batches.cancelled + excluded.cancelled,
-    discarded = penstock.batches.discarded + excluded.discarded;
+    discarded = penstock.batches.discarded + excluded.discarded,
+    prune_at = iif(excluded.prune_at is null and penstock.batches.finished_at is null, null, penstock.batches.prune_at);
 insert into penstock.wait_news (id, batch, what, n)
 select id, false, iif(total > completed, 'failed', 'completed'), 0 from penstock.batches
 where finished_at is null and closed and total = completed + cancelled + discarded and id in (
     select id from penstock.wait_news where number <= (select value from penstock.sequences where name = 'waits') and batch
 );
-update penstock.batches set finished_at = penstock.now(), prune_at = penstock.now() + :keep_ms
-where finished_at is null and closed and total = completed + cancelled + discarded and id in (
+update penstock.batches set finished_at = coalesce(finished_at, penstock.now()), prune_at = penstock.now() + :keep_ms
+where closed and total = completed + cancelled + discarded and id in (
     select id from penstock.wait_news where number <= (select value from penstock.sequences where name = 'waits') and batch
 );
 update penstock.live_jobs set awaited = true

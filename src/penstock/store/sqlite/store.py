@@ -115,7 +115,8 @@ class SQLiteStore:
     def watch(self, notice: Callable[[], None]) -> "DataVersionWatch":
         self._usable()
         watch = DataVersionWatch(self.path, notice, self._poll_seconds)
-        self._watches = {each for each in self._watches if each.running} | {watch}
+        self._watches -= {each for each in tuple(self._watches) if not each.running}  # others may begin one just now
+        self._watches.add(watch)
         return watch
 
     def owns(self, connection: Any) -> Question | None:
@@ -131,7 +132,7 @@ class SQLiteStore:
         if self._closed or os.getpid() != self._pid:
             return
         self._closed = True
-        for watch in self._watches:
+        for watch in tuple(self._watches):
             watch.close()
         self._writer.close()
         self._close_readers()

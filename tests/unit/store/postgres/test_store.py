@@ -121,7 +121,7 @@ def test_a_connection_that_is_lost_at_the_commit_says_that_it_may_have_happened(
 def test_connections_that_died_in_the_pool_are_nobodys_error(store: PostgresStore, admin: "psycopg.Connection[Any]"):
     together = threading.Barrier(4)
     with ThreadPoolExecutor(4) as pool:  # so that the pool is full
-        list(pool.map(lambda _: store.read(lambda tx: (together.wait(10), tx.row("now"))), range(4)))
+        list(pool.map(lambda _: store.read(lambda tx: (together.wait(60), tx.row("now"))), range(4)))
     assert cut(admin) == 4
     store.write(register("first"))
     assert cut(admin) > 0
@@ -149,7 +149,7 @@ def test_a_deadlock_is_tried_again(store: PostgresStore, admin: "psycopg.Connect
             tries.append(first)
             tx.execute("worker_renew", {"worker_id": first, "lease_ms": 1_000})
             if len(tries) <= 2:
-                together.wait(10)
+                together.wait(60)
             tx.execute("worker_renew", {"worker_id": second, "lease_ms": 1_000})
 
         store.write(work)
@@ -157,7 +157,7 @@ def test_a_deadlock_is_tried_again(store: PostgresStore, admin: "psycopg.Connect
     with ThreadPoolExecutor(2) as pool:
         futures = [pool.submit(crosswise, one, two), pool.submit(crosswise, two, one)]
         for future in futures:
-            future.result(20)
+            future.result(60)
     assert len(tries) >= 3
 
 
@@ -207,24 +207,24 @@ def test_user_code_that_holds_every_connection_leaves_the_control_plane_its_own(
     enough, held = threading.Event(), threading.Barrier(3)
 
     def hold(tx: Transaction) -> None:
-        held.wait(10)
-        enough.wait(10)
+        held.wait(60)
+        enough.wait(60)
 
     with ThreadPoolExecutor(2) as user_code:
         holding = [user_code.submit(store.read, hold) for _ in range(2)]
-        held.wait(10)
+        held.wait(60)
         with pytest.raises(StoreUnavailable, match="pool_size is too small"):
             store.read(lambda tx: tx.row("now"))
         assert store.control.write(register("heartbeat"))
         enough.set()
         for each in holding:
-            each.result(10)
+            each.result(60)
     assert store.control is store.control
     woken = threading.Event()
     store.control.watch(woken.set)
     woken.clear()
     store.wake()
-    assert woken.wait(10)
+    assert woken.wait(60)
     store.close()
     with pytest.raises(StoreError, match="is closed"):
         store.control.read(lambda tx: tx.row("now"))
@@ -233,11 +233,11 @@ def test_user_code_that_holds_every_connection_leaves_the_control_plane_its_own(
 def test_another_store_is_woken(store: PostgresStore, postgres_url: str):
     noticed = threading.Event()
     watch = store.watch(noticed.set)
-    assert noticed.wait(10)  # it listens now, and looks once for what it missed
+    assert noticed.wait(60)  # it listens now, and looks once for what it missed
     noticed.clear()
     other = PostgresStore(postgres_url)
     other.wake()
-    assert noticed.wait(10)
+    assert noticed.wait(60)
     other.close()
     watch.close()
 
@@ -246,10 +246,10 @@ def test_a_watch_whose_connection_is_cut_listens_again(
         store: PostgresStore, postgres_url: str, admin: "psycopg.Connection[Any]"):
     noticed = threading.Event()
     watch = store.watch(noticed.set)
-    assert noticed.wait(10)
+    assert noticed.wait(60)
     noticed.clear()
     assert cut(admin)
-    assert noticed.wait(10)  # what may have been missed meanwhile
+    assert noticed.wait(60)  # what may have been missed meanwhile
     watch.close()
 
 
@@ -259,7 +259,7 @@ def test_a_watch_is_closed_without_a_wait(store: PostgresStore):
     for _ in range(8):
         noticed = threading.Event()
         watch = store.watch(noticed.set)
-        assert noticed.wait(10)
+        assert noticed.wait(60)
         began = time.monotonic()
         watch.close()
         watch.close()
@@ -271,10 +271,10 @@ def test_a_watch_hears_one_wake_up_after_another(store: PostgresStore, admin: "p
     noticed = threading.Event()
     watch = store.watch(noticed.set)
     for _ in range(20):
-        assert noticed.wait(10)
+        assert noticed.wait(60)
         noticed.clear()
         admin.execute("notify penstock")
-    assert noticed.wait(10)
+    assert noticed.wait(60)
     watch.close()
 
 

@@ -45,10 +45,10 @@ def group(store: SQLiteStore, *works: Any) -> list[Future[Any]]:
 
     def first(tx: Transaction) -> None:
         began.set()
-        assert go.wait(10)
+        assert go.wait(60)
 
     store.submit(first)
-    assert began.wait(10)
+    assert began.wait(60)
     futures = [store.submit(work) for work in works]
     go.set()
     return futures
@@ -64,10 +64,10 @@ def test_one_that_fails_undoes_nothing_of_the_others_in_its_group(sqlite: SQLite
         tx.execute("worker_start", {"name": None, "lease_ms": 1})
 
     one, two, three, four = group(sqlite, register("one"), fails, breaks, register("four"))
-    assert one.result(10)
-    assert isinstance(two.exception(10), LookupError)
-    assert isinstance(three.exception(10), StoreError)
-    assert four.result(10)
+    assert one.result(60)
+    assert isinstance(two.exception(60), LookupError)
+    assert isinstance(three.exception(60), StoreError)
+    assert four.result(60)
     assert names(sqlite) == ["one", "four"]
 
 
@@ -78,17 +78,17 @@ def test_a_result_is_told_only_after_the_commit(sqlite: SQLiteStore):
 
     def last(tx: Transaction) -> None:
         entered.set()
-        assert go.wait(10)
+        assert go.wait(60)
 
     one, two = group(sqlite, register("one"), last)
     one.add_done_callback(lambda future: (seen.append(names(sqlite)), told.set()))
-    assert entered.wait(10)
+    assert entered.wait(60)
     assert not one.done()  # its work is done, its group is not committed
     assert names(sqlite) == []
     go.set()
-    assert told.wait(10)
+    assert told.wait(60)
     assert seen == [["one"]]
-    two.result(10)
+    two.result(60)
 
 
 def test_work_that_was_cancelled_before_it_began_is_withdrawn(sqlite: SQLiteStore):
@@ -97,14 +97,14 @@ def test_work_that_was_cancelled_before_it_began_is_withdrawn(sqlite: SQLiteStor
 
     def first(tx: Transaction) -> None:
         began.set()
-        assert go.wait(10)
+        assert go.wait(60)
 
     sqlite.submit(first)
-    assert began.wait(10)
+    assert began.wait(60)
     withdrawn, kept = sqlite.submit(register("withdrawn")), sqlite.submit(register("kept"))
     assert withdrawn.cancel()
     go.set()
-    kept.result(10)
+    kept.result(60)
     assert names(sqlite) == ["kept"]
 
 
@@ -157,7 +157,7 @@ def test_the_writer_outlives_a_failure_that_nobody_foresaw(sqlite: SQLiteStore, 
     holder = sqlite3.connect(sqlite.path, isolation_level=None, check_same_thread=False)
     holder.execute("begin immediate")
     with pytest.raises(Exception):  # noqa: B017, PT011 — any, as long as it comes
-        sqlite.submit(register("x")).result(10)
+        sqlite.submit(register("x")).result(60)
     holder.execute("rollback")
     holder.close()
     sqlite.write(register("alive"))
