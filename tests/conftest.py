@@ -229,8 +229,11 @@ def subject() -> Subject:
 
 @pytest.fixture(autouse=True)
 def no_leaks() -> Iterator[None]:
-    """No test may leave a thread of ours behind."""
+    """No test may leave a thread of ours behind. What was instrumented (commands that run in this process do) is not any
+    more."""
     yield
+    if (watching := sys.modules.get("penstock.observe.instruments")) is not None:
+        watching.uninstrument()
     left = [thread for thread in threading.enumerate() if thread.name.startswith("penstock")]
     for thread in left:
         thread.join(30)

@@ -85,6 +85,7 @@ import os, sys
 from penstock.domain.errors import StoreUnavailable
 from penstock.store import migrate
 from penstock.store.open import open_store
+from penstock.store.sqlite import SQLiteStore  # while Python's own folder may still be read
 if os.geteuid() == 0:
     os.setuid(65534)
 try:
