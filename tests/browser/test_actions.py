@@ -28,7 +28,7 @@ class Places:
         return self._found[path]
 
     def _look(self) -> dict[str, list[tuple[str, str]]]:
-        fetch = fetched(self._url)
+        fetch = fetched(self._url, all_there=False)  # a run of what is no subject was asked for
         pages: dict[str, str] = {}
 
         def kept(address: str) -> str | None:
