@@ -229,7 +229,7 @@ def subject() -> Subject:
 
 @pytest.fixture(autouse=True)
 def no_leaks() -> Iterator[None]:
-    """No test may leave a thread of ours behind; what it had instrumented, as commands do in this process, is undone."""
+    """No test leaves a thread of ours behind; what it had instrumented, as commands do in this process, is undone."""
     yield
     if (watching := sys.modules.get("penstock.observe.instruments")) is not None:
         watching.uninstrument()
