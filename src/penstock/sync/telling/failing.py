@@ -17,8 +17,8 @@ from penstock.sync.state.failures import ErrorClass, Failure, class_name
 from penstock.sync.surgery import StateRow
 
 STATUSES = ("blocked", "failed", "in_doubt")
-_PLACES = 200
-_ROWS = 100
+_PLACES = 40
+_ROWS = 200
 _NEXT = "\x01"
 """What comes right behind a text: no text that the store holds has a NUL."""
 
@@ -55,17 +55,16 @@ class Wanted:
     def place(self, layer: LayerDefinition) -> Place:
         return ("" if self.scopes is None else self.scopes[layer.name], "", "")
 
-    def behind(self, row: StateRow) -> Place | None:
-        """Where to go on, if this row is not wanted for where it stands; None if it is."""
-        if row.status not in self.statuses:
-            later = [status for status in self.statuses if status > row.status]
-            return (row.scope, later[0], self.begins) if later else (row.scope + _NEXT, "", "")
-        if row.key.startswith(self.begins):
-            return None
-        if row.key < self.begins:
-            return (row.scope, row.status, self.begins)
-        later = [status for status in self.statuses if status > row.status]
-        return (row.scope, later[0], self.begins) if later else (row.scope + _NEXT, "", "")
+    def behind(self, place: Place) -> Place | None:
+        """Where to go on, if a row is not wanted for where it stands; None if it is."""
+        scope, status, key = place
+        if status in self.statuses:
+            if key.startswith(self.begins):
+                return None
+            if key < self.begins:
+                return scope, status, self.begins
+        later = [each for each in self.statuses if each > status]
+        return (scope, later[0], self.begins) if later else (scope + _NEXT, "", "")
 
 
 @dataclass(slots=True)
@@ -117,21 +116,25 @@ def _step(store: Store, layer: LayerDefinition, wanted: Wanted, place: Place, wa
     walk.places -= 1
     params = {"scope": place[0], "status": place[1], "key": place[2], "count": _ROWS}
     rows = store.look("failing_rows", params, layer=layer.table)
+    behind: Place | None = None
     for found in rows:
-        row = StateRow(*(layer.name, *found[:11], bool(found[11]), found[12]))
-        if wanted.scopes is not None and row.scope != wanted.scopes[layer.name]:
+        place = found[0], found[4], found[1]
+        if behind is not None and place < behind:
+            continue  # it has been read already: to ask from behind it would cost more
+        if wanted.scopes is not None and place[0] != wanted.scopes[layer.name]:
             return None
-        if (behind := wanted.behind(row)) is not None:
-            return behind
+        if (behind := wanted.behind(place)) is not None:
+            continue
+        row = StateRow(*(layer.name, *found[:11], bool(found[11]), found[12]))
         failure = _failure(row)
         name = class_name(layer.name, failure)
         if wanted.error_class in (None, name, failure.code, row.error_class):
             walk.found.append(FailingRecord(row, name))
         if len(walk.found) >= count:
-            return (row.scope, row.status, row.key + _NEXT)
+            return place[0], place[1], place[2] + _NEXT
     if len(rows) < _ROWS:
         return None
-    return (rows[-1][0], rows[-1][4], rows[-1][1] + _NEXT)
+    return behind or (place[0], place[1], place[2] + _NEXT)
 
 
 def _with_subjects(store: Store, found: list[FailingRecord]) -> list[FailingRecord]:
