@@ -85,7 +85,7 @@ class TestWhatWasCommittedMeanwhile:
 
     def test_a_cancellation(self, app: Penstock, sync: Any, engine: Engine, clock: Clock, store_url: str):
         first = sync.using(run_after=timedelta(seconds=5)).enqueue(7, note="old")
-        with (halfway(app, store_url, "cancel", id=first.id, keep_ms=5, reason="") as other,
+        with (halfway(app, store_url, "cancel", id=first.id, keep_ms=5, reason="", state="cancelled") as other,
               ThreadPoolExecutor(1) as pool):
             replacing = pool.submit(sync.enqueue, 7, note="new")
             waits(clock, replacing)

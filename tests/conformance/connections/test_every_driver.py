@@ -82,7 +82,8 @@ def test_every_verb_takes_every_connection(app: Penstock, clock: Clock, committe
             rows = await caller.run(app, *plan([often.call("0"), keyed.call(odd), keyed.call("1")]))
             assert [bool(row[1]) for row in rows] == [False, False, True]
             assert await caller.run(app, "invalidate", {"tags": ["offer:7", odd]})
-            cancelled = await caller.run(app, "cancel", {"id": waiting.id, "keep_ms": 5_000, "reason": odd})
+            cancelled = await caller.run(app, "cancel", {"id": waiting.id, "keep_ms": 5_000, "reason": odd,
+                                                          "state": "cancelled"})
             assert cancelled == [("cancelled",)]
             requests = json.dumps([{"sync": "s", "subject": odd, "account": "a", "priority": -1, "reason": "why"}] * 3)
             assert len(await caller.run(app, "request", {"requests": requests})) == 3
