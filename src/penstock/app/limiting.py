@@ -18,7 +18,7 @@ from penstock.events import GateChanged
 from penstock.limits.declared import Declared
 from penstock.limits.gates import FOREVER, Gate
 from penstock.limits.spending import Need, Options, Permit, Spending
-from penstock.limits.telling import KeyState, page, shut, states
+from penstock.limits.telling import KeyState, near_edge, page, shut, states
 from penstock.observe.nesting import waits
 from penstock.queue.attempt import current
 from penstock.store.port import Store
@@ -81,6 +81,11 @@ class Limiting(Listing):
     def shut_gates(self, *, begins: str = "", limit: int = 50) -> list[Gate]:
         """The first gates that are not open, in the order of their keys, of those that begin so."""
         return shut(self.store, begins=begins, count=limit)
+
+    def limits_near_edge(self, limit: int = 20) -> list[KeyState]:
+        """Keys that hold work up, or are about to: first those whose gate is not open, then those of which little is
+        left. Of very many keys only the first some hundreds by name are looked at for what is left."""
+        return near_edge(self.store, self.declared.limits, limit)
 
     @property
     def spending(self) -> Spending:

@@ -11,7 +11,6 @@ from penstock.sync.window.row import WindowRow, open_windows
 
 _HOUR_MS = 3_600_000
 _MOST_WORKERS, _MOST_WINDOWS, _MOST_ALERTS, _MOST_EDGES = 200, 20, 50, 20
-_NEAR = 0.8
 _AHEAD_SECONDS = 5.0
 
 
@@ -55,7 +54,7 @@ class Overseeing(Draining):
         """What is going on, what is wrong and what is about to be."""
         now = self.now_ms()
         return Overview(now, self.rates(now - _HOUR_MS, span="minute"), self.backlog(), self.alerts()[:_MOST_ALERTS],
-                        _edges(self.limit_states())[:_MOST_EDGES], self.workers(limit=_MOST_WORKERS),
+                        _edges(self.limits_near_edge(_MOST_EDGES))[:_MOST_EDGES], self.workers(limit=_MOST_WORKERS),
                         open_windows(self.store, _MOST_WINDOWS))
 
 
@@ -63,8 +62,8 @@ def _edges(states: list[KeyState]) -> list[Edge]:
     """Closed gates first, then what is nearest to its limit."""
     found = [Edge(state.key, state.gate, state.gate_until_at, state.gate_reason) for state in states
              if state.gate != "open"]
-    near = [Edge(state.key, state.gate, limit=use.limit, share=share, ahead_seconds=use.ahead_seconds)
-            for state in states for use in state.limits if (share := _share(use)) is not None and share >= _NEAR]
+    near = [Edge(state.key, state.gate, limit=use.limit, share=_share(use), ahead_seconds=use.ahead_seconds)
+            for state in states for use in state.limits if use.is_near_edge]
     return found + sorted(near, key=lambda edge: -(edge.share or 0))
 
 

@@ -98,6 +98,19 @@ def page(store: Store, declared: Iterable[Limit], *, begins: str = "", start: st
     return [_state(key, uses[key], gates.get(key)) for key in shown], f"{shown[-1]}\x01" if more and shown else None
 
 
+def near_edge(store: Store, declared: Iterable[Limit], count: int) -> list[KeyState]:
+    """Keys that hold work up, or are about to: those whose gate is not open, then those of which little is left.
+
+    Like a page it reads a bounded number of rows: of more keys than that, only the first by name are looked at for how
+    much is left.
+    """
+    given, _ = page(store, declared, count=_MOST_ROWS)
+    known = {state.key: state for state in given}
+    closed = [known.get(gate.key) or _state(gate.key, [], gate) for gate in shut(store, count=count)]
+    held = {state.key for state in closed}
+    return [*closed, *(state for state in given if state.is_near_edge and state.key not in held)][:count]
+
+
 def shut(store: Store, *, begins: str = "", count: int = 50) -> list[Gate]:
     """The first gates that are not open, of keys that begin so."""
     rows = store.look("gates_shut_page", {"key": begins, "count": count})

@@ -82,7 +82,7 @@ def look(app: Penstock) -> Top:
                       None if each.slots is None else sum(each.slots.values()), each.jobs, each.alive)
                for each in app.workers(limit=_MOST)]
     return Top(now, queues, sorted(jobs, key=lambda job: -job.running_ms), workers,
-               [state for state in app.limit_states() if state.is_near_edge])
+               app.limits_near_edge(_MOST))
 
 
 def ordered(queues: list[Queue], order: Order) -> list[Queue]:
