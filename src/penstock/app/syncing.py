@@ -25,7 +25,7 @@ from penstock.sync.state.runs import latest_runs
 from penstock.sync.state.statistics import Statistics, statistics
 from penstock.sync.telling.failing import STATUSES, FailingPage, Wanted, classes, failing
 from penstock.sync.telling.previewed import PlannedSubject, planned_subject
-from penstock.sync.telling.runs import TREND, RunTold, Took, run_told, trends
+from penstock.sync.telling.runs import TREND, RunTold, Took, account_trends, run_told, trends
 from penstock.sync.telling.told import Why
 from penstock.sync.telling.why import why
 
@@ -87,6 +87,13 @@ class Syncing(Explaining):
     def subject_trends(self, sync: str, subjects: Sequence[str]) -> dict[str, list[Took]]:
         """The last twenty runs of each of these subjects, the oldest first. Raises `ConfigurationError`."""
         return trends(self.store, self.definition(sync).name, subjects)
+
+    def account_trends(self, sync: str, accounts: Sequence[str]) -> dict[str, list[Took]]:
+        """The last twenty runs of each of these accounts that succeeded or failed, the oldest first.
+
+        Raises `ConfigurationError`.
+        """
+        return account_trends(self.store, self.definition(sync).name, accounts)
 
     def known_subject(self, sync: str, key: str) -> Subject:
         """A subject with the account of its last run; one that has had none is asked of `subjects()`.

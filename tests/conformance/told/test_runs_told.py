@@ -172,6 +172,19 @@ def test_the_trend_of_a_subject_is_that_of_its_last_runs_the_oldest_first(engine
     assert engine.app.subject_trends("people", []) == {}
 
 
+def test_the_trend_of_an_account_is_that_of_its_last_runs_that_ended(engine: Engine) -> None:
+    engine.sync("people", "g1", "g2")
+    engine.clock.advance(1)
+    engine.sync("people", "g1")
+    account = engine.app.runs("people", "g1")[0].account
+    request(engine)
+    engine.dispatch()
+    found = engine.app.account_trends("people", [account, "nobody"])
+    of_account = [run.id for run in engine.app.runs("people", account=account) if run.status == "succeeded"]
+    assert {name: [each.id for each in runs] for name, runs in found.items()} == {account: sorted(of_account)}
+    assert engine.app.account_trends("people", []) == {}
+
+
 def test_a_sync_tells_how_it_stands(engine: Engine) -> None:
     seconds = itertools.count()
     engine.app.monotonic = lambda: float(next(seconds))

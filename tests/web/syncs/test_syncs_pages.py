@@ -141,6 +141,7 @@ def test_an_account_shows_its_gate_which_is_opened_by_hand(app: Penstock, synced
     app.gate("sync:people:acme").close(f"429 {HOSTILE}", by="a worker")
     page = client.get("/syncs/people/accounts/acme").text
     assert "The gate of this account is closed" in page
+    assert "For how long the last 2 runs were served, the oldest first" in page
     assert HOSTILE not in page
     client.post_form("/limits/open", {"key": "sync:people:acme"})
     assert app.gate("sync:people:acme").state == "open"

@@ -31,6 +31,37 @@ cross join penstock.sync_runs r on r.sync = :sync and r.subject = s.value and r.
     limit :count
 );
 
+-- name: runs_trend_accounts
+-- dialect: postgres
+-- differs: each dialect takes an array in its own way
+-- The newest runs of some accounts that succeeded, and as many that failed.
+select a.account, r.id, r.status, r.took_ms, r.finished_at
+from unnest(:accounts::text[]) as a (account)
+cross join (values ('succeeded'), ('failed')) as s (status)
+cross join lateral (
+    select id, status, took_ms, finished_at from penstock.sync_runs u
+    where u.sync = :sync and u.account = a.account and u.status = s.status
+    order by u.id desc
+    limit (select :count)
+) as r;
+
+-- name: runs_trend_accounts
+-- dialect: sqlite
+-- differs: each dialect takes an array in its own way
+select a.value, r.id, r.status, r.took_ms, r.finished_at
+from json_each(:accounts) as a
+cross join penstock.sync_runs r on r.id in (
+    select id from (
+        select u.id from penstock.sync_runs u
+        where u.sync = :sync and u.account = a.value and u.status = 'succeeded' order by u.id desc limit :count
+    )
+    union all
+    select id from (
+        select u.id from penstock.sync_runs u
+        where u.sync = :sync and u.account = a.value and u.status = 'failed' order by u.id desc limit :count
+    )
+);
+
 -- name: runs_subjects
 -- dialect: postgres
 -- differs: each dialect takes an array in its own way

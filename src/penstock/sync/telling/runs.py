@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from penstock.store.port import Store, Transaction
+from penstock.store.port import Row, Store, Transaction
 from penstock.sync.state.runs import RunRow
 from penstock.sync.state.tally import LayerCounts, read_tally
 from penstock.sync.window.row import WindowRow, served_by
@@ -60,9 +60,20 @@ def run_told(store: Store, id: int) -> RunTold | None:
 
 def trends(store: Store, sync: str, subjects: Sequence[str], count: int = TREND) -> dict[str, list[Took]]:
     """The last runs of each subject that has any, the oldest of them first."""
+    if not subjects:
+        return {}
+    return _last(store.look("runs_trend", {"sync": sync, "subjects": list(subjects), "count": count}), count)
+
+
+def account_trends(store: Store, sync: str, accounts: Sequence[str], count: int = TREND) -> dict[str, list[Took]]:
+    """The same of accounts: their last runs that succeeded or failed."""
+    if not accounts:
+        return {}
+    return _last(store.look("runs_trend_accounts", {"sync": sync, "accounts": list(accounts), "count": count}), count)
+
+
+def _last(rows: list[Row], count: int) -> dict[str, list[Took]]:
     found: dict[str, list[Took]] = {}
-    if subjects:
-        rows = store.look("runs_trend", {"sync": sync, "subjects": list(subjects), "count": count})
-        for subject, *rest in sorted(rows, key=lambda row: row[1]):
-            found.setdefault(subject, []).append(Took(*rest))
-    return found
+    for name, *rest in sorted(rows, key=lambda row: row[1]):
+        found.setdefault(name, []).append(Took(*rest))
+    return {name: runs[-count:] for name, runs in found.items()}

@@ -132,7 +132,8 @@ def load_account(seen: Seen, asked: AccountAsked) -> AccountShown:
     if not known and not found and not windows and not app.runs(name, account=account, limit=1):
         raise NotFound(f"{name} has no account {account}", "No run of such an account is known.")
     next_ = f"{rows[-1].p95_ms}:{rows[-1].name}" if len(found) > _SUBJECTS else None
-    return AccountShown(name, account, subject_row(seen, known[0]) if known else None, paused.get(account),
+    trend = app.account_trends(name, [account]).get(account)
+    return AccountShown(name, account, subject_row(seen, known[0], trend) if known else None, paused.get(account),
                         None if gate is None or gate.state == "open" else gate_shown(seen, gate),
                         [window_shown(each, now) for each in windows],
                         [subject_row(seen, each, trends.get(each.name)) for each in rows], next_, now)

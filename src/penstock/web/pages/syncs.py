@@ -77,7 +77,7 @@ def load_one(seen: Seen, asked: SyncAsked) -> SyncShown:
         start = place(asked.after, (0, "") if asked.order == "name" else FIRST)
         found = app.run_statistics(name, by=asked.by, order=asked.order, below=start, limit=PAGE + 1)
         rows, more = found[:PAGE], len(found) > PAGE
-    trends = app.subject_trends(name, [each.name for each in rows]) if asked.by == "subject" else {}
+    trends = (app.subject_trends if asked.by == "subject" else app.account_trends)(name, [each.name for each in rows])
     next_ = None
     if more:
         last = found[PAGE] if asked.order == "name" else rows[-1]
