@@ -15,7 +15,7 @@ from penstock.queue.listing.cursors import HIGHEST, LOWEST, Cursor, read
 from penstock.queue.listing.places import LATE_MS, places_around
 from penstock.store.port import Row, Transaction
 
-MOST_LOOKED = 10_000
+MOST_LOOKED = 5_000
 """So many rows are looked at for a page, or a batch of acts."""
 _FIRST_LOOK = 500
 _GROWTH = 4

@@ -76,7 +76,7 @@ class SQLiteStore:
         return self.write(lambda tx: numbered(tx, count, ask))
 
     def look(self, name: str, params: Params = _NONE, *, layer: str | None = None) -> list[Row]:
-        return self.read(lambda tx: tx.rows(name, params, layer=layer))
+        return self._reading(lambda tx: tx.rows(name, params, layer=layer))  # one view by itself, and not begun
 
     def refuse_self_lock(self, future: Future[Any]) -> None:
         """Raise where the work waits for a lock that the waiting thread itself holds."""
@@ -87,13 +87,17 @@ class SQLiteStore:
             )
 
     def read(self, work: Work[T]) -> T:
+        return self._reading(work, begun=True)
+
+    def _reading(self, work: Work[T], *, begun: bool = False) -> T:
         self._usable()
         try:
             connection = self._readers.pop()
         except IndexError:
             connection = connect(self.path, read_only=True)
         try:
-            connection.execute("begin")
+            if begun:
+                connection.execute("begin")
             return work(SQLiteTransaction(connection, self.now))
         except sqlite3.Error as error:
             raise translated(error, self.path) from error
