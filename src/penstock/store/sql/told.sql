@@ -48,7 +48,7 @@ cross join lateral (
 -- name: runs_trend_accounts
 -- dialect: sqlite
 -- differs: each dialect takes an array in its own way
-select a.value, r.id, r.status, r.took_ms, r.finished_at
+select a.value as account, r.id, r.status, r.took_ms, r.finished_at
 from json_each(:accounts) as a
 cross join penstock.sync_runs r on r.id in (
     select id from (
