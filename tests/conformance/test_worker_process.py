@@ -85,7 +85,7 @@ def test_it_ends_before_its_host_does_though_a_job_does_not(
     with worker(store_url, tmp_path, "--max-runtime", "3", "--headroom", "1.5") as child:
         child.line("for ever")
         assert child.wait() == 0, child.rest()
-    assert time.monotonic() - began > 1.5
+    assert 1.5 < time.monotonic() - began < 10
     assert jobs(clock) == [("available", 0)]  # it was given back, and goes on elsewhere
     assert clock.fetch("select count(*) from penstock.workers") == [(0,)]
 

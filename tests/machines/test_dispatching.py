@@ -56,7 +56,6 @@ def test_others_admit_soon_after_one_is_cut_off_that_holds_the_lock_of_dispatch(
         slow.cut()
         began = time.monotonic()
         until("the other host admits", lambda: not clock.fetch(pending))
-        # With what a busy machine takes; a transaction that nobody goes on with is ended after 15 s.
-        assert time.monotonic() - began <= LEASE_SECONDS + POLL_SECONDS + 8
+        assert time.monotonic() - began <= LEASE_SECONDS + POLL_SECONDS + 1
         until("it has run", lambda: not clock.fetch("select 1 from penstock.live_jobs"))
         assert [line.split()[1] for line in ran.read_text().splitlines() if line.startswith("ran")] == [str(job)]

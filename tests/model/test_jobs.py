@@ -35,7 +35,7 @@ from tests.model.replace_rules import ReplaceRules
 from tests.model.specs import ENDS, HOUR, LINED, ONLY, PICK, PLAIN, QUEUES, TAGS, WORKERS, End
 from tests.model.wait_rules import WaitRules
 
-EXAMPLES = int(os.environ.get("PENSTOCK_MODEL_EXAMPLES", "500" if os.environ.get("PENSTOCK_TEST_ALL") else "50"))
+EXAMPLES = int(os.environ.get("PENSTOCK_MODEL_EXAMPLES", "500" if os.environ.get("PENSTOCK_TEST_ALL") else "200"))
 PARTS = -(-EXAMPLES // 50)  # each well within the time after which a test is taken to hang
 TABLES = ("live_jobs", "ready_jobs", "leases", "finished_jobs", "unique_keys", "tag_marks", "cancellations", "queues",
           "workers", "count_deltas", "counts", "pending_jobs", "line_news", "lines", "kept_places", "progress",

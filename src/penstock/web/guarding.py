@@ -89,11 +89,6 @@ def is_foreign(scope: Scope, headers: Headers) -> bool:
     return origin is not None and not _is_same(origin, scope, headers.get("host", ""))
 
 
-def is_said_to_be_ours(headers: Headers) -> bool:
-    """Whether a browser says that a page of this site makes the request; `is_foreign` has looked at what it says."""
-    return "origin" in headers or "sec-fetch-site" in headers
-
-
 def _is_same(origin: str, scope: Scope, host: str) -> bool:
     """A proxy may have taken https off, which then only its word tells; to come from http to https is another site."""
     found = urlsplit(origin)
