@@ -15,7 +15,8 @@ from penstock.advise.judging.examining import Examination, examine
 from penstock.advise.session import advise
 from penstock.domain.plans import walk
 from penstock.domain.traces import StatementSeen
-from penstock.events import Event, Events, PlanFlipped
+from penstock.events import Event, PlanFlipped
+from penstock.events.telling import Events
 from penstock.store import migrate
 from penstock.store.open import open_store
 from tests.advise.databases import BATCH, BIG, batches, everything, seen

@@ -9,7 +9,8 @@ from penstock.advise.shipping.following import AdviceKept, Followed, follow
 from penstock.domain.advice import Advice, Candidate, Index, Key, Node, Plan, Schema, Table, Verdict
 from penstock.domain.plans import plan
 from penstock.domain.traces import StatementSeen
-from penstock.events import Event, Events, PlanFlipped
+from penstock.events import Event, PlanFlipped
+from penstock.events.telling import Events
 from penstock.store.port import Store
 from tests.clock import Clock
 

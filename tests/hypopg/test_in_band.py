@@ -8,7 +8,7 @@ from penstock.advise.asking.postgres.in_band import in_band, into
 from penstock.domain.advice import Plan
 from penstock.domain.fingerprint import fingerprint
 from penstock.domain.plans import walk
-from penstock.events import Events
+from penstock.events.telling import Events
 from penstock.store import migrate
 from penstock.store.open import open_store
 from tests.advise.databases import BATCH, BIG

@@ -8,16 +8,8 @@ import pytest
 
 from penstock import Penstock, events
 from penstock.domain.errors import ConfigurationError
-from penstock.events import (
-    FREQUENT,
-    Event,
-    Events,
-    JobCompleted,
-    JobFailed,
-    LoopFailed,
-    RunSettled,
-    WorkerStarted,
-)
+from penstock.events import FREQUENT, Event, JobCompleted, JobFailed, LoopFailed, RunSettled, WorkerStarted
+from penstock.events.telling import Events
 
 CATALOGUE = [each for each in vars(events).values() if isinstance(each, type) and issubclass(each, Event)]
 

@@ -18,7 +18,8 @@ from penstock.admission.runs import Rooms, RunLines, account_of
 from penstock.admission.waits import fold_waits
 from penstock.domain.jobs import Call
 from penstock.domain.records import Subject
-from penstock.events import Event, Events, RunAdmitted, RunSettled, SubjectsFailed
+from penstock.events import Event, RunAdmitted, RunSettled, SubjectsFailed
+from penstock.events.telling import Events
 from penstock.store.carry import renamed_sync
 from penstock.store.port import Store, Transaction
 

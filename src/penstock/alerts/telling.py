@@ -9,7 +9,8 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from penstock.domain.alerts import Alert
-from penstock.events import AlertUntold, Events
+from penstock.events import AlertUntold
+from penstock.events.telling import Events
 from penstock.store.port import Store
 
 _CLAIM_MS = 120_000

@@ -14,7 +14,8 @@ import msgspec
 from penstock.alerts.conditions import look
 from penstock.alerts.ends import Notes
 from penstock.domain.alerts import Alert, Alerts, Firing, Name, changes
-from penstock.events import AlertChanged, Event, Events
+from penstock.events import AlertChanged, Event
+from penstock.events.telling import Events
 from penstock.store.port import Store, Transaction
 
 LOOK_SECONDS = 5.0

@@ -8,7 +8,8 @@ from typing import Any, Self
 from penstock import config
 from penstock.domain.errors import ConfigurationError
 from penstock.domain.names import did_you_mean
-from penstock.events import Event, Events, listening_faults
+from penstock.events import Event
+from penstock.events.telling import Events, listening_faults
 from penstock.queue.arguments.sealing import Keyring
 from penstock.queue.middleware import Middlewares
 from penstock.queue.task import Task

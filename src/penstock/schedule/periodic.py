@@ -14,7 +14,8 @@ from penstock.domain.errors import ConfigurationError, DeclarationError
 from penstock.domain.jobs import Call, Shape
 from penstock.domain.names import did_you_mean, name_fault
 from penstock.domain.ticks import Due, Missed, Schedule, due, read_missed, read_schedule
-from penstock.events import Events, PeriodicReset, PeriodicTicked
+from penstock.events import PeriodicReset, PeriodicTicked
+from penstock.events.telling import Events
 from penstock.queue.enqueue import enqueue_in
 from penstock.store.port import Store, Transaction
 

@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from penstock.domain.errors import StoreBusy
 from penstock.domain.jobs import JobState, Outcome, Retention
-from penstock.events import Events, JobsRescued
+from penstock.events import JobsRescued
+from penstock.events.telling import Events
 from penstock.queue.claim import LOWEST, settle_in
 from penstock.queue.control import fold_counts
 from penstock.queue.listing.rates import KEPT_MS

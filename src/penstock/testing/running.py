@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 from penstock.domain.jobs import Claimed, Job, Outcome
 from penstock.domain.signals import Signal
-from penstock.events import Events
+from penstock.events.telling import Events
 from penstock.queue.attempt import Attempt
 from penstock.queue.task import Task
 from penstock.worker.deciding import Decision

@@ -19,7 +19,8 @@ from penstock.domain.envelope import Context
 from penstock.domain.errors import InvalidArguments, InvalidOutcomes
 from penstock.domain.jobs import Claimed, Outcome
 from penstock.domain.signals import Signal
-from penstock.events import Events, JobStarted, OutcomesInvalid
+from penstock.events import JobStarted, OutcomesInvalid
+from penstock.events.telling import Events
 from penstock.queue.arguments.packing import open_arguments
 from penstock.queue.attempt import Attempt, current
 from penstock.queue.chunk import ChunkAttempt, ChunkJob, ChunkSignature

@@ -22,7 +22,8 @@ from penstock.domain.errors import (
 from penstock.domain.jobs import Claimed, Outcome, Retention, class_of, message, storable, text_of
 from penstock.domain.retry import RetryPolicy
 from penstock.domain.signals import Cancel, Retry, Signal, Snooze
-from penstock.events import Events, JobFailed, JobPutOff, JobSkipped, JobStopped, ResultRefused
+from penstock.events import JobFailed, JobPutOff, JobSkipped, JobStopped, ResultRefused
+from penstock.events.telling import Events
 from penstock.queue.attempt import ENDED, Attempt
 from penstock.queue.recording import Recording
 from penstock.queue.rules import Rules

@@ -15,7 +15,8 @@ from collections.abc import Callable, Mapping, Sequence
 
 from penstock.domain.errors import Limited, StoreError
 from penstock.domain.jobs import Claimed, Outcome
-from penstock.events import Events, LoopFailed
+from penstock.events import LoopFailed
+from penstock.events.telling import Events
 from penstock.queue.attempt import Attempt, Identity
 from penstock.queue.chunk import ChunkAttempt
 from penstock.queue.claim import LOWEST, claim_queue

@@ -15,7 +15,8 @@ from penstock.domain.jobs import Outcome
 from penstock.domain.names import did_you_mean
 from penstock.domain.pools import Pool
 from penstock.domain.signals import Signal
-from penstock.events import Events, JobStarted
+from penstock.events import JobStarted
+from penstock.events.telling import Events
 from penstock.queue.arguments.packing import open_arguments
 from penstock.queue.attempt import Attempt, current
 from penstock.queue.task import Task

@@ -12,7 +12,8 @@ from typing import Any, TypeVar
 import msgspec
 
 from penstock.domain.jobs import Outcome
-from penstock.events import Events, JobCompleted, StaleSettle
+from penstock.events import JobCompleted, StaleSettle
+from penstock.events.telling import Events
 from penstock.queue.attempt import Attempt
 from penstock.queue.claim import settle
 from penstock.store.port import Store, Transaction

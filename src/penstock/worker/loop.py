@@ -4,7 +4,8 @@ import random
 import threading
 from collections.abc import Callable
 
-from penstock.events import Events, LoopFailed
+from penstock.events import LoopFailed
+from penstock.events.telling import Events
 
 _FAILED_SECONDS = 1.0
 

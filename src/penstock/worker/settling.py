@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterable
 from collections.abc import Set as AbstractSet
 
 from penstock.domain.jobs import Outcome
-from penstock.events import Events, JobCompleted, StaleSettle
+from penstock.events import JobCompleted, StaleSettle
+from penstock.events.telling import Events
 from penstock.queue.attempt import Attempt
 from penstock.queue.claim import settle
 from penstock.queue.progress import save

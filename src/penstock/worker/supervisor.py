@@ -13,15 +13,8 @@ from collections.abc import Callable, Mapping
 from penstock.domain.errors import ConfigurationError, StoreError
 from penstock.domain.jobs import Outcome
 from penstock.domain.pools import Pool
-from penstock.events import (
-    Events,
-    JobsRescued,
-    LoopFailed,
-    WorkerExhausted,
-    WorkerReplaced,
-    WorkerStarted,
-    WorkerStopped,
-)
+from penstock.events import JobsRescued, LoopFailed, WorkerExhausted, WorkerReplaced, WorkerStarted, WorkerStopped
+from penstock.events.telling import Events
 from penstock.queue.attempt import Attempt, Identity
 from penstock.queue.claim import leases_held, release
 from penstock.store.port import Store, Watch

@@ -17,7 +17,8 @@ import msgspec
 from penstock.domain.errors import JobStalled, JobTimedOut
 from penstock.domain.jobs import Outcome
 from penstock.domain.pools import Pool
-from penstock.events import Events, JobAbandoned
+from penstock.events import JobAbandoned
+from penstock.events.telling import Events
 from penstock.queue.attempt import ENDED, Attempt
 from penstock.queue.task import Task
 from penstock.store.port import Store

@@ -2,7 +2,7 @@
 
 import threading
 
-from penstock.events import Events
+from penstock.events.telling import Events
 from penstock.worker.loop import Loop
 
 

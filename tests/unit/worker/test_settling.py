@@ -8,7 +8,7 @@ import pytest
 
 from penstock.domain.errors import StoreUnavailable
 from penstock.domain.jobs import Outcome
-from penstock.events import Events
+from penstock.events.telling import Events
 from penstock.queue.attempt import Attempt
 from penstock.worker import settling as module
 from penstock.worker.settling import Ended, Settling

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import msgspec
 
 from penstock.domain.advice import Plan
-from penstock.events import Events, PlanFlipped
+from penstock.events import PlanFlipped
+from penstock.events.telling import Events
 from penstock.store.port import Store, Transaction
 
 _MOST = 20

@@ -7,7 +7,8 @@ run is about to delete.
 from collections.abc import Callable, Sequence
 
 from penstock.domain.records import Counts, Subject
-from penstock.events import DeletesWithheld, Events
+from penstock.events import DeletesWithheld
+from penstock.events.telling import Events
 from penstock.store.port import Store, Transaction
 from penstock.sync.declaring.declare import SyncDefinition
 from penstock.sync.declaring.guard import decide

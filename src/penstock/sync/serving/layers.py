@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 
 from penstock.domain.options import RunOptions
-from penstock.events import Events
+from penstock.events.telling import Events
 from penstock.store.layers import Registered
 from penstock.store.port import Store
 from penstock.sync.applying.apply import Applier

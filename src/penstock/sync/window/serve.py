@@ -25,7 +25,8 @@ from penstock.domain.errors import (
 from penstock.domain.jobs import storable
 from penstock.domain.options import RunOptions
 from penstock.domain.records import Subject
-from penstock.events import Events, RunAdmitted, RunSettled, WindowEnded
+from penstock.events import RunAdmitted, RunSettled, WindowEnded
+from penstock.events.telling import Events
 from penstock.observe.nesting import described, inside
 from penstock.observe.trace import Trace, active
 from penstock.store.layers import Registered, noted, outdated

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Mapping
 
-from penstock.events import Events
+from penstock.events.telling import Events
 from penstock.queue.attempt import Attempt
 from penstock.worker.executor import Executor
 from penstock.worker.pools import Finished, Slot, ThreadPool

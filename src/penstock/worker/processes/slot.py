@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from penstock.domain.errors import NoWorkerProcess
 from penstock.domain.jobs import Outcome
-from penstock.events import ChildEnded, Events
+from penstock.events import ChildEnded
+from penstock.events.telling import Events
 from penstock.queue.attempt import Attempt
 from penstock.worker.executor import Executor
 from penstock.worker.processes.child import Child, go_on
