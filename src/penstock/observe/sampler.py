@@ -66,9 +66,11 @@ class Sampler:
         self._watched.discard(running)
 
     def rest(self) -> None:
-        """Nothing more is to come for a while: end the thread at once, if nothing is watched."""
-        if not self._watched:
+        """Nothing more is to come for a while: if nothing is watched, the thread has ended when this returns."""
+        thread = self._thread
+        while thread is not None and not self._watched and thread.is_alive():
             self._wake.set()
+            thread.join(_GLANCE_SECONDS)
 
     def _begin(self) -> None:
         with self._lock:
@@ -88,13 +90,14 @@ class Sampler:
                 time.sleep(_SAMPLE_SECONDS)  # which costs less than to wait for an event
             else:
                 wake.wait(_GLANCE_SECONDS)
+            woken = wake.is_set()
+            wake.clear()  # before the look: whoever rests after it wakes the next glance
             empty = 0 if self._watched else empty + 1
-            if empty >= _EMPTY_GLANCES or (empty and wake.is_set()):
+            if empty >= _EMPTY_GLANCES or (empty and woken):
                 with self._lock:
                     if not self._watched:
                         self._thread = None
                         return
-            wake.clear()
 
     def sample(self) -> int:
         """Look at all that lasts, once; how many there were."""

@@ -188,3 +188,19 @@ print("looked")
 def test_a_look_at_all_threads_does_not_lock_up_with_a_collection_of_garbage(tmp_path: Path):
     with python(COLLECTING, folder=tmp_path) as child:
         child.line("looked")
+
+
+def test_its_thread_has_ended_when_it_rests_with_nothing_to_watch():
+    sampler = Sampler()
+    one, other = (Running(lasting(), threading.get_ident()) for _ in range(2))
+    for _ in range(20):
+        sampler.watch(one)
+        sampler.watch(other)
+        thread = sampler._thread
+        assert thread is not None
+        sampler.leave(one)
+        sampler.rest()
+        assert thread.is_alive(), "something is still watched"
+        sampler.leave(other)
+        sampler.rest()
+        assert not thread.is_alive()
