@@ -142,7 +142,7 @@ def test_kept_traces_are_listed_and_opened(client: Client, seen: SlowTrace):
     assert f"/traces/{seen.key}" in page.text
     assert "run 3" in page.text
     assert "doors/7" in page.text
-    assert "mail" not in client.get("/traces?name=nightly.calculate").text
+    assert ">mail</a>" not in client.get("/traces?name=nightly.calculate").text
     page = client.get(f"/traces/{seen.key}")
     assert page.status_code == 200
     plain(page.text)
@@ -154,6 +154,41 @@ def test_kept_traces_are_listed_and_opened(client: Client, seen: SlowTrace):
     assert found["statements"][0]["calls"] == 90
     assert found["rows"][0]["what"] == BATCH
     assert client.get("/traces/task-1-2-abcd").status_code == 404
+
+
+def test_kept_traces_are_filtered_by_how_they_ended_and_ordered(client: Client, seen: SlowTrace):
+    def took(query: str) -> list[tuple[str, bool]]:
+        found = client.get(f"/api/v1/traces{query}").json()
+        return [(each["name"], each["failed"]) for each in found["traces"] if each["name"] != "mail"]
+
+    assert took("?outcome=failed") == [("nightly.calculate", True)]
+    assert took("?outcome=ok") == [("nightly.calculate", False), ("directory", False)]
+    assert took("") == [("nightly.calculate", False), ("directory", False), ("nightly.calculate", True)]
+    assert took("?by=began")[-1] == ("nightly.calculate", False)  # it took 50 s, so it began first
+    page = client.get("/traces?outcome=failed").text
+    plain(page)
+    assert "ValueError: password=" in page
+    assert "hunter2" not in page
+    assert "Nothing failed in this time" in client.get("/traces?outcome=failed&kind=run").text
+    assert client.get("/traces?outcome=nonsense").status_code == 400
+
+
+def test_a_trace_shows_when_its_phases_were_under_way(client: Client, app: Penstock, traced: Traced):
+    with traced.trace("import", took_us=1000) as trace:
+        trace.marks = [(400_000, (0, 400_000, 0, 0, 0, 0, 0, 0)), (600_000, (0, 400_000, 200_000, 0, 0, 0, 0, 0)),
+                       (900_000, (0, 500_000, 400_000, 0, 0, 0, 0, 0))]
+        trace.phases[:] = [0, 500_000, 400_000, 0, 0, 0, 0, 0]
+    traced.flush()
+    (kept,) = app.slowest_traces("import")
+    found = client.get(f"/api/v1/traces/{kept.key}").json()
+    rows = {row["phase"]: row["stretches"] for row in found["phase_rows"]}
+    assert list(rows)[:2] == ["read", "queried"]
+    assert rows["read"][0] == [0, 400, 1.0]
+    assert [(at, length) for at, length, _ in rows["queried"]] == [(400, 200), (600, 300)]
+    page = client.get(f"/traces/{kept.key}").text
+    plain(page)
+    assert "queried from 400 µs on" in page
+    assert "No statement or call in it" in page
 
 
 def test_flame_graphs_are_looked_at_and_searched_without_a_script(client: Client, seen: SlowTrace):

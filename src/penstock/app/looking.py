@@ -6,7 +6,6 @@ import msgspec
 
 from penstock.app.observing import DAY, Observing
 from penstock.domain.errors import ConfigurationError
-from penstock.domain.flame import Flame, flame
 from penstock.domain.listing import JobFound
 from penstock.domain.names import did_you_mean
 from penstock.domain.slow import SlowTrace, TraceKey
@@ -101,11 +100,6 @@ class Looking(Observing):
                         if each.fingerprint in told],
             calls=[each for each in reading.calls(self.store, **span).get(of, [])  # type: ignore[arg-type]
                    if f"{each.method} {each.host}{each.route}" in routes])
-
-    def flame_graph(self, name: str, *, kind: Kind | None = None, since: timedelta = DAY, look_at: str | None = None
-                    ) -> Flame:
-        """The sampled stacks of a name as rectangles; those of one frame, if `look_at` is its id."""
-        return flame(self.flame(name, kind=kind, since=since), look_at)
 
     def speedscope(self, name: str, *, kind: Kind | None = None, since: timedelta = DAY) -> Speedscope:
         """The sampled stacks of a name as a file of speedscope."""

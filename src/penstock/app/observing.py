@@ -82,11 +82,12 @@ class Observing(Syncing):
         return ranked_statements(seen if kind or name else _told_once(seen), walls, by)[:limit]
 
     def slowest_traces(self, name: str | None = None, *, kind: Kind | None = None, since: timedelta = DAY,
-                       limit: int = 100) -> list[SlowTrace]:
+                       failed: bool | None = None, newest: bool = False, limit: int = 100) -> list[SlowTrace]:
         """Single attempts, windows, runs and other traces as they were: of each name the slowest of each day, and some
-        that failed."""
+        that failed. With `failed` only those that did, or did not; `newest` gives the last that began first."""
         now = reading.now(self.store)
-        return reading.slow_traces(self.store, now - _ms(since), now + 1, kind=kind, name=name, limit=limit)
+        return reading.slow_traces(self.store, now - _ms(since), now + 1, kind=kind, name=name, failed=failed,
+                                   newest=newest, limit=limit)
 
     def slowest_runs(self, sync: str | None = None, *, of: Literal["subject", "account"] = "subject",
                      by: RunsBy = "p95", limit: int = 100) -> list[RankedRuns]:

@@ -38,13 +38,21 @@ class TraceKey(NamedTuple):
 
 
 class SpanSeen(msgspec.Struct, frozen=True):
-    """One thing that took long, begun `at_us` after the trace was. `what` is a statement's text or a call's route."""
+    """One thing that took long, begun `at_us` after the trace was. `what` is a statement's text or a call's route; of
+    the phase `inside` it is what is a trace by itself, such as a run of a window."""
 
     at_us: int
     took_us: int
     phase: str
     what: str
     fingerprint: str | None = None
+
+
+class Slice(msgspec.Struct, frozen=True):
+    """What the phases of a trace came to until `until_us` after its begin, since the slice before it ended."""
+
+    until_us: int
+    phases: dict[str, int]
 
 
 class Part(msgspec.Struct, frozen=True):
@@ -60,9 +68,10 @@ class Part(msgspec.Struct, frozen=True):
 class SlowTrace(msgspec.Struct, kw_only=True):
     """A trace with what took its time. `began_at` is in milliseconds of the epoch, `phases` in the order of `PHASES`.
 
-    `parts` are its statements and routes, those that took longest first. `flame` are the sampled stacks, outermost
-    frame first and joined by `;`, with the number of samples of each: 100 a second. `about` is what else is known, such
-    as the job's attempt.
+    `slices` say when its phases were under way, in fewer than a hundred steps; empty of what was kept before that was
+    noted. `parts` are its statements and routes, those that took longest first. `flame` are the sampled stacks,
+    outermost frame first and joined by `;`, with the number of samples of each: 100 a second. `about` is what else is
+    known, such as the job's attempt.
     """
 
     kind: Kind
@@ -76,6 +85,7 @@ class SlowTrace(msgspec.Struct, kw_only=True):
     account: str | None = None
     cpu_us: int | None = None
     phases: list[int] = []
+    slices: list[Slice] = []
     spans: list[SpanSeen] = []
     parts: list[Part] = []
     flame: dict[str, int] = {}

@@ -1,7 +1,7 @@
 """The HTTP calls of one route, added up as they are made: within a trace, then over those of an hour."""
 
 from penstock.domain.traces import CallSeen
-from penstock.observe.sites import Site, call_sites
+from penstock.observe.sites import Declared, Site, call_sites
 from penstock.observe.statements import MOST_SITES
 
 
@@ -16,7 +16,7 @@ class Called:
         self.route = route
         self.calls = self.failed = self.total_ns = self.max_ns = 0
         self.traces, self.most_calls = 1, 0
-        self.sites: dict[Site | None, int] = {}
+        self.sites: dict[Site | Declared | None, int] = {}
 
     def end(self) -> None:
         """The trace has ended."""

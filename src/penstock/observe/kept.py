@@ -7,12 +7,12 @@ from typing import Any
 import msgspec
 
 from penstock.domain.parameters import Keeping
-from penstock.domain.slow import Part, SlowTrace, SpanSeen
+from penstock.domain.slow import Part, Slice, SlowTrace, SpanSeen
 from penstock.domain.traces import PHASES, Kind
 from penstock.observe.calls import Called
 from penstock.observe.statements import Statement
 from penstock.observe.totals import Totals
-from penstock.observe.trace import Trace
+from penstock.observe.trace import COMPUTED, OTHER, WAITED, Inside, Trace
 
 HOUR_MS, DAY_MS = 3_600_000, 86_400_000
 _PARTS = 20
@@ -68,7 +68,8 @@ def slow_trace(trace: Trace, began_at: int, keeps: Keeps) -> SlowTrace:
     """A trace as it is kept. A thread that it was lent to may be at work still."""
     about = dict(trace.about or {})
     known = {name: about.pop(name, None) for name in ("job_id", "run_id", "subject", "account")}
-    spans = [SpanSeen(max(span.at_ns, 0) // 1000, span.took_ns // 1000, PHASES[span.phase], _what(span.what, keeps),
+    spans = [SpanSeen(max(span.at_ns, 0) // 1000, span.took_ns // 1000,
+                      "inside" if isinstance(span.what, Inside) else PHASES[span.phase], _what(span.what, keeps),
                       getattr(span.what, "fingerprint", None)) for span in tuple(trace.spans)]
     parts = [Part(_what(each, keeps), each.calls, each.total_ns // 1000, each.rows, each.fingerprint)
              for each in list(trace.statements.values())]
@@ -79,7 +80,24 @@ def slow_trace(trace: Trace, began_at: int, keeps: Keeps) -> SlowTrace:
     return SlowTrace(kind=kind, name=trace.name, began_at=began_at, took_us=trace.took_ns // 1000, failed=trace.failed,
                      cpu_us=None if trace.cpu_ns is None else trace.cpu_ns // 1000,
                      phases=[ns // 1000 for ns in trace.phases], spans=spans, parts=parts[:_PARTS],
-                     flame=dict(stacks[:_STACKS]), about=about, **known)
+                     slices=_slices(trace), flame=dict(stacks[:_STACKS]), about=about, **known)
+
+
+def _slices(trace: Trace) -> list[Slice]:
+    """What its phases came to from mark to mark. What was computed is known for the whole alone: of all that was told
+    of nothing else it is the same share in each slice."""
+    found, last = [], (0,) * len(PHASES)
+    other = trace.marks[-1][1][OTHER] if trace.marks else 0
+    share = max(other - trace.phases[OTHER], 0) / other if other else 0.0
+    for at_ns, phases in trace.marks:
+        spent = [max(now - before, 0) for now, before in zip(phases, last, strict=True)]
+        computed = round(spent[OTHER] * share)
+        spent[COMPUTED] += computed
+        spent[OTHER] -= computed
+        found.append(Slice(at_ns // 1000, {name: ns // 1000 for place, (name, ns) in enumerate(
+            zip(PHASES, spent, strict=True)) if place != WAITED and ns >= 1000}))
+        last = phases
+    return found
 
 
 def _what(what: Any, keeps: Keeps) -> str:
@@ -87,7 +105,18 @@ def _what(what: Any, keeps: Keeps) -> str:
         return storable(what.told(keeps(what.database)))[:_LONGEST_WHAT]
     if isinstance(what, Called):
         return storable(f"{what.method} {what.host}{what.route}")[:_LONGEST_WHAT]
+    if isinstance(what, Inside):
+        return storable(_named(what))[:_LONGEST_WHAT]
     return storable(str(what))[:_LONGEST_WHAT]
+
+
+def _named(what: Inside) -> str:
+    """`run 61 of directory, doors-1 of acme`."""
+    found = what.about
+    of = f"{what.kind} {found['run_id']} of {what.name}" if found.get("run_id") else f"{what.kind} {what.name}"
+    if not found.get("subject"):
+        return of
+    return f"{of}, {found['subject']}" + (f" of {found['account']}" if found.get("account") else "")
 
 
 def text(value: Any) -> str:

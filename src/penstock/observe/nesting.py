@@ -98,6 +98,8 @@ class Nested:
             outer.touched = True
             if outer.inner is None:
                 outer.inner = trace
+                if now >= outer._due:
+                    outer._mark(outer._entered[-1], now)
                 outer.phases[outer._entered[-1]] += now - outer._at
                 outer._at = now
 
@@ -121,6 +123,8 @@ class Nested:
                     if place != WAITED:
                         outer.phases[place] += after - before
                 outer._at = now
+        if outer is not None:
+            outer.passed(trace, self._began_ns, now)
 
 
 def described(error: BaseException) -> str:

@@ -129,10 +129,11 @@ def flames(store: Store, since: int, until: int, *, kind: Kind | None = None, na
 
 
 def slow_traces(store: Store, since: int, until: int, *, kind: Kind | None = None, name: str | None = None,
-                limit: int = 20) -> list[SlowTrace]:
-    """Traces that were kept as they were, the slowest first: of each name and day the slowest, and some that failed."""
+                failed: bool | None = None, newest: bool = False, limit: int = 20) -> list[SlowTrace]:
+    """Traces that were kept as they were, the slowest first, or the `newest`: of each name and day the slowest, and
+    some that failed; only those that did, or did not, if `failed` says so."""
     found: dict[tuple[str, str, int, int], SlowTrace] = {}
-    params = {**_span(since, until, kind, name), "count": 2 * limit}
+    params = {**_span(since, until, kind, name), "failed": failed, "newest": newest, "count": 2 * limit}
     for (content,) in store.look("slow_traces_read", params):
         slow = _SLOW.decode(content)
         found.setdefault((slow.kind, slow.name, slow.began_at, slow.took_us), slow)  # the slowest may have failed, too

@@ -7,12 +7,31 @@ import asyncio
 import os
 import sys
 import sysconfig
+from collections.abc import Callable, Mapping
 from types import CodeType, FrameType
+from typing import Any, NamedTuple, TypeVar
 
 from penstock.domain.traces import CallSite
 
+F = TypeVar("F", bound=Callable[..., Any])
 Site = tuple[CodeType, int]
 """A function's code, and the place in its bytecode."""
+
+
+class Declared(NamedTuple):
+    """Where something is declared for which Penstock asks by itself, such as a layer; `line` is 0 where that is not
+    known, and `source_line` where what it reads is declared."""
+
+    file: str
+    line: int
+    name: str
+    source_line: int = 0
+
+    @property
+    def source(self) -> "Declared":
+        """What it reads."""
+        return Declared(self.file, self.source_line or self.line, f"{self.name}.source", self.source_line)
+
 
 DEEPEST = 40
 BEYOND = 2
@@ -55,6 +74,12 @@ def is_foreign(code: CodeType) -> bool:
     return foreign
 
 
+def begins(function: F) -> F:
+    """For what serves others' work: whoever called it, such as a drain, asks for nothing that is asked in there."""
+    FOREIGN[function.__code__] = BEYOND
+    return function
+
+
 def line_of(found: Site) -> int:
     """The line of a place in bytecode, as a traceback would tell it."""
     code, place = found
@@ -64,11 +89,11 @@ def line_of(found: Site) -> int:
     return code.co_firstlineno
 
 
-def call_sites(counts: dict[Site, int], most: int) -> list[CallSite]:
+def call_sites(counts: Mapping[Site | Declared, int], most: int) -> list[CallSite]:
     """As they are told, those that came most often first."""
     found: dict[tuple[str, int, str], int] = {}
     for each, calls in counts.items():
-        key = each[0].co_filename, line_of(each), each[0].co_qualname
+        key = each[:3] if isinstance(each, Declared) else (each[0].co_filename, line_of(each), each[0].co_qualname)
         found[key] = found.get(key, 0) + calls
     often = sorted(found.items(), key=lambda item: -item[1])[:most]
     return [CallSite(*key, calls) for key, calls in often]

@@ -13,7 +13,7 @@ from penstock.domain.fingerprint import fingerprint
 from penstock.domain.literals import redacted
 from penstock.domain.parameters import Keeping, TooLong, keep
 from penstock.domain.traces import Sample, StatementSeen
-from penstock.observe.sites import Site, call_sites
+from penstock.observe.sites import Declared, Site, call_sites
 
 MOST_MARKS = 40
 MOST_SITES = 20
@@ -51,7 +51,7 @@ class Statement:
         self.fingerprint = fingerprint(text)
         self.calls = self.failed = self.rows = self.total_ns = self.at_most_one = self.locked_ns = 0
         self.max_ns = -1
-        self.sites: dict[Site | None, int] = {}
+        self.sites: dict[Site | Declared | None, int] = {}
         self.marks: list[Mark] = []
         self.slowest: Mark | None = None
         self.last: Mark | None = None

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from penstock.domain.routes import route
 from penstock.domain.traces import PHASES
 from penstock.observe.calls import Called
-from penstock.observe.sites import Site, nearest, site
+from penstock.observe.sites import Declared, Site, nearest, site
 from penstock.observe.statements import MOST_SITES, Mark, Statement
 
 WAITED, READ, QUERIED, CALLED, COMPUTED, LIMITED, SLEPT, OTHER = range(len(PHASES))
@@ -33,7 +33,9 @@ _LONGEST_TEXT = 20_000
 _EXACT, _EVERY = 64, 16
 """Of a statement's first calls the place in the code is looked at each time, of later ones now and then."""
 _MOST_SPANS = 100
-_SPAN_NS = 1_000_000
+_SPAN_NS = 100_000
+_MOST_MARKS = 96
+_MARK_NS = 50_000
 OTHERS = "-- all others"
 """The text of what counts for the statements beyond those that are told apart."""
 
@@ -47,15 +49,25 @@ class Span(NamedTuple):
     what: Any
 
 
+class Inside(NamedTuple):
+    """What a span is of that is a trace by itself."""
+
+    kind: str
+    name: str
+    about: dict[str, Any]
+
+
 class Trace:
     """What a piece of work does, as it does it. `kind` and `name` say what it is; see `penstock.domain.traces`.
 
     `touched` says whether anything was told at all. `about` is what it is of besides: job, run, subject, account.
+    `marks` are what the phases had come to after some times, so that it can be told when each was under way.
+    `declared` is where that is declared for which libraries ask, where no code of the user's does.
     """
 
-    __slots__ = ("_at", "_entered", "_routes", "_span_ns", "_texts", "about", "began", "calls", "cpu_ns", "ended",
-                 "failed", "flame", "inner", "kind", "name", "outer", "phases", "recorder", "spans", "statements",
-                 "touched", "within")
+    __slots__ = ("_at", "_due", "_entered", "_mark_ns", "_routes", "_span_ns", "_texts", "about", "began", "calls",
+                 "cpu_ns", "declared", "ended", "failed", "flame", "inner", "kind", "marks", "name", "outer", "phases",
+                 "recorder", "spans", "statements", "touched", "within")
 
     def __init__(self, kind: str, name: str) -> None:
         self.kind = kind
@@ -77,12 +89,18 @@ class Trace:
         self._routes: dict[tuple[str, str, str], Called] = {}
         self._span_ns = _SPAN_NS
         self._entered = [OTHER]
+        self.marks: list[tuple[int, tuple[int, ...]]] = []
+        self._mark_ns = _MARK_NS
+        self.declared: Declared | None = None
         self.began = self._at = clock()
+        self._due = self.began + _MARK_NS
 
     def enter(self, phase: int) -> int:
         """From now on time counts for this phase. Returns the time, for what is to be told at its end."""
         now = clock()
         entered = self._entered
+        if now >= self._due:
+            self._mark(entered[-1], now)
         self.phases[entered[-1]] += now - self._at
         self._at = now
         entered.append(phase)
@@ -93,6 +111,8 @@ class Trace:
         """End the last of the phases of this kind that were entered. Returns the time."""
         now = clock()
         entered = self._entered
+        if now >= self._due:
+            self._mark(entered[-1], now)
         self.phases[entered[-1]] += now - self._at
         self._at = now
         if entered[-1] == phase:
@@ -170,7 +190,7 @@ class Trace:
             seen.max_ns = took_ns
         if failed:
             seen.failed += 1
-        where = at or site(3)
+        where = at or site(3) or self._asking
         if where in seen.sites:
             seen.sites[where] += 1
         elif len(seen.sites) < MOST_SITES:
@@ -184,6 +204,7 @@ class Trace:
         self.ended = now = clock() if at is None else at
         self.phases[self._entered[-1]] += now - self._at
         self._at = now
+        self.marks.append((now - self.began, tuple(self.phases)))
         self.failed = self.failed or failed
         if cpu_ns is not None:
             self.cpu_ns = cpu_ns
@@ -207,9 +228,43 @@ class Trace:
         """From begin to end, or until now."""
         return (self.ended or clock()) - self.began
 
+    def passed(self, inner: "Trace", began: int, now: int) -> None:
+        """One that is inside of this was under way from `began` on: it is a span here, and what took long in it."""
+        if now - began >= self._span_ns:
+            self._keep(Span(began - self.began, now - began, OTHER, Inside(inner.kind, inner.name, inner.about or {})))
+        for span in inner.spans:
+            if span.took_ns >= self._span_ns and span.at_ns >= began - inner.began:
+                self._keep(span._replace(at_ns=span.at_ns + inner.began - self.began))
+        if now >= self._due:
+            self._marked(now, tuple(self.phases))
+
+    def _mark(self, phase: int, now: int) -> None:
+        """Note what the phases have come to, and before that, if this phase has been going on for long, what they had
+        when it began. The longer the trace, the fewer marks are made: there are never more than so many."""
+        if now - self._at > self._mark_ns:
+            self._marked(self._at, tuple(self.phases))
+        self._marked(now, tuple(spent + now - self._at if place == phase else spent
+                                for place, spent in enumerate(self.phases)))
+
+    def _marked(self, at: int, phases: tuple[int, ...]) -> None:
+        if at - self.began <= (self.marks[-1][0] if self.marks else 0):
+            return
+        self.marks.append((at - self.began, phases))
+        if len(self.marks) >= _MOST_MARKS:
+            self.marks = self.marks[1::2]
+            self._mark_ns *= 2
+        self._due = at + self._mark_ns
+
+    @property
+    def _asking(self) -> Declared | None:
+        """Whose a statement or a call is that no code of the user's asks for."""
+        if self.declared is None or READ not in self._entered:
+            return self.declared
+        return self.declared.source
+
     def _located(self, seen: Statement, frame: FrameType | None, at: Site | None, calls: int) -> None:
         """Count calls for the place in the user's code that they came from."""
-        where = nearest(frame) if at is None else at
+        where = (nearest(frame) if at is None else at) or self._asking
         sites = seen.sites
         if where in sites:
             sites[where] += calls
@@ -242,8 +297,12 @@ class Trace:
         return seen
 
     def _span(self, took_ns: int, phase: int, what: Any) -> None:
-        """Remember one thing that took long; where there are too many, only what took longer from now on."""
-        self.spans.append(Span(self._at - took_ns - self.began, took_ns, phase, what))
+        """Remember one thing that took long, and is over just now."""
+        self._keep(Span(self._at - took_ns - self.began, took_ns, phase, what))
+
+    def _keep(self, span: Span) -> None:
+        """Where there are too many, only what took longer from now on."""
+        self.spans.append(span)
         if len(self.spans) > _MOST_SPANS:
             longest = sorted(self.spans, key=lambda span: -span.took_ns)[:_MOST_SPANS // 2]
             self._span_ns = longest[-1].took_ns + 1

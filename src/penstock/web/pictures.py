@@ -18,11 +18,12 @@ from penstock.web.frame import here
 
 ROW = 20
 _TINTS = 6
-_LEAST_SPAN = 0.3
+_LEAST_SPAN, _LEAST_HIGH = 0.3, 1.5
 _LEAST_TEXT, _LEAST_STOP = 1.2, 1.0
 """Per cent of the width: a frame narrower than that has no room for a letter; nor does the Tab key stop at it."""
 
-__all__ = ["flame", "lasting", "lines", "over_time", "phases", "spans"]
+__all__ = ["flame", "lasting", "lines", "over_time", "phases", "spans",
+           "stretches"]
 
 
 def phases(spent: Mapping[str, int]) -> list[Part]:
@@ -71,6 +72,19 @@ def spans(listed: Iterable[tuple[int, int]], whole_us: int, phase: str, label: s
         wide = min(max(100 * took_us / max(whole_us, 1), _LEAST_SPAN), 100 - x)
         shapes += Markup('<rect x="{:.2f}" y="0" width="{:.2f}" height="10"><title>{}</title></rect>').format(
             x, wide, f"from {lasting(at_us)} on, for {lasting(took_us)}")
+    return Markup('<svg class="chart during f-p-{}" viewBox="0 0 100 10" preserveAspectRatio="none" role="img"'
+                  ' aria-label="{}">{}</svg>').format(phase, label, shapes)
+
+
+def stretches(listed: Iterable[tuple[int, int, float]], whole_us: int, phase: str, label: str) -> Markup:
+    """When a phase was under way, in a row as wide as the whole: the higher, the more of that time was its."""
+    shapes = Markup("")
+    for at_us, took_us, share in listed:
+        x = min(100 * at_us / max(whole_us, 1), 100 - _LEAST_SPAN)
+        wide = min(max(100 * took_us / max(whole_us, 1), _LEAST_SPAN), 100 - x)
+        high = max(10 * share, _LEAST_HIGH)
+        shapes += Markup('<rect x="{:.2f}" y="{:.2f}" width="{:.2f}" height="{:.2f}"><title>{}</title></rect>').format(
+            x, 10 - high, wide, high, f"from {lasting(at_us)} on, for {lasting(took_us)}: {share:.0%} of it")
     return Markup('<svg class="chart during f-p-{}" viewBox="0 0 100 10" preserveAspectRatio="none" role="img"'
                   ' aria-label="{}">{}</svg>').format(phase, label, shapes)
 

@@ -8,6 +8,7 @@ import pytest
 
 from penstock import Penstock
 from penstock.domain.errors import ConfigurationError
+from penstock.domain.flame import flame
 from penstock.domain.slow import TraceKey
 from penstock.observe import reading
 from tests.clock import Clock
@@ -151,11 +152,12 @@ def test_stacks_are_pictures_and_files(app: Penstock, traced: Traced) -> None:
     with traced.trace("report", took_us=SECOND) as trace:
         trace.flame = {"main;load": 30, "main;print": 4}
     traced.flush()
-    graph = app.flame_graph("report")
+    stacks = app.flame("report")
+    graph = flame(stacks)
     assert (graph.samples, graph.depth, [frame.name for frame in graph.frames]) == (34, 2, ["main", "load", "print"])
     load = graph.frames[1].id
-    assert app.flame_graph("report", look_at=load).width == 30
-    assert app.flame_graph("nothing").frames == []
+    assert flame(stacks, load).width == 30
+    assert flame(app.flame("nothing")).frames == []
     assert msgspec.to_builtins(app.speedscope("report"))["profiles"][0]["weights"] == [300, 40]
     assert app.speedscope("nothing").profiles[0].samples == []
 

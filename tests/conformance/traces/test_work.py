@@ -155,6 +155,12 @@ def test_windows_runs_and_layers_are_traced_each_inside_of_the_other(store_url: 
         (slow,) = reading.slow_traces(app.store, *SPAN, kind="run")
         assert (slow.subject, slow.account) == ("g1", "acme")
         assert slow.run_id is not None
+        (slow,) = reading.slow_traces(app.store, *SPAN, kind="window")
+        assert slow.slices[-1].until_us == slow.took_us
+        assert {"read", "called"} <= {phase for each in slow.slices for phase in each.phases}
+        passed = [span for span in slow.spans if span.phase == "inside"]
+        assert max(passed, key=lambda span: span.took_us).what == "run 1 of directory, g1 of acme"
+        assert all(0 <= span.at_us <= span.at_us + span.took_us <= slow.took_us for span in passed)
 
 
 def test_with_traces_off_nothing_is_kept(store_url: str, clock: Clock):

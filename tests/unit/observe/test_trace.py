@@ -231,3 +231,36 @@ def test_a_trace_is_kept_while_a_thread_that_it_was_lent_to_is_at_work(clock: Ti
     assert slow_trace(trace, 0, keeps).parts[0].total_us == 10**6
     told = [None for _ in slow_statements(trace, {}) if query(trace, "select c from d") is None]
     assert len(told) == 1
+
+
+def test_when_phases_were_under_way_is_kept_in_few_marks_however_long_it_takes(clock: Ticking):
+    trace = Trace("task", "t")
+    for number in range(10_000):
+        clock.now += 30_000
+        trace.enter(QUERIED if number < 7_000 else CALLED)
+        clock.now += 70_000
+        trace.leave(QUERIED if number < 7_000 else CALLED)
+    trace.end(cpu_ns=150_000_000)
+    assert len(trace.marks) <= 97
+    slices = slow_trace(trace, 0, lambda database: "plain").slices
+    assert slices[-1].until_us == trace.took_ns // 1000 == 1_000_000
+    spent = {name: sum(each.phases.get(name, 0) for each in slices) for name in PHASES}
+    for name, ns in zip(PHASES, trace.phases, strict=True):
+        assert abs(spent[name] - ns // 1000) <= len(slices)
+    assert spent["computed"] > 100_000
+    first = next(each.until_us for each in slices if "called" in each.phases)
+    last = max(each.until_us for each in slices if "queried" in each.phases)
+    assert 690_000 < first <= last < 730_000
+
+
+def test_a_phase_that_takes_long_begins_where_it_began(clock: Ticking):
+    trace = Trace("task", "t")
+    clock.now += 4_000_000
+    trace.enter(CALLED)
+    clock.now += 5_000_000
+    trace.leave(CALLED)
+    clock.now += 1_000_000
+    trace.end()
+    found = slow_trace(trace, 0, lambda database: "plain").slices
+    assert [(each.until_us, each.phases) for each in found] == [
+        (4_000, {"other": 4_000}), (9_000, {"called": 5_000}), (10_000, {"other": 1_000})]

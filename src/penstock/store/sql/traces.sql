@@ -203,11 +203,13 @@ where day > :since - 86400000 and day < :until and (cast(:kind as text) is null 
 order by day, kind, name;
 
 -- name: slow_traces_read
+-- Those of some days, the slowest first or the newest; what failed alone, or what did not, where that is asked.
 select content
 from penstock.slow_traces
 where day > :since - 86400000 and day < :until and began_at >= :since and began_at < :until
   and (cast(:kind as text) is null or kind = :kind) and (cast(:name as text) is null or name = :name)
-order by took_us desc
+  and (cast(:failed as boolean) is null or failed = cast(:failed as boolean))
+order by case when cast(:newest as boolean) then began_at else took_us end desc
 limit :count;
 
 -- name: slow_traces_of_job

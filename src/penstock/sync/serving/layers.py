@@ -52,7 +52,7 @@ def serve_layers(store: Store, events: Events, definition: SyncDefinition, run: 
         make_contacts(definition.layers, run, verbs, states)
         spared: list[str] = []
         for layer in definition.layers:
-            with traced.part(layer.name):
+            with traced.part(layer):
                 claims: Claims | None = None
                 run.shared.used = False
                 if layer.account_scoped and options.keys(layer.name) is None:
@@ -82,7 +82,7 @@ def serve_layers(store: Store, events: Events, definition: SyncDefinition, run: 
             for plan, _ in served:
                 bound.removals(plan)
         for plan, applier in reversed(served):
-            with traced.part(plan.layer.name):
+            with traced.part(plan.layer):
                 applier.deletes(removals[plan.layer.name])
         wait_for_doubts([plan for plan, _ in served])
         return {"PlanMoved": bound.messages() if bound else [],

@@ -28,6 +28,7 @@ from penstock.domain.records import Subject
 from penstock.events import RunAdmitted, RunSettled, WindowEnded
 from penstock.events.telling import Events
 from penstock.observe.nesting import described, inside
+from penstock.observe.sites import begins
 from penstock.observe.trace import Trace, active
 from penstock.store.layers import Registered, noted, outdated
 from penstock.store.port import Store, Transaction
@@ -40,6 +41,7 @@ from penstock.sync.restricting.planned import Plans
 from penstock.sync.serving.layers import serve_layers
 from penstock.sync.serving.opening import connected, loaded
 from penstock.sync.serving.snapshots import Snapshots
+from penstock.sync.serving.traced import declared_at
 from penstock.sync.state.fence import Fence
 from penstock.sync.state.runs import Settled, Settlement
 from penstock.sync.state.tally import Tally
@@ -146,12 +148,14 @@ class _Window:
         """How many runs came to their end here."""
         return self._telling.ended
 
+    @begins
     def serve(self, row: Taken) -> Taken | None:
         """Serve one run and settle it, under a trace; the next, or None where the window is over."""
         nested = inside("run", row.sync, run_id=row.id, subject=row.subject, account=row.account)
         with nullcontext() if nested is None else nested as trace:
             if trace is not None:
                 trace.waited(row.waited_ms * 1_000_000)
+                trace.declared = declared_at(self._definition.sync)
             return self._serve(row, trace)
 
     def _serve(self, row: Taken, trace: Trace | None) -> Taken | None:

@@ -1,12 +1,12 @@
 """Single traces as they were: what took how long and when, statements, calls, stacks. And flame graphs of a name."""
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal
 
 import msgspec
 
 from penstock.domain.flame import Flame, flame, innermost, matched
-from penstock.domain.slow import SlowTrace, SpanSeen
+from penstock.domain.slow import Slice, SlowTrace, SpanSeen
 from penstock.domain.speedscope import speedscope
 from penstock.domain.traces import PHASES, Kind
 from penstock.web.declared import Content, File, NotFound, Seen, View
@@ -22,24 +22,31 @@ from penstock.web.spent import (
     statement,
 )
 
-_MOST = 50
+_MOST, _MOST_ROWS = 50, 40
+_ALIKE = 0.05
 _LONGEST_FIND = 200
 _GONE = ("Of each name and day the five slowest and the three that failed last are kept, for as long as the setting"
          " traces_kept_days says.")
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
-    """Of which name and kind, over which time."""
+    """Of which name and kind, over which time; whether they failed, and in which order: the slowest first (`took`), or
+    the last that began (`began`)."""
 
     name: str = ""
     kind: Kind | None = None
+    outcome: Literal["failed", "ok"] | None = None
+    by: Literal["took", "began"] = "took"
     since: Since = "24h"
 
 
 class Traces(msgspec.Struct, frozen=True):
-    """Single traces that were kept, the slowest first."""
+    """Single traces that were kept, in the order that was asked for. `more` says that there are others; `names` are
+    those that took the most time."""
 
     traces: list[KeptRow]
+    more: bool
+    names: list[str]
 
 
 class AskedTrace(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,16 +82,28 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     took_us: int
 
 
+class PhaseRow(msgspec.Struct, frozen=True, kw_only=True):
+    """When a phase was under way: stretches with their begin, their length, and which share of that it had."""
+
+    phase: str
+    stretches: list[tuple[int, int, float]]
+    took_us: int
+
+
 class OneTrace(msgspec.Struct, frozen=True, kw_only=True):
     """One trace. Times are microseconds; `waited_us` is from when it was due until it began, `about` what else is known
-    of it. Statements have the calls of this trace, and places in the code from the hour in which it ended."""
+    of it. `phase_rows` say when each phase was under way, and `rows` what took long, both in the order of their begin;
+    `rows_left_out` counts those that took less than the ones that are listed. Statements have the calls of this trace,
+    and places in the code from the hour in which it ended."""
 
     key: str
     row: KeptRow
     cpu_us: int | None
     waited_us: int
     phases: dict[str, int]
+    phase_rows: list[PhaseRow]
     rows: list[Row]
+    rows_left_out: int
     statements: list[Statement]
     routes: list[Route]
     stacks: Stacks
@@ -109,9 +128,13 @@ class FlameOf(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def load(seen: Seen, asked: Asked) -> Traces:
-    """Single traces that were kept, the slowest first."""
-    return Traces(kept_rows(seen, seen.app.slowest_traces(asked.name or None, kind=asked.kind,
-                                                          since=SPANS[asked.since], limit=_MOST)))
+    """Single traces that were kept, the slowest or the newest first."""
+    span, app = SPANS[asked.since], seen.app
+    failed = None if asked.outcome is None else asked.outcome == "failed"
+    found = app.slowest_traces(asked.name or None, kind=asked.kind, since=span, failed=failed,
+                               newest=asked.by == "began", limit=_MOST + 1)
+    names = sorted({each.ranked.name for each in app.ranking(since=span, limit=_MOST).rows})
+    return Traces(kept_rows(seen, found[:_MOST]), more=len(found) > _MOST, names=names)
 
 
 def load_one(seen: Seen, asked: AskedTrace) -> OneTrace:
@@ -121,22 +144,46 @@ def load_one(seen: Seen, asked: AskedTrace) -> OneTrace:
         raise NotFound("This trace is not kept (any more)", _GONE)
     trace = found.trace
     phases = dict(zip(PHASES, trace.phases, strict=False))
+    rows, left_out = _rows(seen, trace.spans)
     about = {name: seen.masked(str(value)) for name, value in trace.about.items() if name != "error"}
     return OneTrace(
         key=asked.key, row=kept_rows(seen, [trace])[0], cpu_us=trace.cpu_us, waited_us=phases.get("waited", 0),
         phases=phases, about=about, stacks=_stacks(trace.flame, asked.look, asked.find),
-        rows=_rows(seen, trace.spans),
+        phase_rows=_phase_rows(trace.slices, phases), rows=rows, rows_left_out=left_out,
         statements=_statements(seen, trace, {each.fingerprint: each for each in found.statements}),
         routes=_routes(seen, trace, {f"{each.method} {each.host}{each.route}": each for each in found.calls}))
 
 
-def _rows(seen: Seen, spans: Iterable[SpanSeen]) -> list[Row]:
-    """One for each thing that took long, in the order in which they came first."""
+def _rows(seen: Seen, spans: Iterable[SpanSeen]) -> tuple[list[Row], int]:
+    """One for each thing that took long, in the order in which they came first; and how many are left out."""
     found: dict[tuple[str, str], list[tuple[int, int]]] = {}
-    for each in spans:
+    for each in sorted(spans, key=lambda span: (span.at_us, -span.took_us)):
         found.setdefault((each.what, each.phase), []).append((each.at_us, each.took_us))
-    return [Row(what=seen.masked(what), phase=phase, spans=listed, took_us=sum(took for _, took in listed))
+    rows = [Row(what=seen.masked(what), phase=phase, spans=listed, took_us=sum(took for _, took in listed))
             for (what, phase), listed in found.items()]
+    least = sorted((row.took_us for row in rows), reverse=True)[:_MOST_ROWS][-1:] or [0]
+    shown = [row for row in rows if row.took_us >= least[0]][:_MOST_ROWS]
+    return shown, len(rows) - len(shown)
+
+
+def _phase_rows(slices: Iterable[Slice], phases: Mapping[str, int]) -> list[PhaseRow]:
+    """One for each phase, in the order in which they came first. Slices in which it had almost the same share are told
+    as one."""
+    found: dict[str, list[tuple[int, int, float]]] = {}
+    at = 0
+    for each in slices:
+        length = each.until_us - at
+        for phase, spent in each.phases.items() if length > 0 else ():
+            share = min(spent / length, 1.0)
+            listed = found.setdefault(phase, [])
+            if listed and sum(listed[-1][:2]) == at and abs(listed[-1][2] - share) < _ALIKE:
+                begun, so_far, before = listed[-1]
+                listed[-1] = begun, so_far + length, (before * so_far + share * length) / (so_far + length)
+            else:
+                listed.append((at, length, share))
+        at = max(at, each.until_us)
+    return [PhaseRow(phase=phase, stretches=[(begun, length, round(share, 3)) for begun, length, share in listed],
+                     took_us=phases.get(phase, 0)) for phase, listed in found.items()]
 
 
 def _statements(seen: Seen, trace: SlowTrace, known: dict[str, Any]) -> list[Statement]:
