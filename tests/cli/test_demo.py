@@ -105,7 +105,7 @@ def test_a_worker_that_dies_ends_the_demo_and_is_named(tmp_path: Path):
     with demo(tmp_path) as child:
         worker, url = started(child)
         os.kill(worker, signal.SIGKILL)
-        assert child.line("Error: ") == "Error: the worker was killed by signal 9; it said:"
+        assert child.line("error: ") == "error: the worker was killed by signal 9; it said:"
         assert child.wait() == 1
     assert_nothing_is_left(tmp_path, worker, url)
 
@@ -113,7 +113,7 @@ def test_a_worker_that_dies_ends_the_demo_and_is_named(tmp_path: Path):
 @pytest.mark.parametrize(("options", "code", "complaint"), [
     (("--store", "sqlite:///no/such/folder/x.db"), 1, "expected a folder"),
     (("--store", "mysql://host/db"), 2, "got scheme 'mysql'"),
-    (("--dir", "file/sub"), 1, "Error: --dir file/sub: "),
+    (("--dir", "file/sub"), 1, "error: --dir file/sub: "),
     (("--people", "0"), 2, "'--people'"),
 ])
 def test_what_cannot_be_done_is_said_at_once(

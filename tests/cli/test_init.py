@@ -127,7 +127,7 @@ def init(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
 def test_what_exists_is_left_alone(tmp_path: Path, init: Init):
     (tmp_path / "app.py").write_text("# mine")
     assert init("--sync") == (
-        1, "Error: app.py exists already: name another folder, or overwrite it with --force\n")
+        1, "error: app.py exists already: name another folder, or overwrite it with --force\n")
     assert [path.name for path in tmp_path.iterdir()] == ["app.py"]
     assert (tmp_path / "app.py").read_text() == "# mine"
     (tmp_path / "people.db").write_text("not ours")

@@ -1,5 +1,6 @@
 """`penstock why`, `penstock state` and the options of `penstock sync`, as people type them."""
 
+import io
 import json
 import sys
 from pathlib import Path
@@ -147,9 +148,14 @@ def test_state_is_changed_by_hand(penstock: Any, monkeypatch: pytest.MonkeyPatch
     code, _, err = penstock("state", "adopt", "people", "Teams", "paris", "rberlin")
     assert code == 1
     assert "Teams 'berlin' of account acme holds the remote id 'rberlin'" in err
-    monkeypatch.setattr("click.termui.visible_prompt_func", lambda prompt: "n")
-    code, out, _ = penstock("state", "forget", "people", "People", "berlin,c")
-    assert code == 1
+    code, _, err = penstock("state", "forget", "people", "People", "berlin,c")
+    assert (code, "expected --yes, since there is no terminal to ask on" in err) == (2, True)
+    terminal = io.StringIO("n\n")
+    monkeypatch.setattr(terminal, "isatty", lambda: True)
+    with monkeypatch.context() as asking:
+        asking.setattr(sys, "stdin", terminal)
+        code, out, err = penstock("state", "forget", "people", "People", "berlin,c")
+    assert (code, "error: nothing was done" in err) == (1, True)
     assert 'People ["berlin","c"] of berlin: synced' in out
     code, out, _ = penstock("state", "forget", "people", "People", "berlin,c", "berlin,a", "--yes")
     assert code == 0

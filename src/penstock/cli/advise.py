@@ -9,6 +9,7 @@ from penstock.app import Penstock
 from penstock.cli import completing
 from penstock.cli.advice_json import AllAdvice, Migrations, document
 from penstock.cli.advice_text import lines
+from penstock.cli.choice import Choice
 from penstock.cli.documents import json_option, written
 from penstock.cli.finding import find_app
 from penstock.cli.spans import span
@@ -21,10 +22,10 @@ _STYLES = ("sql", "alembic", "django")
 @click.argument("name", shell_complete=completing.work)
 @click.option("--on", metavar="URL", help="A copy of the database that may be experimented on: a QA database, a fork, a"
                                           " restored dump. What is built there is dropped again.")
-@click.option("--migration", type=click.Choice(_STYLES), help="Print the migration that makes the proposed index.")
+@click.option("--migration", type=Choice(_STYLES), help="Print the migration that makes the proposed index.")
 @click.option("--previous", metavar="NAME", help="The migration before it: a revision of Alembic, app.0007_name of"
                                                  " Django.")
-@click.option("--kind", type=click.Choice(("task", "window", "run", "layer", "trace")), help="Only of this kind.")
+@click.option("--kind", type=Choice(("task", "window", "run", "layer", "trace")), help="Only of this kind.")
 @click.option("--since", metavar="TIME", help="Of what ended in this time, such as 2h or 7d; else of the last day, week"
                                               " or month in which something was traced.")
 @click.option("--limit", default=3, show_default=True, type=click.IntRange(1, 50), help="At most so many statements.")

@@ -3,13 +3,19 @@
 What a list says of each stands here, since one that had to import them all would take a second.
 """
 
+import gc
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from difflib import get_close_matches
+from functools import partial
 from importlib import import_module
-from typing import NamedTuple
+from itertools import islice
+from typing import Any, NamedTuple
 
 import click
 from click.shell_completion import CompletionItem
 
+from penstock.cli.ending import Refused, ended
 from penstock.cli.exits import FAILED, WRONG
 
 
@@ -64,19 +70,6 @@ GROUPS: dict[str, dict[str, Listed]] = {
 LISTED = {name: listed for group in GROUPS.values() for name, listed in group.items()}
 
 
-class Refused(click.ClickException):
-    """An error of Penstock's, as a command says it: on stderr, a line for each fault."""
-
-    def __init__(self, faults: list[str], exit_code: int) -> None:
-        super().__init__("\n".join(faults))
-        self.faults = faults
-        self.exit_code = exit_code  # type: ignore[misc]  # click has one for a class, we have two for this
-
-    def show(self, file: object = None) -> None:
-        for fault in self.faults:
-            click.echo(f"{click.style('error:', fg='red')} {fault}", err=True, color=self.show_color)
-
-
 class Commands(click.Group):
     """Imports a command when it is asked for, and turns Penstock's errors into a message and an exit code."""
 
@@ -106,12 +99,14 @@ class Commands(click.Group):
         found = [CompletionItem(name, help=listed.says) for name, listed in LISTED.items() if name.startswith(begun)]
         return [*found, *click.Command.shell_complete(self, context, begun)]
 
+    def main(self, *given: Any, standalone_mode: bool = True, **extra: Any) -> Any:
+        """Run a command, which ends the program with an exit code unless it is no `standalone_mode`."""
+        command = partial(click.Group.main, self, *given, standalone_mode=False, **extra)
+        return ended(command) if standalone_mode else command()
+
     def parse_args(self, context: click.Context, arguments: list[str]) -> list[str]:
-        """`--no-color` may stand anywhere: it is about what is printed, whatever that is."""
-        own = arguments[:arguments.index("--")] if "--" in arguments else arguments
-        if "--no-color" in own:
-            arguments = ["--no-color", *(each for each in own if each != "--no-color"), *arguments[len(own):]]
-        return super().parse_args(context, arguments)
+        """`--app` and `--no-color` may stand anywhere: they are about every command."""
+        return super().parse_args(context, _forward(arguments, context))
 
     def invoke(self, context: click.Context) -> object:
         from penstock.domain.errors import ConfigurationError, PenstockError
@@ -124,7 +119,38 @@ class Commands(click.Group):
             raise Refused([str(error)], FAILED) from error
 
 
+def _forward(arguments: Sequence[str], context: click.Context) -> list[str]:
+    """The arguments with those options first that belong to `penstock` itself. What follows `--` is no option."""
+    end = arguments.index("--") if "--" in arguments else len(arguments)
+    first, others = [], []
+    own = iter(arguments[:end])
+    for each in own:
+        if each == "--no-color" or each.startswith("--app="):
+            first.append(each)
+        elif each == "--app":
+            named = [*islice(own, 1)]
+            if not named and not context.resilient_parsing:
+                raise click.BadOptionUsage("--app", "Option '--app' requires an argument: MODULE:APP.", context)
+            first += [each, *named]
+        else:
+            others.append(each)
+    return [*first, *others, *arguments[end:]]
+
+
 def imported(name: str) -> click.Command:
     """A command that is listed."""
-    command: click.Command = getattr(import_module(f"penstock.cli.{LISTED[name].module}"), name)
+    with uncollected():
+        command: click.Command = getattr(import_module(f"penstock.cli.{LISTED[name].module}"), name)
     return command
+
+
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """Import without looking for garbage meanwhile, of which there is none: that is a quarter of what it takes."""
+    collected = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collected:
+            gc.enable()

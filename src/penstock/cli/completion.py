@@ -4,6 +4,7 @@ import click
 from click.shell_completion import get_completion_class
 
 from penstock.cli import cli
+from penstock.cli.choice import Choice
 
 _HOW = {
     "bash": "~/.bashrc:  eval \"$(penstock completion bash)\"",
@@ -13,7 +14,7 @@ _HOW = {
 
 
 @click.command(epilog="\b\nOne line makes it last:\n" + "\n".join(f"  {line}" for line in _HOW.values()))
-@click.argument("shell", type=click.Choice(tuple(_HOW)))
+@click.argument("shell", type=Choice(tuple(_HOW)))
 def completion(shell: str) -> None:
     """Print the script by which SHELL completes commands, options, and the names of tasks, syncs and queues."""
     kind = get_completion_class(shell)

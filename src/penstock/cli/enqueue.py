@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any
@@ -10,9 +11,9 @@ import click
 import msgspec
 
 from penstock.app import Penstock
-from penstock.cli.commands import Refused
-from penstock.cli.counting import counting
+from penstock.cli.counting import Told, counting
 from penstock.cli.documents import json_option, say_json
+from penstock.cli.ending import Refused
 from penstock.cli.exits import FAILED, WRONG
 from penstock.cli.finding import find_app
 from penstock.cli.jobs.asked import at
@@ -101,7 +102,7 @@ def _each_line(app: Penstock, task: str, launch: Launch[Any], lines: Iterable[st
     """A thousand lines at a time, each checked before any of them is enqueued."""
     found = Enqueued(task, 0)
     numbered = ((number, line) for number, line in enumerate(lines, start=1) if line.strip())
-    with counting("enqueued") as tell:
+    with _quiet() if sys.stdin.isatty() else counting("enqueued") as tell:  # no bar is drawn over what is typed
         while some := list(islice(numbered, _TOGETHER)):
             jobs = app.enqueue_many(list(_calls(launch, some, found.enqueued)))
             found.enqueued += sum(not job.skipped for job in jobs)
@@ -109,6 +110,12 @@ def _each_line(app: Penstock, task: str, launch: Launch[Any], lines: Iterable[st
             found.replaced += sum(job.replaced for job in jobs)
             tell(found.enqueued + found.skipped)
     return found
+
+
+def _quiet() -> AbstractContextManager[Told]:
+    click.echo("the arguments of one job a line, as JSON; Ctrl-D ends them, Ctrl-C enqueues none of the last"
+               f" {_TOGETHER:,}", err=True)
+    return nullcontext(lambda done: None)
 
 
 def _calls(launch: Launch[Any], lines: Sequence[tuple[int, str]], before: int) -> Iterator[Call]:
@@ -145,4 +152,5 @@ def _said(found: Enqueued) -> str:
                   else "was there already, and is this now" if found.replaced else "is enqueued")
         return f"job {found.job_id} of task {found.task} {became}"
     skipped = f", {found.skipped:,} were there already, with the same unique keys" if found.skipped else ""
-    return f"{found.enqueued:,} jobs of task {found.task} are enqueued{skipped}"
+    jobs = "1 job" if found.enqueued == 1 else f"{found.enqueued:,} jobs"
+    return f"{jobs} of task {found.task} {'is' if found.enqueued == 1 else 'are'} enqueued{skipped}"

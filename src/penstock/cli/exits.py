@@ -10,3 +10,5 @@ LEFT = 3
 """Of `sync --plan`: nothing failed, but some changes were left."""
 AGAIN = 75
 """Of `worker`: it gave up on attempts that do not end, and is to be started again (EX_TEMPFAIL of sysexits.h)."""
+INTERRUPTED = 130
+"""It was broken off by Ctrl-C; `worker`, `web`, `dev` and `top` are ended by it, and end with 0."""

@@ -10,6 +10,7 @@ import msgspec
 
 from penstock.app import Penstock
 from penstock.cli import completing
+from penstock.cli.choice import Choice
 from penstock.cli.documents import TIMES, json_option, written
 from penstock.cli.finding import find_app
 from penstock.cli.table import short, table
@@ -52,11 +53,11 @@ class Windows(msgspec.Struct):
 @click.argument("name", required=False, shell_complete=completing.syncs)
 @click.argument("subject", required=False)
 @click.option("--account", help="Only of this account.")
-@click.option("--status", type=click.Choice(STATUSES), help="Only runs that stand so.")
+@click.option("--status", type=Choice(STATUSES), help="Only runs that stand so.")
 @click.option("--limit", default=20, show_default=True, type=click.IntRange(1, 10_000), help="At most so many.")
 @click.option("--before", type=int, metavar="RUN", help="Only runs before this one: the next page.")
 @click.option("--stats", is_flag=True, help="What is known of finished runs, by subject, the slowest first.")
-@click.option("--by", "kind", type=click.Choice(["sync", "account", "subject"]), help="With --stats: of what.")
+@click.option("--by", "kind", type=Choice(["sync", "account", "subject"]), help="With --stats: of what.")
 @click.option("--windows", is_flag=True, help="The windows of a sync: what each served, and what of its time it used.")
 @click.option("--watch", is_flag=True, help="Show them again every two seconds, until it is broken off.")
 @json_option(Runs, Known, Windows, says=TIMES)

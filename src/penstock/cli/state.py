@@ -12,7 +12,9 @@ import msgspec
 
 from penstock.app import Penstock
 from penstock.cli import completing
+from penstock.cli.choice import Choice
 from penstock.cli.documents import TIMES, Said, json_option, say, say_json
+from penstock.cli.ending import confirmed
 from penstock.cli.finding import find_app
 from penstock.domain.errors import ConfigurationError, RunAtWork
 from penstock.domain.keys import spoken_key
@@ -63,7 +65,7 @@ def _place(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("--layer", "layer_name", help="Only of this layer.")
 @click.option("--subject", help="Only what is in the scope of this subject.")
 @click.option("--account", help="Only of this account, in layers whose scope is that.")
-@click.option("--status", type=click.Choice([each.value for each in RecordState]), help="Only rows in this state.")
+@click.option("--status", type=Choice([each.value for each in RecordState]), help="Only rows in this state.")
 @click.option("--limit", type=click.IntRange(0), default=100, show_default=True, help="So many rows; 0: all.")
 @click.option("--after", metavar="JSON", help="Go on after this row: [layer, scope, key].")
 @json_option(Rows, says=TIMES)
@@ -118,9 +120,7 @@ def forget(context: click.Context, name: str, layer_name: str, keys: tuple[str, 
         for row in found:
             click.echo(f"{layer_name} {row.key} of {row.scope}: {row.status}, remote id {row.remote_id or '-'}",
                        err=as_json)
-        if not yes:
-            click.confirm(f"forget {len(found)} of {layer_name}, to be {then} by the next run?", abort=True,
-                          err=as_json)
+        confirmed(f"forget {len(found)} of {layer_name}, to be {then} by the next run?", yes)
         for each in dict.fromkeys(row.scope for row in found):
             own = [row.key for row in found if row.scope == each]
             patiently(wait_seconds, partial(surgery.forget, each, own, anew=anew))
@@ -150,8 +150,7 @@ def let_go(context: click.Context, name: str, subject: str | None, yes: bool, wa
                        err=as_json)
         says, going = f"{subject} claims nothing" if subject else "nobody who is gone claims anything", False
         if found and subject is not None:
-            if not yes:
-                click.confirm(f"let go what {subject} claims?", abort=True, err=as_json)
+            confirmed(f"let go what {subject} claims?", yes)
             patiently(wait_seconds, lambda: unclaim(app.store, definition, subject))
             says, going = "let go; what nobody else claims is deleted as the account's subjects are read", True
         if as_json:

@@ -9,6 +9,7 @@ import msgspec
 
 from penstock.app import Penstock
 from penstock.cli import completing
+from penstock.cli.choice import Choice
 from penstock.cli.documents import TIMES, json_option, written
 from penstock.cli.finding import find_app
 from penstock.cli.spans import span
@@ -83,9 +84,9 @@ class Stacks(msgspec.Struct):
 
 @click.command()
 @click.argument("name", required=False, shell_complete=completing.work)
-@click.option("--by", type=click.Choice(BY), help="What to order by, if not by total (subjects and accounts: by p95). A"
+@click.option("--by", type=Choice(BY), help="What to order by, if not by total (subjects and accounts: by p95). A"
                                                   " phase is an order too.")
-@click.option("--kind", type=click.Choice(_KINDS), help="Only of this kind; subjects and accounts of syncs (of the sync"
+@click.option("--kind", type=Choice(_KINDS), help="Only of this kind; subjects and accounts of syncs (of the sync"
                                                         " NAME) come from the statistics of all their runs.")
 @click.option("--since", default="24h", show_default=True, metavar="TIME", help="What ended in this time.")
 @click.option("--limit", default=20, show_default=True, type=click.IntRange(1, 10_000), help="At most so many.")

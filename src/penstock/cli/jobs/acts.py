@@ -8,9 +8,9 @@ import click
 import msgspec
 
 from penstock.app import Penstock
-from penstock.cli.commands import Refused
 from penstock.cli.counting import counting
 from penstock.cli.documents import json_option, say_json
+from penstock.cli.ending import Refused, confirmed
 from penstock.cli.exits import FAILED, WRONG
 from penstock.cli.finding import find_app
 from penstock.cli.jobs.asked import asked_filter, filters
@@ -76,7 +76,7 @@ def _on_all(app: Penstock, act: Act, wanted: JobFilter, reason: str, yes: bool, 
         if not sys.stdin.isatty():
             raise Refused([f"--all-matching: expected --yes, since there is no terminal to ask on whether to"
                            f" {act.replace('_', ' ')} {count} jobs with {wanted}; nothing was done"], WRONG)
-        click.confirm(f"{act.replace('_', ' ')} {count} jobs with {wanted}?", abort=True, err=True)
+        confirmed(f"{act.replace('_', ' ')} {count} jobs with {wanted}?", yes)
     sums: dict[str, Any] = {"done": 0, "asked": 0, "refused": 0}
     after: str | None = None
     with counting(act.replace("_", " "), None if count.more else count.number) as tell:

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 import click
 
 from penstock.app import Penstock
+from penstock.cli.choice import Choice
 from penstock.cli.spans import span
 from penstock.domain.jobs import JobState
 from penstock.domain.listing import JobFilter
@@ -26,7 +27,7 @@ def filters(command: Command) -> Command:
         click.option("--tag", help="With this tag."),
         click.option("--queue", help="In this queue."),
         click.option("--task", help="Of this task."),
-        click.option("--state", type=click.Choice([str(state) for state in JobState]), help="In this state."),
+        click.option("--state", type=Choice([str(state) for state in JobState]), help="In this state."),
     ):
         command = option(command)
     return command

@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 
 import click
 
-from penstock.cli.commands import Refused
 from penstock.cli.documents import TIMES, json_option, say_json
+from penstock.cli.ending import Refused
 from penstock.cli.exits import FAILED
 from penstock.cli.finding import find_app
 from penstock.cli.jobs.told import moment

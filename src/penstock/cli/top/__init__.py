@@ -9,13 +9,14 @@ from typing import get_args
 import click
 
 from penstock.app import Penstock
+from penstock.cli.choice import Choice
 from penstock.cli.documents import TIMES, json_option, say_json
 from penstock.cli.finding import find_app
 from penstock.cli.top.seen import ORDERS, Order, Top, look
 
 
 @click.command()
-@click.option("--sort", "order", type=click.Choice(get_args(Order)), default="waiting", show_default=True,
+@click.option("--sort", "order", type=Choice(get_args(Order)), default="waiting", show_default=True,
               help="What the queues are sorted by, to begin with.")
 @click.option("--every", type=click.FloatRange(0.5, 3600), default=2.0, show_default=True, metavar="SECONDS",
               help="How often it looks.")
