@@ -84,6 +84,12 @@ def test_failed_lists_classes_and_retry_sends_one_again(penstock: Any, tmp_path:
     [described] = json.loads(penstock("failed", "people", "--subject", "berlin", "--json")[1])["classes"]
     assert (described["name"], described["count"], described["keys"]) == (name, 2, ["p2", "p3"])
 
+    code, out, err = penstock("failed", "people", "--most", "1")
+    assert (code, out.splitlines()[0]) == (0, f"{name}: 1 record of People failed: 'Blaise Pascal' is longer than 5")
+    assert err == ("only the first 1 were looked at, and there are more: --most 10 looks further\n")
+    some = json.loads(penstock("failed", "people", "--most", "1", "--json")[1])
+    assert (some["counted"], some["more"]) == (1, True)
+
     assert penstock("sync", "people")[:2] == (1, "berlin: succeeded, 3 read, 2 failed\n")  # not due: nothing is sent
     (tmp_path / "most").write_text("99")
     assert penstock("retry", "people", "--layer", "People", "--key", "p3")[:2] == (
@@ -91,7 +97,7 @@ def test_failed_lists_classes_and_retry_sends_one_again(penstock: Any, tmp_path:
     assert penstock("sync", "people")[:2] == (1, "berlin: succeeded, 3 read, 1 created, 1 failed\n")
     assert penstock("retry", "people", "--class", name)[0] == 0
     assert penstock("sync", "people")[:2] == (0, "berlin: succeeded, 3 read, 1 created\n")
-    assert penstock("failed", "people", "--json")[1] == '{"sync":"people","classes":[]}\n'
+    assert penstock("failed", "people", "--json")[1] == '{"sync":"people","classes":[],"counted":0,"more":false}\n'
 
 
 @pytest.mark.parametrize(("arguments", "message"), [

@@ -9,7 +9,7 @@ from penstock.admission.pausing import Pause, Target
 from penstock.app.composing import Composing
 from penstock.app.tracing import Tracing
 from penstock.app.using import Using
-from penstock.domain.jobs import Batch, Call, Job, JobState, Retention, asking
+from penstock.domain.jobs import Batch, Call, Job, JobState, Retention, asking, id_of
 from penstock.domain.results import WAIT_SECONDS
 from penstock.events import CancelAsked, JobEnqueued, JobRequeued, PauseChanged, TagsInvalidated
 from penstock.queue import batches, control
@@ -99,13 +99,13 @@ class Asking(Composing, Tracing):
         """Enqueue many calls (`task.call(…)`) in one round trip; the jobs come in the order of the calls."""
         return self.enqueue(calls)
 
-    def result(self, job_id: int, timeout: float | None = WAIT_SECONDS) -> Any:
-        """What the body of a job returned, by the job's id: see `Job.result`."""
-        return self._results.result(job_id, timeout)
+    def result(self, job_id: Job | int, timeout: float | None = WAIT_SECONDS) -> Any:
+        """What the body of a job returned, by the job or its id: see `Job.result`."""
+        return self._results.result(id_of(job_id), timeout)
 
-    async def aresult(self, job_id: int, timeout: float | None = WAIT_SECONDS) -> Any:  # noqa: ASYNC109
+    async def aresult(self, job_id: Job | int, timeout: float | None = WAIT_SECONDS) -> Any:  # noqa: ASYNC109
         """The same from `async` code."""
-        return await self._results.aresult(job_id, timeout)
+        return await self._results.aresult(id_of(job_id), timeout)
 
     def invalidate(self, *tags: str) -> None:
         """Make every job pointless that was enqueued under one of these tags before now, however many there are.
@@ -115,12 +115,16 @@ class Asking(Composing, Tracing):
         carried_out(self.store, *control.invalidation(tags), wake=False)
         self.events.emit(TagsInvalidated(tags=tags))
 
-    def cancel(self, job_id: int, reason: str = "") -> JobState | None:
-        """Cancel one job: `CANCELLED` if it waited, `EXECUTING` if it runs and was asked to end, None if neither."""
-        ask = control.cancellation(job_id, reason, self.retention(job_id))
+    def cancel(self, job_id: Job | int, reason: str = "") -> JobState | None:
+        """Cancel one job: `CANCELLED` if it waited, `EXECUTING` if it runs and was asked to end, None if neither.
+
+        Here and below a job is given as itself or by its id. Raises `InvalidArguments` for what is neither.
+        """
+        id = id_of(job_id)
+        ask = control.cancellation(id, reason, self.retention(id))
         while control.is_to_be_asked_again(rows := carried_out(self.store, *ask)):
             pass
-        return self.was_cancelled(job_id, reason, rows)
+        return self.was_cancelled(id, reason, rows)
 
     def was_cancelled(self, job_id: int, reason: str, rows: Sequence[Row]) -> JobState | None:
         """What came of a cancellation, by the rows that its statement gave."""
@@ -134,20 +138,21 @@ class Asking(Composing, Tracing):
         task = self.tasks.get(row.task) if row else None
         return task.rules.retention if task else Retention()
 
-    def requeue(self, job_id: int) -> bool:
+    def requeue(self, job_id: Job | int) -> bool:
         """Put a job that has ended back to available; False if there is none, or its unique key is taken."""
-        requeued = bool(carried_out(self.store, *control.requeueing(job_id)))
+        id = id_of(job_id)
+        requeued = bool(carried_out(self.store, *control.requeueing(id)))
         if requeued:
-            self.events.emit(JobRequeued(job_id=job_id))
+            self.events.emit(JobRequeued(job_id=id))
         return requeued
 
-    def job(self, job_id: int, *, reveal: bool = False) -> JobRow | None:
+    def job(self, job_id: Job | int, *, reveal: bool = False) -> JobRow | None:
         """One job as it stands, whether it waits, runs or has ended; None where there is none (any more).
 
         Its arguments are those that may be shown to anybody, unless they are to be `reveal`ed: docs/arguments.md. That
         raises `MissingKey` where this app has not the key, and `SealBroken`.
         """
-        row = control.job(self.store, job_id)
+        row = control.job(self.store, id_of(job_id))
         return None if row is None else replace(row, arguments=self.shown(row.task, row.id, row.arguments, reveal))
 
     def shown(self, task: str, job_id: int, arguments: str, reveal: bool = False) -> str:

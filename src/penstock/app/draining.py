@@ -9,7 +9,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from penstock.app.declaring import SYNC_QUEUE
-from penstock.app.serving import WINDOW_SLOTS, Serving
+from penstock.app.piecewise import Piecewise
+from penstock.app.serving import WINDOW_SLOTS
 from penstock.domain.errors import ConfigurationError
 from penstock.domain.jobs import JobState
 from penstock.domain.limits import Window
@@ -40,7 +41,7 @@ class Report:
     next_due: datetime | None
 
 
-class Draining(Serving):
+class Draining(Piecewise):
     """Serves what is due in the caller's process, for a time."""
 
     def __init__(self, url: str | None = None, **settings: Any) -> None:

@@ -5,6 +5,7 @@ from functools import partial
 from penstock.admission.runs import SyncRoom
 from penstock.admission.why import Answer, why_job, why_run
 from penstock.app.working import Working
+from penstock.domain.jobs import Job, id_of
 from penstock.domain.limits import key_of
 from penstock.schedule.subjects import period_ms
 from penstock.sync.declaring.declare import SyncDefinition
@@ -14,9 +15,9 @@ from penstock.sync.declaring.permits import gate_key
 class Explaining(Working):
     """`why`, for jobs and for subjects."""
 
-    def why_job(self, job_id: int) -> Answer:
+    def why_job(self, job_id: Job | int) -> Answer:
         """Why a job waits, or what became of it: always an answer (`waits` is `unknown` where there is no such job)."""
-        return why_job(self.store, job_id, self.tasks)
+        return why_job(self.store, id_of(job_id), self.tasks)
 
     def why_run(self, sync: str, subject: str) -> Answer:
         """Why a subject of a sync is not being brought up to date just now.

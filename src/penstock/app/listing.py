@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 from penstock.app.asking import Asking
-from penstock.domain.jobs import Retention
+from penstock.domain.jobs import Job, Retention, id_of
 from penstock.domain.listing import Acted, Backlog, Counted, JobFilter, JobFound, JobsPage, Rates
 from penstock.events import JobsActedOn
 from penstock.queue.arguments.showing import result_shown
@@ -39,7 +39,7 @@ class Listing(Asking):
         queue; else at most `most`, among twice as many that are looked at."""
         return pages.count(self.store, wanted, most)
 
-    def job_found(self, job_id: int, *, reveal: bool = False) -> JobFound | None:
+    def job_found(self, job_id: Job | int, *, reveal: bool = False) -> JobFound | None:
         """Everything of one job; None where there is none (any more). Arguments and result are those that may be shown
         to anybody, unless they are to be `reveal`ed: that raises `MissingKey` and `SealBroken`."""
         def shown(task: str, id: int, arguments: str, result: str | None) -> tuple[str, str | None]:
@@ -47,24 +47,25 @@ class Listing(Asking):
             return (self.shown(task, id, arguments, reveal),
                     None if result is None else result_shown(packing, id, result, reveal=reveal))
 
-        return found.found(self.store, job_id, shown)
+        return found.found(self.store, id_of(job_id), shown)
 
-    def discard(self, job_id: int, reason: str = "") -> bool:
+    def discard(self, job_id: Job | int, reason: str = "") -> bool:
         """Give up a job that waits, or is to be retried; False if there is none, or it runs or has ended."""
         return bool(self.act_on_ids("discard", [job_id], reason).done)
 
-    def run_now(self, job_id: int) -> bool:
+    def run_now(self, job_id: Job | int) -> bool:
         """Let a job that is `scheduled` or `retryable` be due now; False if there is none, or it is neither."""
         return bool(self.act_on_ids("run_now", [job_id]).done)
 
-    def act_on_ids(self, act: str, ids: Sequence[int], reason: str = "") -> Acted:
+    def act_on_ids(self, act: str, ids: Sequence[Job | int], reason: str = "") -> Acted:
         """Do to each of these jobs what `act` says: `retry`, `cancel`, `discard` or `run_now`.
 
         `retry` requeues what has ended, and lets what is to be retried be due now. Raises `InvalidArguments`, also for
         more than 1,000 of them.
         """
-        about = ", ".join(map(str, ids[:_NAMED])) + (" …" if len(ids) > _NAMED else "")
-        return self._told(acts.on_ids(self.store, acts.check_act(act), ids, reason, self.retention_of), about)
+        numbers = [id_of(each) for each in ids]
+        about = ", ".join(map(str, numbers[:_NAMED])) + (" …" if len(numbers) > _NAMED else "")
+        return self._told(acts.on_ids(self.store, acts.check_act(act), numbers, reason, self.retention_of), about)
 
     def act_on_jobs(self, act: str, wanted: JobFilter, after: str | None = None, seconds: float = 5,
                     reason: str = "") -> Acted:

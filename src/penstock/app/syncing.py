@@ -4,7 +4,7 @@ Whatever is given is bounded, and whatever is a list comes page by page.
 """
 
 import time
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 import msgspec
@@ -19,11 +19,10 @@ from penstock.sync.declaring.declare import SyncDefinition
 from penstock.sync.declaring.requesting import Requesting
 from penstock.sync.deleting.approvals import Approval, withheld_keys, withheld_page
 from penstock.sync.serving.bounded import Bound
-from penstock.sync.state import failures
-from penstock.sync.state.failures import ErrorClass, Retried
+from penstock.sync.state.failures import ErrorClass, error_classes
 from penstock.sync.state.runs import latest_runs
 from penstock.sync.state.statistics import Statistics, statistics
-from penstock.sync.telling.failing import STATUSES, FailingPage, Wanted, classes, failing
+from penstock.sync.telling.failing import STATUSES, FailingPage, Wanted, failing
 from penstock.sync.telling.previewed import PlannedSubject, planned_subject
 from penstock.sync.telling.runs import TREND, RunTold, Took, account_trends, run_told, trends
 from penstock.sync.telling.told import Why
@@ -33,6 +32,7 @@ _MOST_COUNTED = 1000
 _MOST_ASKED = 100
 _MOST_RECORDS, _LOOK_SECONDS = 20_000, 10.0
 _FIRST = 20
+_MOST_LOOKS = 40
 
 
 class SyncState(msgspec.Struct, frozen=True):
@@ -151,7 +151,8 @@ class Syncing(Explaining):
     def error_classes(self, sync: str, *, subject: str | None = None, most: int = 10_000) -> list[ErrorClass]:
         """What is wrong with the records of a sync, or of one subject of it, by class of identical errors, the most
         frequent first; of at most the first `most` records. Raises `ConfigurationError` and `UnknownSubject`."""
-        return classes(self.store, self.definition(sync), Wanted(scopes=self._scopes(sync, subject)), most=most)
+        subjects = [] if subject is None else [self.known_subject(sync, subject)]
+        return error_classes(self.store, self.definition(sync), subjects, most=most, most_looks=_MOST_LOOKS).classes
 
     def _scopes(self, sync: str, subject: str | None) -> dict[str, str] | None:
         """The scope that a subject has in each layer."""
@@ -176,21 +177,6 @@ class Syncing(Explaining):
             layer_of(definition, layer)
         wanted = Wanted(STATUSES if status is None else (status,), begins, error_class, self._scopes(sync, subject))
         return failing(self.store, definition, wanted, layer=layer, after=after, count=limit)
-
-    def retry(self, sync: str, *, error_class: str | None = None, layer: str | None = None,
-              keys: Collection[str] = (), subject: str | None = None, reason: str = "retry") -> Retried:
-        """Let records that failed go again with the next runs of their subjects, and request those.
-
-        Raises `ConfigurationError` where no record is meant, or all of them are since nothing says which.
-        """
-        if error_class is None and layer is None and subject is None:
-            raise ConfigurationError("expected a class, a layer or a subject: say which records to retry")
-        definition = self.definition(sync)
-        subjects = [] if subject is None else [self.known_subject(sync, subject)]
-        due = failures.retry(self.store, definition, error_class=error_class, layer=layer, keys=keys, subjects=subjects)
-        Requesting(definition, self).using(reason=reason).request_many(due.subjects.items())
-        self.store.wake()
-        return due
 
     def approvals_page(self, sync: str, *, after: int = 0, limit: int = 50) -> list[Approval]:
         """The deletes that were withheld, question by question; the next page is `after` the id of the last."""

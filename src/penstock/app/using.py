@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from penstock.app.composing import Composing
-from penstock.domain.jobs import Batch, Call, Job, JobState
+from penstock.domain.jobs import Batch, Call, Job, JobState, id_of
 from penstock.events import TagsInvalidated
 from penstock.queue import batches, control
 from penstock.queue.enqueue import acarried_out, carried_out
@@ -59,16 +59,18 @@ class Using(Composing):
         await acarried_out(self._app.store, *control.invalidation(tags), self._connection)
         self._app.events.emit(TagsInvalidated(tags=tags))
 
-    def cancel(self, job_id: int, reason: str = "") -> JobState | None:
+    def cancel(self, job_id: Job | int, reason: str = "") -> JobState | None:
         """See `Penstock.cancel`."""
-        ask = control.cancellation(job_id, reason, self._app.retention(job_id))
+        id = id_of(job_id)
+        ask = control.cancellation(id, reason, self._app.retention(id))
         while control.is_to_be_asked_again(rows := carried_out(self._app.store, *ask, self._connection)):
             pass
-        return self._app.was_cancelled(job_id, reason, rows)
+        return self._app.was_cancelled(id, reason, rows)
 
-    async def acancel(self, job_id: int, reason: str = "") -> JobState | None:
+    async def acancel(self, job_id: Job | int, reason: str = "") -> JobState | None:
         """The same from `async` code."""
-        ask = control.cancellation(job_id, reason, self._app.retention(job_id))
+        id = id_of(job_id)
+        ask = control.cancellation(id, reason, self._app.retention(id))
         while control.is_to_be_asked_again(rows := await acarried_out(self._app.store, *ask, self._connection)):
             pass
-        return self._app.was_cancelled(job_id, reason, rows)
+        return self._app.was_cancelled(id, reason, rows)

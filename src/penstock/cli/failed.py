@@ -6,12 +6,16 @@ import click
 import msgspec
 
 from penstock.cli import completing
+from penstock.cli.counting import counting
 from penstock.cli.documents import TIMES, Said, json_option, say, say_json
 from penstock.cli.finding import find_app
 from penstock.domain.errors import ConfigurationError
+from penstock.sync.declaring.requesting import Requesting
 from penstock.sync.state.failures import ErrorClass, error_classes
-from penstock.sync.state.failures import retry as make_due
+from penstock.sync.state.retrying import MOST_TOLD, Retried, Subjects, none_found, which
+from penstock.sync.state.retrying import retry as make_due
 
+_MOST = 100_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -20,25 +24,38 @@ class Classes(msgspec.Struct):
 
     sync: str
     classes: list[ErrorClass]
+    counted: int = 0
+    """Of so many records."""
+    more: bool = False
+    """There are further ones, which nobody looked at."""
 
 
 @click.command()
 @click.argument("name", shell_complete=completing.syncs)
 @click.option("--subject", "keys", multiple=True, help="Which subject; may be repeated. Without it: all of them.")
+@click.option("--most", default=_MOST, show_default=True, type=click.IntRange(1), metavar="N",
+              help="Look at so many records.")
 @json_option(Classes, says=TIMES)
 @click.pass_context
-def failed(context: click.Context, name: str, keys: tuple[str, ...], as_json: bool) -> None:
-    """List what is wrong with records, identical errors together, the most frequent first."""
+def failed(context: click.Context, name: str, keys: tuple[str, ...], most: int, as_json: bool) -> None:
+    """List what is wrong with records, identical errors together, the most frequent first.
+
+    The first 100,000 records that are not in order are looked at, or as many as --most says. Where there are more, a
+    line on stderr says so.
+    """
     with find_app(context) as app:
         app.check()
         definition = app.definition(name)
-        found = error_classes(app.store, definition, [app.subject(name, key) for key in keys])
+        found = error_classes(app.store, definition, [app.subject(name, key) for key in keys], most=most)
     if as_json:
-        say_json(Classes(name, found))
+        say_json(Classes(name, *found))
         return
-    for each in found:
+    for each in found.classes:
         click.echo(_described(each))
-    if not found:
+    if found.more:
+        click.echo(f"only the first {found.counted:,} were looked at, and there are more: --most {10 * most} looks"
+                   " further", err=True)
+    if not found.classes:
         click.echo("no record failed, is blocked or in doubt")
 
 
@@ -52,22 +69,38 @@ def failed(context: click.Context, name: str, keys: tuple[str, ...], as_json: bo
 @click.pass_context
 def retry(context: click.Context, name: str, error_class: str | None, layer: str | None, keys: tuple[str, ...],
           subjects: tuple[str, ...], as_json: bool) -> None:
-    """Let records that failed go again with the next run of their subjects, and request these runs."""
+    """Let records that failed go again with the next run of their subjects, and request these runs.
+
+    It goes on in pieces until all are due; whatever interrupts it leaves what was done by then, and the same command
+    does the rest.
+    """
     if keys and layer is None:
         raise ConfigurationError("--key: expected --layer beside it, since each layer has keys of its own")
     if error_class is None and layer is None and not subjects:
         raise ConfigurationError("expected --class, --layer or --subject, got none of them: say which records to retry")
     with find_app(context) as app:
         app.check()
-        due = make_due(app.store, app.definition(name), error_class=error_class, layer=layer, keys=keys,
+        definition = app.definition(name)
+        wanted = which(definition, error_class=error_class, layer=layer, keys=keys,
                        subjects=[app.subject(name, key) for key in subjects])
-        app.request([{"sync": name, "subject": subject, "account": account, "priority": 0, "reason": "retry"}
-                     for subject, account in due.subjects.items()])
-        app.store.wake()
-    runs = f"{len(due.subjects)} {'run is' if len(due.subjects) == 1 else 'runs are'} requested"
-    say(f"{_counted(due.count)} of {', '.join(sorted(due.layers))} {'is' if due.count == 1 else 'are'} due now;"
-        f" {runs}: {', '.join(list(due.subjects)[:5])}{' …' if len(due.subjects) > 5 else ''}", as_json,
-        changed=due.count > 0)
+        requested = Requesting(definition, app).using(reason="retry")
+
+        def request(found: Subjects) -> None:
+            requested.request_many(found.items())
+            app.store.wake()
+
+        with counting("retry") as tell:
+            due = make_due(app.store, definition, wanted, request, told=lambda done: tell(done.count))
+        if not due.count:
+            raise none_found(definition, wanted, due.known)
+    say(_said(due), as_json, changed=True)
+
+
+def _said(due: Retried) -> str:
+    count = f"{len(due.subjects)}{' or more' if len(due.subjects) >= MOST_TOLD else ''}"
+    runs = f"{count} {'run is' if len(due.subjects) == 1 else 'runs are'} requested"
+    return (f"{_counted(due.count)} of {', '.join(sorted(due.layers))} {'is' if due.count == 1 else 'are'} due now;"
+            f" {runs}: {', '.join(list(due.subjects)[:5])}{' …' if len(due.subjects) > 5 else ''}")
 
 
 def _described(each: ErrorClass) -> str:
@@ -79,7 +112,7 @@ def _described(each: ErrorClass) -> str:
 
 
 def _counted(count: int) -> str:
-    return f"{count} record{'' if count == 1 else 's'}"
+    return f"{count:,} record{'' if count == 1 else 's'}"
 
 
 def _time(at: int) -> str:

@@ -192,6 +192,15 @@ def _made(kind: type[Job], fields: dict[str, Any]) -> Job:
     return kind(**fields)
 
 
+def id_of(job: object) -> int:
+    """The id of a job that is given as itself or by its id. Raises `InvalidArguments` for anything else."""
+    if isinstance(job, Job):
+        return job.id
+    if type(job) is int and abs(job) < 2**63:
+        return job
+    raise InvalidArguments(f"job: expected a Job, as enqueue gives it, or its id, a whole number, got {job!r}")
+
+
 J = TypeVar("J", bound=Job)
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from penstock.app import Penstock
 from penstock.domain.errors import JobError, ResultGone, ResultTimeout, UnknownConnection
-from penstock.domain.jobs import FINAL_STATES, Call, Claimed, Job, Outcome, asking
+from penstock.domain.jobs import FINAL_STATES, Call, Claimed, Job, Outcome, asking, id_of
 from penstock.domain.results import WAIT_SECONDS
 from penstock.queue.attempt import Attempt, Identity
 from penstock.queue.chunk import ChunkAttempt
@@ -87,16 +87,17 @@ class Inline:
         jobs = [job for some in self._together(listed[place] for place in order) for job in await self._arun(some)]
         return _as_given(order, jobs)
 
-    def result(self, job_id: int, timeout: float | None = WAIT_SECONDS) -> Any:
+    def result(self, job_id: Job | int, timeout: float | None = WAIT_SECONDS) -> Any:
         """What a job has returned; nobody waits for one that is put off, since here each has one attempt."""
-        row = self._ended.get(job_id)
+        id = id_of(job_id)
+        row = self._ended.get(id)
         if row is None:
-            raise ResultGone(f"job {job_id}: expected a job that has run inline, got none")
+            raise ResultGone(f"job {id}: expected a job that has run inline, got none")
         if row[1] not in FINAL_STATES:
-            raise ResultTimeout(f"job {job_id}: it was put off ({row[1]}), and inline mode runs each job once")
-        return told(job_id, row, self._tasks)
+            raise ResultTimeout(f"job {id}: it was put off ({row[1]}), and inline mode runs each job once")
+        return told(id, row, self._tasks)
 
-    async def aresult(self, job_id: int, timeout: float | None = WAIT_SECONDS) -> Any:  # noqa: ASYNC109
+    async def aresult(self, job_id: Job | int, timeout: float | None = WAIT_SECONDS) -> Any:  # noqa: ASYNC109
         """The same from `async` code."""
         return self.result(job_id, timeout)
 

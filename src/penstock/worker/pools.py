@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import queue
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -17,12 +18,17 @@ from penstock.worker.traced import Runner, TracedLoop, TracedSlot, Tracer
 Finished = Callable[[Attempt, Outcome], None]
 
 
+_LOOK_SECONDS = 0.001
+_MOST_SECONDS = 5.0
+
+
 class Slot:
-    __slots__ = ("attempt", "thread_id")
+    __slots__ = ("attempt", "ended", "thread_id")
 
     def __init__(self) -> None:
         self.attempt: Attempt | None = None
         self.thread_id: int | None = None
+        self.ended = False
 
 
 class ThreadPool:
@@ -80,6 +86,7 @@ class ThreadPool:
                     return  # another thread has this one's slot, or is about to
                 slot.attempt = None  # not before its outcome is on its way: a worker that stops goes by this
         finally:
+            slot.ended = True
             if traced is not None:
                 traced.close()
             self._left(slot)
@@ -99,12 +106,22 @@ class ThreadPool:
         return [Place(attempt, slot.thread_id) for slot in list(self._slots) if (attempt := slot.attempt) is not None]
 
     def withdraw(self) -> list[Attempt]:
-        """Take back what has not begun."""
+        """Take back what has not begun, once and for all: slots that are free end.
+
+        What is not given back here is `running` from now on until it has ended. A thread that has just taken an attempt
+        and not noted it yet would be neither, so it is waited for: to note it costs less than to lock for each job.
+        """
         found = []
         with contextlib.suppress(queue.Empty):
             while True:
                 if (attempt := self._queue.get_nowait()) is not None:
                     found.append(attempt)
+        slots = tuple(self._slots)
+        for _ in slots:
+            self._queue.put(None)
+        until = time.monotonic() + _MOST_SECONDS  # it takes microseconds, unless something holds the interpreter
+        while any(slot.attempt is None and not slot.ended for slot in slots) and time.monotonic() < until:
+            time.sleep(_LOOK_SECONDS)
         return found
 
     def replace(self, attempt: Attempt) -> None:
@@ -189,7 +206,7 @@ class LoopPool:
         self._run = executor.arun if self._traced is None else self._traced.run
         self._finished = finished
         self._waiting: deque[Attempt] = deque()
-        self._running: dict[Attempt, asyncio.Task[Any]] = {}
+        self._running: dict[Attempt, asyncio.Task[Any] | None] = {}
 
     def waiting(self) -> int:
         return len(self._waiting)
@@ -199,13 +216,27 @@ class LoopPool:
         self._loop.call(self._fill)
 
     def _fill(self) -> None:
-        while len(self._running) < self._size and self._waiting:
-            with contextlib.suppress(IndexError):  # withdrawn just now
-                attempt = self._waiting.popleft()
-                task = asyncio.get_running_loop().create_task(self._one(attempt))
-                attempt.interrupt = lambda attempt=attempt: self._loop.call(self._cancel, attempt)
-                self._running[attempt] = task
-                self._loop.tasks.add(task)
+        while len(self._running) < self._size:
+            if (attempt := self._taken()) is None:
+                return
+            task = asyncio.get_running_loop().create_task(self._one(attempt))
+            attempt.interrupt = lambda attempt=attempt: self._loop.call(self._cancel, attempt)
+            self._running[attempt] = task
+            self._loop.tasks.add(task)
+
+    def _taken(self) -> Attempt | None:
+        """The next that waits; it is noted before it is taken, since who stops goes by what waits and what runs."""
+        try:
+            attempt = self._waiting[0]
+        except IndexError:
+            return None
+        self._running[attempt] = None
+        try:
+            self._waiting.popleft()  # only here, so it is the same
+        except IndexError:  # withdrawn just now
+            del self._running[attempt]
+            return None
+        return attempt
 
     def _cancel(self, attempt: Attempt) -> None:
         task = self._running.get(attempt)
@@ -228,13 +259,15 @@ class LoopPool:
         return list(self._running)
 
     def places(self) -> list[Place]:
-        return [Place(attempt, self._loop.thread_id, task) for attempt, task in self._running.copy().items()]
+        return [Place(attempt, self._loop.thread_id, task) for attempt, task in self._running.copy().items()
+                if task is not None]
 
     def withdraw(self) -> list[Attempt]:
         found = []
         with contextlib.suppress(IndexError):
             while True:
-                found.append(self._waiting.popleft())
+                found.append(self._waiting.pop())  # from behind: what is in front may be being taken
+        found.reverse()
         return found
 
     def replace(self, attempt: Attempt) -> None:

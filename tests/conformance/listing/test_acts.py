@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from penstock import Penstock, Unique
+from penstock.app import SYNC_QUEUE, piecewise
 from penstock.domain.errors import InvalidArguments
 from penstock.domain.listing import FITS, JobFilter
 from penstock.events import JobsActedOn
@@ -154,6 +155,63 @@ class TestAllThatFit:
         acted = app.act_on_jobs("run_now", JobFilter(state="scheduled"))
         assert (acted.done, acted.refused) == (0, 1)
         assert states(job.id) == ["cancelled"]
+
+
+class TestTheRestAsAJob:
+    @pytest.fixture(autouse=True)
+    def _small(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Batches of 20, one at once and one a piece."""
+        monkeypatch.setattr(acts, "_BATCH", 20)
+        monkeypatch.setattr(piecewise, "_SECONDS_AT_ONCE", 0)
+        monkeypatch.setattr(piecewise, "_PIECE_SECONDS", 0)
+
+    def test_few_are_done_at_once(self, app: Penstock, work: Any):
+        app.enqueue_many([work.call() for _ in range(10)])
+        acted, job = app.act_on_all("cancel", JobFilter(state="available"))
+        assert (acted.done, acted.after, job) == (10, None, None)
+
+    def test_many_are_done_piece_by_piece(self, app: Penstock, work: Any, workers: Workers):
+        app.enqueue_many([work.call() for _ in range(2_000)])
+        acted, job = app.act_on_all("cancel", JobFilter(state="available"), "by mistake")
+        assert (acted.done, workers.states()["cancelled"]) == (20, 20)
+        drained = drain(app, SYNC_QUEUE, raising=True)
+        assert [each.id for each in drained.ran] == [job]
+        assert workers.states() == {"cancelled": 2_000, "completed": 1}
+        found = app.job_found(job or 0)
+        assert found is not None
+        assert (found.percent, found.note) == (100, "cancel: 2,000 done, 0 asked to end, 0 refused")
+        assert workers.counts_agree()
+
+    def test_one_that_is_interrupted_goes_on_from_there(self, app: Penstock, work: Any, workers: Workers,
+                                                        monkeypatch: pytest.MonkeyPatch):
+        app.enqueue_many([work.call() for _ in range(200)])
+        _, job = app.act_on_all("cancel", JobFilter(state="available"))
+        begun, batches = acts.searched, []
+
+        def searched(tx: Any, search: Any, limit: int) -> Any:
+            batches.append(search.last)
+            if len(batches) == 4:
+                raise OSError("the line is cut")
+            return begun(tx, search, limit)
+
+        monkeypatch.setattr(acts, "searched", searched)
+        drain(app, SYNC_QUEUE)
+        assert workers.states() == {"cancelled": 80, "available": 120, "retryable": 1}
+        later = work.enqueue()
+        drain(app, SYNC_QUEUE, with_scheduled=True, raising=True)
+        assert workers.states() == {"cancelled": 200, "available": 1, "completed": 1}
+        assert workers.job(later.id) == "available"
+        found = app.job_found(job or 0)
+        assert found is not None
+        assert found.note == "cancel: 200 done, 0 asked to end, 0 refused"
+        assert batches[4] == batches[3], "it begins where it was interrupted"
+
+    def test_it_does_not_act_on_itself(self, app: Penstock, work: Any, workers: Workers):
+        jobs = app.enqueue_many([work.call() for _ in range(25)])
+        workers.start({SYNC_QUEUE: 1})
+        _, job = app.act_on_all("cancel", JobFilter(state="available"))
+        workers.wait_for({"cancelled": len(jobs), "completed": 1})
+        assert workers.job(job or 0, "task") == "penstock.act"
 
 
 class TestBesideWorkers:

@@ -2,11 +2,14 @@
 
 import queue
 import threading
+from collections import deque
 from typing import Any
+
+import pytest
 
 from penstock.domain.jobs import Outcome
 from penstock.queue.attempt import Attempt
-from penstock.worker.pools import ThreadPool
+from penstock.worker.pools import EventLoop, LoopPool, ThreadPool
 
 
 class Executing:
@@ -75,3 +78,100 @@ def test_a_slot_that_is_replaced_after_the_end_begins_no_thread(attempt: Attempt
     go.set()
     thread.join(60)
     assert pool._threads == [thread]
+
+
+def test_an_attempt_that_is_just_being_taken_is_waited_for(attempt: Attempt, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker that stops would know of it neither as waiting nor as running, and leave it to the lease's end."""
+    taken, noting, inside, go = (threading.Event() for _ in range(4))
+
+    class Slow:
+        """A queue whose taker is held up on its way to the note."""
+
+        def __init__(self, pool: ThreadPool) -> None:
+            self._queue = pool._queue
+            self.put, self.get_nowait, self.qsize = self._queue.put, self._queue.get_nowait, self._queue.qsize
+
+        def get(self) -> Attempt | None:
+            found = self._queue.get()
+            if found is not None:
+                taken.set()
+                assert noting.wait(60)
+            return found
+
+    class Staying:
+        def run(self, attempt: Attempt) -> Outcome:
+            inside.set()
+            assert go.wait(60)
+            return Outcome(attempt.job.id, attempt.job.lease, "completed")
+
+    def waits(_: float) -> None:
+        noting.set()
+        assert inside.wait(60)
+
+    executor: Any = Staying()
+    pool = ThreadPool(2, executor, lambda each, outcome: None)
+    slow: Any = Slow(pool)
+    pool._queue = slow
+    pool.submit([attempt])
+    assert taken.wait(60)
+    monkeypatch.setattr("penstock.worker.pools.time.sleep", waits)
+    assert pool.withdraw() == []
+    assert pool.running() == [attempt]
+    monkeypatch.undo()
+    go.set()
+    pool.close()
+    assert pool.running() == []
+
+
+def test_what_waits_is_withdrawn_and_free_slots_end_at_once(attempt: Attempt) -> None:
+    inside, go = threading.Event(), threading.Event()
+
+    class Staying:
+        def run(self, attempt: Attempt) -> Outcome:
+            inside.set()
+            assert go.wait(60)
+            return Outcome(attempt.job.id, attempt.job.lease, "completed")
+
+    executor: Any = Staying()
+    pool = ThreadPool(1, executor, lambda each, outcome: None)
+    waiting = [again(attempt), again(attempt)]
+    pool.submit([attempt])
+    assert inside.wait(60)
+    pool.submit(waiting)
+    assert pool.withdraw() == waiting
+    assert pool.running() == [attempt]
+    go.set()
+    pool._threads[0].join(60)  # nobody has asked it to close
+    assert not pool._threads[0].is_alive()
+    pool.close()
+
+
+def test_on_a_loop_it_is_noted_before_it_is_taken(attempt: Attempt) -> None:
+    ended: queue.SimpleQueue[Attempt] = queue.SimpleQueue()
+
+    class Executing:
+        async def arun(self, attempt: Attempt) -> Outcome:
+            return Outcome(attempt.job.id, attempt.job.lease, "completed")
+
+    seen: list[list[Attempt]] = []
+
+    class Watched(deque[Attempt]):
+        def popleft(self) -> Attempt:
+            seen.append(pool.running())
+            if len(seen) == 2:
+                assert pool.withdraw() == [other]  # by who stops, on another thread
+            return super().popleft()
+
+    executor: Any = Executing()
+    loop, other = EventLoop(), again(attempt)
+    pool = LoopPool(1, loop, executor, lambda each, outcome: ended.put(each))
+    pool._waiting = Watched()
+    pool.submit([attempt])
+    assert ended.get(timeout=60) is attempt
+    pool.submit([other])
+    loop.call(ended.put, other)  # after what it was to begin
+    assert ended.get(timeout=60) is other
+    assert seen == [[attempt], [other]]
+    assert pool.running() == []
+    loop.close()
+    pool.close()

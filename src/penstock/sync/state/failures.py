@@ -1,26 +1,30 @@
-"""Records that failed, are blocked or in doubt, gathered into classes of identical errors; and sending them again now.
+"""Records that failed, are blocked or in doubt, page by page, and gathered into classes of identical errors.
 
 Two records are of one class if they are of one layer, in one state, and failed with the same code and with messages
-that differ in nothing but numbers, quoted names and addresses. Reading is by pages, and of what is in order nothing is
-read.
+that differ in nothing but numbers, quoted names and addresses. Reading is in bounded pages, and of
+what is in order nothing is read.
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
-from typing import NamedTuple
+from itertools import groupby
+from typing import Any, NamedTuple
 
-from penstock.domain.errors import ConfigurationError
-from penstock.domain.names import did_you_mean
+import msgspec
+
 from penstock.domain.records import Subject
-from penstock.store.port import Store, Transaction
+from penstock.store.port import Row, Store
 from penstock.sync.declaring.declare import SyncDefinition
 from penstock.sync.declaring.define import LayerDefinition
 from penstock.sync.state.messages import pattern, plain
 
 _PAGE = 1000
 _SAMPLES = 3
-_MOST_CLASSES = 1000
+STATUSES = ("blocked", "failed", "in_doubt")
+_NEXT = "\x01"
+"""What comes right behind a text: no text that the store holds has a NUL."""
+MOST_CLASSES = 1000
 """Beyond these, messages that no pattern brings together are told apart by their code only."""
 
 
@@ -73,105 +77,142 @@ class ErrorClass:
         self.count += 1
 
 
-def error_classes(store: Store, definition: SyncDefinition, subjects: Sequence[Subject] = ()) -> list[ErrorClass]:
-    """What is wrong with the records of some subjects, else of all; the most frequent first.
+class Place(msgspec.Struct, frozen=True, array_like=True):
+    """A place in the walk through what is not in order: behind this record."""
+
+    layer: str
+    scope: str
+    status: str
+    key: str = ""
+
+
+class Page(NamedTuple):
+    """Some records of one layer, scope and status, in the order of their keys."""
+
+    layer: LayerDefinition
+    scope: str
+    failures: list[Failure]
+    place: Place
+
+
+class Walk:
+    """What is not in order, from behind a place on: of all scopes of each layer, or of some; or only some keys of them.
+
+    It asks bounded questions, one after the other: which are the next rows of an index that has nothing else. What is
+    disabled or only observed stands in it too, and is passed over by asking behind it. After so many questions
+    (`most_looks`) it ends, and is `cut` short.
+    """
+
+    def __init__(self, store: Store, definition: SyncDefinition, scopes: Mapping[str, Collection[str]] | None = None, *,
+                 layer: str | None = None, keys: Collection[str] = (), after: Place | None = None,
+                 most_looks: int | None = None) -> None:
+        self._store = store
+        self._scopes = scopes
+        self._keys = sorted(keys)
+        self._after = after
+        self._left = most_looks
+        self._layers = [each for each in definition.layers if layer in (None, each.name)]
+        if after is not None and after.layer in (names := [each.name for each in self._layers]):
+            self._layers = self._layers[names.index(after.layer):]
+        self.cut = False
+
+    def __iter__(self) -> Iterator[Page]:
+        for layer in self._layers:
+            at = ("", "", "")
+            if self._after is not None and self._after.layer == layer.name:
+                at = self._after.scope, self._after.status, self._after.key
+            if self._scopes is None and not self._keys:
+                yield from self._rows(layer, at, None)
+                continue
+            scopes = self._all_scopes(layer, at[0]) if self._scopes is None else sorted(self._scopes[layer.name])
+            for scope in scopes:
+                if scope >= at[0]:
+                    yield from (self._named if self._keys else self._rows)(layer, max(at, (scope, "", "")), scope)
+
+    def _rows(self, layer: LayerDefinition, at: tuple[str, str, str], only: str | None) -> Iterator[Page]:
+        while rows := self._asked(layer, "failures_page", {"scope": at[0], "status": at[1], "key": at[2],
+                                                               "count": _PAGE}):
+            for (scope, status), group in groupby(rows, lambda row: row[:2]):
+                if only not in (None, scope):
+                    return
+                if status in STATUSES:
+                    page = _page(layer, scope, list(group))
+                    at = scope, status, page.place.key
+                    yield page
+                else:
+                    at = scope, status + _NEXT, ""
+            if len(rows) < _PAGE:
+                return
+
+    def _named(self, layer: LayerDefinition, at: tuple[str, str, str], scope: str) -> Iterator[Page]:
+        rows = self._asked(layer, "failures_named", {"scope": scope, "keys": self._keys})
+        for (_, status), group in groupby(rows, lambda row: row[:2]):
+            if status in STATUSES and (found := [row for row in group if (status, row[2]) > at[1:]]):
+                yield _page(layer, scope, found)
+
+    def _all_scopes(self, layer: LayerDefinition, scope: str) -> Iterator[str]:
+        """Those from one on with anything in the index."""
+        name = "failures_scope"
+        while rows := self._asked(layer, name, {"scope": scope}):
+            scope, name = rows[0][0], "failures_next_scope"
+            yield scope
+
+    def _asked(self, layer: LayerDefinition, name: str, params: dict[str, Any]) -> list[Row]:
+        if self._left is not None:
+            if not self._left:
+                self.cut = True
+                return []
+            self._left -= 1
+        return self._store.look(name, params, layer=layer.table)
+
+
+def _page(layer: LayerDefinition, scope: str, rows: Sequence[Row]) -> Page:
+    failures = [Failure(*row[1:]) for row in rows]
+    return Page(layer, scope, failures, Place(layer.name, scope, failures[-1].status, failures[-1].key))
+
+
+def scopes_of(definition: SyncDefinition, subjects: Sequence[Subject]) -> dict[str, list[str]] | None:
+    """The scopes that some subjects have in each layer; None for no subjects: all that there are.
 
     An account-scoped layer's records belong to the account, so those of the subjects' accounts are given.
     """
+    if not subjects:
+        return None
+    return {layer.name: sorted({layer.scope(each.key, each.account) for each in subjects})
+            for layer in definition.layers}
+
+
+class Classes(NamedTuple):
+    """Classes of identical errors, of `counted` records; `more`: there are further ones."""
+
+    classes: list[ErrorClass]
+    counted: int
+    more: bool
+
+
+def error_classes(store: Store, definition: SyncDefinition, subjects: Sequence[Subject] = (), *, most: int,
+                  most_looks: int | None = None) -> Classes:
+    """What is wrong with the first `most` records of some subjects, else of all; the most frequent first."""
     found: dict[str, ErrorClass] = {}
-    for layer in definition.layers:
-        for scope in _scopes(store, layer, subjects):
-            for page in _pages(store, layer, scope):
-                for failure in page:
-                    name = class_name(layer.name, failure)
-                    if name not in found and len(found) >= _MOST_CLASSES:
-                        name = failure.code
-                    if name not in found:
-                        found[name] = ErrorClass(layer.name, name, failure.status, failure.error_class or "", "")
-                    found[name].add(failure)
-    return sorted(found.values(), key=lambda each: (-each.count, each.layer, each.name))
+    walk = Walk(store, definition, scopes_of(definition, subjects), most_looks=most_looks)
+    counted, more = 0, False
+    for page in walk:
+        more = counted + len(page.failures) > most
+        for failure in page.failures[:most - counted]:
+            name = class_name(page.layer.name, failure)
+            if name not in found and len(found) >= MOST_CLASSES:
+                name = failure.code
+            if name not in found:
+                found[name] = ErrorClass(page.layer.name, name, failure.status, failure.error_class or "", "")
+            found[name].add(failure)
+            counted += 1
+        if more:
+            break
+    return Classes(sorted(found.values(), key=lambda each: (-each.count, each.layer, each.name)), counted,
+                   more or walk.cut)
 
 
 def class_name(layer: str, failure: Failure) -> str:
     """The name of a record's class: its code, and a mark of its layer, state and message."""
     said = "\0".join((layer, failure.status, failure.code, pattern(failure.error or "", failure.key)))
     return f"{failure.code}-{blake2b(said.encode('utf-8', 'surrogatepass'), digest_size=3).hexdigest()}"
-
-
-@dataclass(slots=True)
-class Retried:
-    """How many records are due now, of which layers; and the subjects to request, with their accounts where known."""
-
-    count: int = 0
-    layers: set[str] = field(default_factory=set)
-    subjects: dict[str, str | None] = field(default_factory=dict)
-
-
-def retry(store: Store, definition: SyncDefinition, *, error_class: str | None = None, layer: str | None = None,
-          keys: Collection[str] = (), subjects: Sequence[Subject] = ()) -> Retried:
-    """Make records due now: those of a class (or of all classes of a code), and of a layer, and of some keys.
-
-    What is in doubt is looked up in any run, and what is blocked goes once its parent is there, so of these only the
-    subjects are given. Raises `ConfigurationError` where there is no such layer, or no such record.
-    """
-    if layer is not None and layer not in (names := [each.name for each in definition.layers]):
-        raise ConfigurationError(f"{definition.name} has no layer {layer!r}{did_you_mean(layer, names)}")
-    retried = Retried()
-    known: set[str] = set()
-    for each in definition.layers:
-        if layer not in (None, each.name):
-            continue
-        for scope in _scopes(store, each, subjects):
-            for page in _pages(store, each, scope):
-                known.update(class_name(each.name, failure) for failure in page)
-                chosen = [failure.key for failure in page if (not keys or failure.key in keys) and (
-                    error_class is None or error_class in (failure.code, failure.error_class,
-                                                           class_name(each.name, failure)))]
-                if chosen:
-                    _due(store, definition, each, scope, chosen, retried)
-    if not retried.count:
-        wanted = " ".join([*([f"of class {error_class!r}"] if error_class else []), *([f"in {layer}"] if layer else []),
-                           *([f"with the keys {', '.join(sorted(keys))}"] if keys else [])])
-        raise ConfigurationError(f"no record {wanted or 'at all'} of {definition.name} failed"
-                                 f"{did_you_mean(error_class or '', known)}; `penstock failed {definition.name}` lists"
-                                 " what did")
-    return retried
-
-
-def _due(store: Store, definition: SyncDefinition, layer: LayerDefinition, scope: str, keys: list[str],
-         retried: Retried) -> None:
-    params = {"scope": scope, "keys": keys}
-
-    def work(tx: Transaction) -> list[str]:
-        tx.execute("failures_retry", params, layer=layer.table)
-        return [row[0] for row in tx.rows("failures_subjects", params, layer=layer.table)]
-
-    last = store.write(work)
-    retried.count += len(keys)
-    retried.layers.add(layer.name)
-    if not layer.account_scoped:
-        retried.subjects.setdefault(scope, None)
-    elif last:  # the subjects whose runs met these records last
-        retried.subjects.update(dict.fromkeys(last, scope))
-    else:
-        retried.subjects.update({subject.key: scope for subject in definition.sync.subjects()
-                                 if subject.account == scope})
-
-
-def _scopes(store: Store, layer: LayerDefinition, subjects: Sequence[Subject]) -> list[str]:
-    """The scopes of some subjects; else those with anything that is not in order."""
-    if subjects:
-        return list(dict.fromkeys(layer.scope(subject.key, subject.account) for subject in subjects))
-    return [row[0] for row in store.read(lambda tx: tx.rows("failing_scopes", layer=layer.table))]
-
-
-def _pages(store: Store, layer: LayerDefinition, scope: str) -> Iterator[list[Failure]]:
-    after = ("", "")
-    while rows := _page(store, layer, scope, after):
-        after = (rows[-1].status, rows[-1].key)
-        yield rows
-
-
-def _page(store: Store, layer: LayerDefinition, scope: str, after: tuple[str, str]) -> list[Failure]:
-    params = {"scope": scope, "status": after[0], "key": after[1], "count": _PAGE}
-    return [Failure(*row) for row in store.read(lambda tx: tx.rows("failures_page", params, layer=layer.table))]

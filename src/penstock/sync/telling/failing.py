@@ -13,7 +13,7 @@ from penstock.domain.errors import ConfigurationError
 from penstock.store.port import Store
 from penstock.sync.declaring.declare import SyncDefinition
 from penstock.sync.declaring.define import LayerDefinition
-from penstock.sync.state.failures import ErrorClass, Failure, class_name
+from penstock.sync.state.failures import Failure, class_name
 from penstock.sync.surgery import StateRow
 
 STATUSES = ("blocked", "failed", "in_doubt")
@@ -74,8 +74,8 @@ class _Walk:
 
 
 def failing(store: Store, definition: SyncDefinition, wanted: Wanted, *, layer: str | None = None,
-            after: str | None = None, count: int = 50, subjects: bool = True) -> FailingPage:
-    """A page of records that are not in order; `subjects`: with those whose runs met them.
+            after: str | None = None, count: int = 50) -> FailingPage:
+    """A page of records that are not in order, with the subjects of the runs that met them.
 
     Raises `ConfigurationError` for an `after` that no page gave.
     """
@@ -89,22 +89,10 @@ def failing(store: Store, definition: SyncDefinition, wanted: Wanted, *, layer: 
         while place is not None:
             if walk.places <= 0 or len(walk.found) >= count:
                 next_ = msgspec.json.encode((each.name, place)).decode()
-                return FailingPage(_with_subjects(store, walk.found) if subjects else walk.found, next_,
+                return FailingPage(_with_subjects(store, walk.found), next_,
                                    len(walk.found) < count)
             place = _step(store, each, wanted, place, walk, count)
-    return FailingPage(_with_subjects(store, walk.found) if subjects else walk.found)
-
-
-def classes(store: Store, definition: SyncDefinition, wanted: Wanted, *, most: int) -> list[ErrorClass]:
-    """The first `most` records that are not in order, gathered into classes of identical errors, the most frequent
-    first."""
-    found: dict[str, ErrorClass] = {}
-    for each in failing(store, definition, wanted, count=most, subjects=False).records:
-        row, name = each.row, each.error_class
-        if name not in found:
-            found[name] = ErrorClass(row.layer, name, row.status, row.error_class or "", "")
-        found[name].add(_failure(row))
-    return sorted(found.values(), key=lambda each: (-each.count, each.layer, each.name))
+    return FailingPage(_with_subjects(store, walk.found))
 
 
 def _failure(row: StateRow) -> Failure:

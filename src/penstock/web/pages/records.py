@@ -65,14 +65,15 @@ class FailedPage(msgspec.Struct, frozen=True):
 
 
 class Retry(msgspec.Struct, frozen=True, kw_only=True):
-    """Records of a class (`kind`), a layer or a subject; `key` is one record of the layer. `back` is the page to go on
-    with."""
+    """Records of a class (`kind`), a layer or a subject; `key` is one record of the layer, `scope` whose it is there: a
+    subject, or an account."""
 
     sync: str
     kind: str | None = None
     layer: str | None = None
     key: str | None = None
     subject: str | None = None
+    scope: str | None = None
 
 
 class SentAsked(msgspec.Struct, frozen=True, kw_only=True):
@@ -131,12 +132,16 @@ def retry(seen: Seen, asked: Retry) -> Done:
     """Let records that failed go again now, with the next runs of their subjects, which are requested."""
     name = existing(seen, asked.sync)
     due = seen.app.retry(name, error_class=asked.kind, layer=asked.layer, keys=(asked.key,) if asked.key else (),
-                         subject=asked.subject, reason=f"retry, asked by {seen.person.name}"[:200])
+                         subject=asked.subject, scope=asked.scope,
+                         reason=f"retry, asked by {seen.person.name}"[:200])
     records = "1 record is" if due.count == 1 else f"{due.count:,} records are"
     runs = "1 run is" if len(due.subjects) == 1 else f"{len(due.subjects):,} runs are"
     what = "/".join(part for part in (asked.layer, asked.key, asked.kind, asked.subject) if part)
-    return Done(f"{records} due now, and {runs} requested", to("/syncs/{}/failed", name, subject=asked.subject),
-                f"sync:{name}/{what}", after=f"{due.count} due, {len(due.subjects)} requested")
+    said, after = f"{records} due now, and {runs} requested", f"{due.count} due, {len(due.subjects)} requested"
+    if due.job is None:
+        return Done(said, to("/syncs/{}/failed", name, subject=asked.subject), f"sync:{name}/{what}", after=after)
+    return Done(f"{said}; there are more, and job {due.job} goes on with them", to("/jobs/{}", due.job),
+                f"sync:{name}/{what}", after=f"{after}, job {due.job} goes on")
 
 
 def load_sent(seen: Seen, asked: SentAsked) -> SentShown:
