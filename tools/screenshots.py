@@ -21,6 +21,7 @@ from tools.world.place import ROOT, World, world
 IMAGES = ROOT / "docs" / "images"
 WIDTH, HEIGHT, NARROW = 1440, 900, 390
 _QUALITY = 72
+_WORKERS = (("media=2",), ("mail=4", "events=2", "search=2"), ("exports=2", "crm=2"), ("penstock.sync=3",))
 
 
 @dataclass(frozen=True)
@@ -129,16 +130,19 @@ def _browser() -> Iterator[Browser]:
 
 @contextmanager
 def _served(found: World) -> Iterator[str]:
-    """The dashboard, and a worker that has something to do."""
+    """The dashboard, workers that have something to do, and what gives it to them."""
     with ExitStack() as stack:
-        def started(*arguments: str) -> "subprocess.Popen[str]":
-            process = stack.enter_context(subprocess.Popen(found.penstock(*arguments), cwd=ROOT, text=True,
-                                                           env=found.environment, stdout=subprocess.PIPE))
+        def started(*command: str) -> "subprocess.Popen[str]":
+            process = stack.enter_context(subprocess.Popen(command, cwd=ROOT, text=True, env=found.environment,
+                                                           stdout=subprocess.PIPE))
             stack.callback(process.terminate)
             return process
 
-        started("worker", "--queue", "media=2", "--quiet")
-        web = started("web", "--port", "0")
+        for number, queues in enumerate(_WORKERS, 1):
+            named = [each for queue in queues for each in ("--queue", queue)]
+            started(*found.penstock_on(f"shop-{number}", "worker", "--quiet", *named))
+        started(sys.executable, "-m", "tools.world.traffic")
+        web = started(*found.penstock("web", "--port", "0"))
         assert web.stdout is not None
         line = web.stdout.readline()
         if "http://" not in line:

@@ -43,7 +43,7 @@ def executable() -> str:
 
 @pytest.fixture(scope="session")
 def made(executable: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    with world(tmp_path_factory.mktemp("world"), people=120, groups=6, orders=6_000, hours=4) as found:
+    with world(tmp_path_factory.mktemp("world"), people=120, groups=6, orders=6_000, hours=4, size=0.1) as found:
         yield found
 
 

@@ -36,8 +36,8 @@ class Places:
             pages[address] = text or ""
             return text
 
-        crawl(kept, ["/jobs?state=discarded", "/"], [view.path for view in declared().views], {}, of_a_kind=6,
-              of_a_path=20)
+        crawl(kept, ["/jobs?state=discarded", "/jobs?state=scheduled", "/"], [view.path for view in declared().views],
+              {}, of_a_kind=6, of_a_path=20)
         found: dict[str, list[tuple[str, str]]] = {path: [] for path in ACTIONS}
         for address, text in pages.items():
             for first, second in _FORM.findall(text):

@@ -26,19 +26,24 @@ class World:
         """The command that runs `penstock` on the world's app, from `ROOT`."""
         return [sys.executable, "-m", "penstock.cli", "--app", APP, *arguments]
 
+    def penstock_on(self, host: str, *arguments: str) -> list[str]:
+        """The same, as on a machine of that name."""
+        return [sys.executable, "-m", "tools.world.on_host", host, "--app", APP, *arguments]
+
 
 @contextmanager
 def world(folder: Path, *, people: int = 240, groups: int = 12, orders: int = 30_000,
-          hours: int = 24) -> Iterator[World]:
-    """Make it; its directory's server runs until the end of the `with` statement."""
+          hours: int = 24, size: float = 1.0) -> Iterator[World]:
+    """Make it; its directory's server runs until the end of the `with` statement. `size` is how busy the shop is."""
     hr = folder / "hr.db"
     source.generate(hr, people=people, groups=groups, seed=1)
     with scim_server(folder / "scim-server.log", lambda line: None) as directory:
         found = World(folder, {
             **os.environ, "HR_DATABASE": f"sqlite:///{hr}", "PENSTOCK_URL": f"sqlite:///{folder / 'penstock.db'}",
-            "SHOP_DATABASE": str(folder / "shop.db"), "SCIM_URL": directory.url, "SCIM_TOKEN": directory.token})
-        done = subprocess.run([sys.executable, "-m", "tools.world.making", str(orders), str(hours)], cwd=ROOT,
-                              capture_output=True, env=found.environment, text=True, check=False)
+            "SHOP_DATABASE": str(folder / "shop.db"), "ADS_DATABASE": str(folder / "ads.db"),
+            "SCIM_URL": directory.url, "SCIM_TOKEN": directory.token})
+        making = [sys.executable, "-m", "tools.world.making", str(orders), str(hours), str(size)]
+        done = subprocess.run(making, cwd=ROOT, capture_output=True, env=found.environment, text=True, check=False)
         if done.returncode:
             raise SystemExit(f"the world: expected it to be made, got exit status {done.returncode}:\n{done.stderr}")
         yield found
