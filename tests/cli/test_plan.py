@@ -120,8 +120,8 @@ def test_it_says_what_it_costs_before_anything_ever_ran(folder: Path, said: Any)
     limited(folder)
     lines = said("plan", "people")
     assert lines[-3:] == ["5 changes in at least 3 calls; no earlier run tells how long it takes",
-                          "  Rate(1 changes per second): 5 permits, given in 4 s at the earliest",
-                          "  Quota(100 calls per day, by token): 3 permits"]
+                          "  1 changes per second: 5 permits, given in 4 s at the earliest",
+                          "  100 calls a day, by token: 3 permits"]
 
 
 def test_it_names_fields_and_costs_and_hides_values(folder: Path, said: Any):
@@ -134,7 +134,7 @@ def test_it_names_fields_and_costs_and_hides_values(folder: Path, said: Any):
         "    name: changed in 2", "    phone: new in 2",
         "    + 9", "    ~ 0 (name)", "    ~ 1 (phone)", "    ~ 2 (name, phone)", "    - 4",
         "5 changes in at least 4 calls; about 4 s",
-        "  Rate(1 changes per second): 5 permits, given in 4 s at the earliest",
+        "  1 changes per second: 5 permits, given in 4 s at the earliest",
     ]
     assert "Ada" not in "".join(lines)
     assert '        {"name":"Ada","phone":"2"}' in said("plan", "people", "--show-values")
@@ -148,7 +148,7 @@ def test_as_json_it_names_every_change(folder: Path, said: Any):
     assert (found["format"], found["version"], found["sync"]) == ("penstock plan", 1, "people")
     assert found["cost"]["calls"] == 4
     assert found["cost"]["permits"][0] == {
-        "limit": "Rate(1 changes per second)", "needed": 7, "seconds": 6.0}
+        "limit": "1 changes per second", "needed": 7, "seconds": 6.0}
     [layer] = found["subjects"][0]["layers"]
     assert (layer["layer"], len(layer["declared"]), layer["withheld"]) == ("People", 32, None)
     assert layer["first"]["create"] == [{"key": str(number)} for number in range(5)]

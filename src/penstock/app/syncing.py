@@ -27,6 +27,7 @@ from penstock.sync.telling.previewed import PlannedSubject, planned_subject
 from penstock.sync.telling.runs import TREND, RunTold, Took, account_trends, run_told, trends
 from penstock.sync.telling.told import Why
 from penstock.sync.telling.why import why
+from penstock.sync.window.row import WindowRow, window_numbered
 
 _MOST_COUNTED = 1000
 _MOST_ASKED = 100
@@ -106,6 +107,10 @@ class Syncing(Explaining):
     def run(self, id: int) -> RunTold | None:
         """One run: what it did in each layer, and which windows served it. None where there is none (any more)."""
         return run_told(self.store, id)
+
+    def window(self, id: int) -> WindowRow | None:
+        """One window: what it served and where its time went. None where there is none (any more)."""
+        return window_numbered(self.store, id)
 
     def cancel_run(self, id: int, reason: str) -> str | None:
         """Call a run off: `cancelled` if it waited; `asked` if it is served, and ends where it may stop next; None

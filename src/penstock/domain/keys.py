@@ -35,6 +35,17 @@ def compound(values: Sequence[Any]) -> str | None:
     return None if None in texts else msgspec.json.encode(texts).decode()
 
 
+def key_parts(text: str) -> list[str] | None:
+    """The fields' values in the text of a compound key; None where it is that of one field."""
+    if not text.startswith('["'):
+        return None
+    try:
+        parts = msgspec.json.decode(text, type=list[str])
+    except msgspec.DecodeError:
+        return None
+    return parts if len(parts) > 1 else None
+
+
 Reader = Callable[[Sequence[Any]], list[str | None]]
 """From records to their keys' texts; None for a record that has no key."""
 

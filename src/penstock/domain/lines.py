@@ -68,6 +68,17 @@ def line_of(sync: str, account: str) -> str:
     return f"run:{msgspec.json.encode([sync, account]).decode()}"
 
 
+def spoken_line(line: str) -> str:
+    """A line as people read it: that of an account's runs by their names, any other as it is."""
+    if not line.startswith("run:["):
+        return line
+    try:
+        sync, account = msgspec.json.decode(line.removeprefix("run:"), type=tuple[str, str])
+    except msgspec.DecodeError:
+        return line
+    return f"account {account} of {sync}"
+
+
 def value_text(values: Sequence[Any]) -> str:
     """One value, or several, as canonical JSON; what is long as 16 bytes of BLAKE2b over that."""
     encoded = _encoder.encode(values[0] if len(values) == 1 else list(values))

@@ -5,6 +5,8 @@ from typing import Any
 
 import msgspec
 
+from penstock.domain.keys import key_parts, spoken_key
+
 _SPANS = ((86_400_000, "d"), (3_600_000, "h"), (60_000, "min"), (1000, "s"))
 _BYTES = ("B", "kB", "MB", "GB", "TB")
 NONE = "–"
@@ -86,6 +88,16 @@ def percent(share: float | None) -> str:
         return NONE
     value = share * 100
     return f"{value:.1f}%" if 0 < abs(value) < 10 else f"{value:.0f}%"
+
+
+def key(text: str) -> str:
+    """A record's key as people read it; one of several fields with a dot between its parts: `doors-1 · E1042`."""
+    return " · ".join(key_parts(text) or (spoken_key(text),))
+
+
+def sentence(text: str) -> str:
+    """The same, as a sentence begins and ends."""
+    return text[:1].upper() + text[1:] + ("" if text.endswith((".", "!", "?")) else ".")
 
 
 def as_json(value: Any) -> str:

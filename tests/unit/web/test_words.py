@@ -12,6 +12,17 @@ def test_an_age(ms: int | None, text: str):
     assert words.age(ms) == text
 
 
+@pytest.mark.parametrize(("key", "text"), [
+    ("E1042", "E1042"), ('["doors-1","E1042"]', "doors-1 · E1042"), ('["one"]', '["one"]'), ('["broken', '["broken'),
+    ("[1,2]", "[1,2]"), ("\x01ada@example.org\x01r7", "ada@example.org"), ("\x02E7", "E7 (a former key)")])
+def test_a_key_is_read_by_its_parts(key: str, text: str):
+    assert words.key(key) == text
+
+
+def test_a_sentence_begins_and_ends():
+    assert [words.sentence(text) for text in ("it was sent", "Why?", "")] == ["It was sent.", "Why?", "."]
+
+
 @pytest.mark.parametrize(("ms", "text"), [(None, "–"), (0.04, "0.0 ms"), (0.8, "0.8 ms"), (145.4, "145 ms"),
                                           (1240, "1.24 s"), (12_400, "12.4 s"), (200_000, "3 min 20 s")])
 def test_a_duration(ms: float | None, text: str):

@@ -1,7 +1,8 @@
 """The pages of runs, windows, limits, failed records and withheld deletes, and what can be done there."""
 
-from penstock import Penstock, Quota, Rate
+from penstock import Penstock, Quota, Rate, Window
 from penstock.domain.records import Rejected
+from penstock.sync.window.row import begun
 from tests.conformance.sync_app import Directory
 from tests.conformance.test_history import finish
 from tests.engine import Engine
@@ -125,6 +126,34 @@ def test_withheld_deletes_are_approved_by_their_keys(engine: Engine, directory: 
     assert len(engine.state("People")) == 10
 
 
+def test_a_run_that_withheld_deletes_succeeded_and_says_who_decides(engine: Engine, directory: Directory,
+                                                                    client: Client) -> None:
+    withheld(engine, directory)
+    listed, page = client.get("/runs").text, client.get("/runs/2").text
+    assert "20 deletes withheld" in listed
+    assert "DeletesWithheld" not in listed
+    assert "20 deletes wait for a person" in page
+    assert 'href="/approvals?sync=people"' in page
+    assert "Request again" in page
+
+
+def test_keys_of_several_fields_are_read_by_their_parts_and_linked_as_they_are(engine: Engine, directory: Directory,
+                                                                               client: Client) -> None:
+    engine.sync("directory", "g1")
+    for key in sorted(directory.groups["g1"])[:20]:
+        del directory.groups["g1"][key]
+    engine.sync("directory", "g1")
+    [asked] = [each for each in engine.app.approvals("directory") if each.layer == "Members"]
+    address = "/why/sent/directory/Members?subject=g1&amp;key=%5B%22g1%22%2C%22p00%22%5D"
+    for path in ("/approvals", f"/approvals/directory/{asked.id}", "/syncs/directory/plan/g1"):
+        page = client.get(path).text
+        assert f'href="{address}">g1 · p00</a>' in page, path
+    page = client.get(address.replace("&amp;", "&")).text
+    assert "Why was g1 · p00 sent, or not?" in page
+    assert "group_id <strong>g1</strong>" in page
+    assert client.get(f"/api/v1/approvals/directory/{asked.id}").json()["approval"]["keys"][0] == '["g1","p00"]'
+
+
 def test_withheld_deletes_are_refused_and_whoever_may_not_decide_is_told(
     engine: Engine, directory: Directory, client: Client, onlooker: Client, app: Penstock
 ) -> None:
@@ -156,6 +185,24 @@ def test_windows_are_bars_of_fetch_runs_and_what_was_left(synced: Engine, client
     found = client.get("/api/v1/windows?sync=people&account=acme").json()["windows"]
     assert [each["ended_by"] for each in found] == ["one run", "one run"]
     assert "contradict" in client.get("/windows?account=acme").text
+
+
+def test_a_window_shows_what_it_served(synced: Engine, client: Client, app: Penstock) -> None:
+    page = client.get("/windows/1").text
+    assert 'href="/syncs/people/subjects/g1"' in page
+    assert 'href="/runs/1"' in page
+    assert "the sync declares no window" in page, "why it ended"
+    found = client.get("/api/v1/windows/1").json()
+    assert [(each["id"], each["subject"], each["status"]) for each in found["window"]["runs"]] == [
+        (1, "g1", "succeeded")]
+    app.request_subject("people", "g1", account="acme")
+    synced.dispatch()
+    [job] = synced.claim()
+    id = app.store.write(lambda tx: begun(tx, "people", "acme", job.id, Window(total=100, headroom=10)))
+    page = client.get(f"/windows/{id}").text
+    assert "at work" in page
+    assert 'id="run-3"' in page, "what it serves just now"
+    assert page.count('class="chart bar"') == 2, "the whole, and what was used of it"
 
 
 def test_limits_show_their_use_and_gates_are_closed_and_opened(app: Penstock, client: Client) -> None:

@@ -18,7 +18,7 @@ from tests.web.syncs.conftest import HOSTILE
 PAGES = ["/syncs", "/syncs/people", "/syncs/people?by=account", "/syncs/people?order=streak",
          "/syncs/people?order=name", "/syncs/people/subjects/g1", "/syncs/people/subjects/g%2F2",
          "/syncs/people/accounts/acme", "/syncs/people/plan/g1", "/syncs/people/failed", "/runs",
-         "/runs?sync=people&status=succeeded", "/runs/1", "/windows", "/windows?sync=people&account=acme", "/limits",
+         "/runs?sync=people&status=succeeded", "/runs/1", "/windows", "/windows/1", "/windows?sync=people&account=acme", "/limits",
          "/approvals", "/why/sent", "/why/waiting/people?subject=g1",
          "/why/sent/people/People?subject=g1&key=p03"]
 
@@ -47,7 +47,7 @@ def test_an_app_without_syncs_is_told_what_one_is(store_url: str, clock: Clock) 
 def test_what_there_is_not_is_said(client: Client) -> None:
     for path in (
             "/syncs/peeple", "/syncs/people/subjects/nobody", "/syncs/people/accounts/nobody",
-            "/syncs/people/plan/nobody", "/runs/404", "/runs?sync=peeple", "/windows?sync=peeple",
+            "/syncs/people/plan/nobody", "/runs/404", "/runs?sync=peeple", "/windows?sync=peeple", "/windows/404",
             "/approvals/people/404", "/approvals?sync=peeple", "/why/waiting/people?subject=nobody",
             "/why/sent/people/Persons?subject=g1&key=p1", "/why/sent/people/People?subject=nobody&key=p1",
             "/syncs/peeple/failed"):
@@ -62,6 +62,44 @@ def test_syncs_show_how_they_stand(synced: Engine, client: Client) -> None:
     assert "no run yet" in page, "of the other one"
     found = client.get("/api/v1/syncs").json()["syncs"]
     assert [(each["name"], each["statistics"]["runs"]) for each in found] == [("people", 2), ("directory", 0)]
+
+
+def test_syncs_show_what_is_wrong_now(synced: Engine, client: Client, directory: Directory, app: Penstock) -> None:
+    directory.fail_after = 0
+    synced.sync("people", "g/2")
+    for _ in range(6):
+        synced.clock.advance(400)
+        synced.settle_all()
+    synced.upkeep()
+    app.gate("sync:people:acme").close(f"429 {HOSTILE}", by="a worker")
+    app.pause(sync="directory")
+    found = client.get("/api/v1/syncs").json()
+    assert [(each["sync"], each["subject"]["name"], each["subject"]["streak"]) for each in found["failing"]] == [
+        ("people", "g/2", 1)]
+    assert [(each["sync"], each["records"]["code"], each["records"]["count"]) for each in found["records"]] == [
+        ("people", "invalid", 1)]
+    assert [(each["key"], each["sync"], each["account"]) for each in found["gates"]] == [
+        ("sync:people:acme", "people", "acme")]
+    assert [each["subject"] for each in found["runs"]] == ["g/2", "g/2", "g1"]
+    page = client.get("/syncs").text
+    for said in ("1 in a row", "the source broke off", "1 record of people / People", "lets no call through",
+                 "is admitted until it is resumed"):
+        assert said in page, said
+    assert HOSTILE not in page
+    assert 'action="/syncs/people/request"' in page
+
+
+def test_syncs_say_that_nothing_is_wrong(client: Client) -> None:
+    page = client.get("/syncs").text
+    assert "No subject fails" in page
+    assert "No run yet" in page
+
+
+def test_the_page_of_a_sync_has_its_most_frequent_errors(synced: Engine, client: Client) -> None:
+    page = client.get("/syncs/people").text
+    assert "Retry these" in page
+    assert [each["code"] for each in client.get("/api/v1/syncs/people").json()["records"]] == ["invalid"]
+    assert client.get("/api/v1/syncs/people?find=g").json()["records"] == []
 
 
 def test_subjects_come_by_what_is_wrong_with_them(synced: Engine, client: Client, directory: Directory) -> None:
@@ -155,6 +193,7 @@ def test_a_plan_is_shown_and_nothing_is_sent(synced: Engine, client: Client, dir
     page = client.get("/syncs/people/plan/g1").text
     assert "+1 to create" in page
     assert "~1 to update" in page
+    assert "to delete" not in page, "there is nothing of it to say"
     assert "&lt;script&gt;" in page, "whoever may see values sees them, escaped"
     assert (synced.state("People"), len(directory.people.calls)) == (before, calls)
 

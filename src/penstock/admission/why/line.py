@@ -7,6 +7,7 @@ import msgspec
 
 from penstock.admission.policy import Decision, Gate, Line, Piece, Room, View, judge
 from penstock.admission.why.answer import MOST, Answer, Waits, counted, moment
+from penstock.domain.lines import spoken_line
 from penstock.store.port import Transaction
 
 
@@ -73,9 +74,9 @@ def tell(tx: Transaction, answer: Answer, found: Judged, before: int, whats: str
         answer.also("gate", f"{key} is closed{until}: {gate.reason or 'no reason was given'}")
     line = decision.line
     if line.most is not None:
-        answer.also("line", f"{line.name}: {line.running:,} under way, of {line.most:,} at most")
+        answer.also("line", f"{spoken_line(line.name)}: {line.running:,} under way, of {line.most:,} at most")
     else:
-        answer.also("line", f"{line.name}: {line.running:,} under way")
+        answer.also("line", f"{spoken_line(line.name)}: {line.running:,} under way")
 
 
 def _turns(tx: Transaction, answer: Answer, found: Judged) -> None:
@@ -88,4 +89,4 @@ def _turns(tx: Transaction, answer: Answer, found: Judged) -> None:
         first = tx.row("why_first_turn", asked)
         have = "has its" if rows[0] == 1 else "have their"
         answer.reason = (f"{counted(int(rows[0]), 'line')} {have} turn before its line; the first is"
-                         f" {first[0] if first else '-'}")
+                         f" {spoken_line(first[0]) if first else '-'}")

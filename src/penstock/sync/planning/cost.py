@@ -51,5 +51,4 @@ def summed(plan: LayerPlan) -> tuple[int, dict[str, int]]:
 
 def _permits(limit: Rate | Quota, needed: int) -> Permits:
     whose = f", by {limit.by}" if limit.by else ""
-    name = f"{type(limit).__name__}({limit.count:,} {limit.unit}s per {limit.per}{whose})"
-    return Permits(name, needed, max(needed - limit.count, 0) / limit.count * limit.seconds)
+    return Permits(f"{limit}{whose}", needed, max(needed - limit.count, 0) / limit.count * limit.seconds)

@@ -7,7 +7,6 @@ from typing import Any
 
 import msgspec
 
-from penstock.domain.keys import spoken_key
 from penstock.domain.records import ChangeKind, Subject
 from penstock.store.port import Store
 from penstock.sync.declaring.declare import SyncDefinition
@@ -94,4 +93,4 @@ def _first(plan: LayerPlan, kind: str, most: int) -> list[Item]:
 def _record(kind: str, item: Item, show_values: bool) -> PlannedRecord:
     fields = None if item.changed is None else [*item.changed, *item.dropped]
     payload = item.change(ChangeKind(kind)).payload if show_values and item.canonical else None
-    return PlannedRecord(spoken_key(item.key), fields, None if item.observed is None else item.remote_id, payload)
+    return PlannedRecord(item.key, fields, None if item.observed is None else item.remote_id, payload)

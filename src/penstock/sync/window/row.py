@@ -71,6 +71,11 @@ def latest_windows(store: Store, sync: str, *, account: str | None = None, befor
     return [WindowRow(*row) for row in store.look("windows_listed", params)]
 
 
+def window_numbered(store: Store, id: int) -> WindowRow | None:
+    """One window; None where there is none (any more)."""
+    return next((WindowRow(*row) for row in store.look("windows_numbered", {"ids": [id]})), None)
+
+
 def open_windows(store: Store, count: int) -> list[WindowRow]:
     """Windows under way, of all syncs, the newest first."""
     return [WindowRow(*row) for row in store.look("windows_open", {"count": count})]

@@ -3,7 +3,6 @@
 import msgspec
 
 from penstock.domain.errors import UnknownApproval
-from penstock.domain.keys import spoken_key
 from penstock.sync.deleting.approvals import Approval
 from penstock.web.declared import Action, Done, NotFound, Seen, View
 from penstock.web.frame import to
@@ -122,7 +121,7 @@ def _found(seen: Seen, sync: str, id: int, after: str, limit: int) -> Approval:
 def _shown(seen: Seen, found: Approval) -> ApprovalShown:
     return ApprovalShown(found.id, found.sync, found.layer, found.subject, found.account, found.status, found.records,
                          seen.masked(found.reason), found.asked_at, found.expires_at, found.decided_at,
-                         found.decided_by, [spoken_key(key) for key in found.first])
+                         found.decided_by, found.first)
 
 
 VIEWS = [

@@ -5,12 +5,13 @@ from typing import Any
 import msgspec
 
 from penstock.domain.errors import ConfigurationError, UnknownSubject
-from penstock.domain.keys import spoken_key
+from penstock.domain.keys import key_parts, spoken_key
 from penstock.sync.telling.failing import STATUSES
 from penstock.sync.telling.told import Why
 from penstock.web.declared import Action, Done, NotFound, Seen, View
 from penstock.web.frame import to
 from penstock.web.pages.of_syncs import PAGE, ClassShown, class_shown, existing
+from penstock.web.words import key
 
 _MOST_RECORDS = 1000
 
@@ -93,6 +94,8 @@ class SentShown(msgspec.Struct, frozen=True):
     why: Why | None
     values: bool
     now: int
+    parts: list[tuple[str, str]] = []
+    """The fields of its key, each with its value."""
 
 
 class FindAsked(msgspec.Struct, frozen=True, kw_only=True):
@@ -156,7 +159,14 @@ def load_sent(seen: Seen, asked: SentAsked) -> SentShown:
                                     show_values=values)
     except UnknownSubject as error:
         raise NotFound(f"{name} has no subject {asked.subject}", str(error)) from None
-    return SentShown(_masked(seen, found), values, seen.app.now_ms())
+    return SentShown(_masked(seen, found), values, seen.app.now_ms(), _parts(seen, found))
+
+
+def _parts(seen: Seen, why: Why) -> list[tuple[str, str]]:
+    [fields] = [layer.layer.key for layer in seen.app.definition(why.sync).layers if layer.name == why.layer]
+    if isinstance(fields, str):
+        return [(fields, spoken_key(why.key))]
+    return list(zip(fields, key_parts(why.key) or [why.key], strict=False))
 
 
 def load_find(seen: Seen, asked: FindAsked) -> Find:
@@ -201,6 +211,6 @@ VIEWS = [
     View(path="/why/sent", asked=FindAsked, load=load_find, template="records/find.html",
          title="Why was a record sent, or not?", nav="syncs"),
     View(path="/why/sent/{sync}/{layer}", asked=SentAsked, load=load_sent, template="records/sent.html",
-         title=lambda m: f"Why was {m.why.key if m.why else 'a record'} sent, or not?", nav="syncs"),
+         title=lambda m: f"Why was {key(m.why.key) if m.why else 'a record'} sent, or not?", nav="syncs"),
 ]
 ACTIONS = [Action(path="/syncs/{sync}/retry", asked=Retry, do=retry)]

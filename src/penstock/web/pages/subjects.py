@@ -58,7 +58,8 @@ class SubjectShown(msgspec.Struct, frozen=True):
 
 
 class GateShown(msgspec.Struct, frozen=True):
-    """A gate that is not open; `left_ms` is for how long still, None until somebody opens it."""
+    """A gate that is not open; `left_ms` is for how long still, None until somebody opens it. `sync` and `account` are
+    those whose calls it holds back, where it is one of an account."""
 
     key: str
     state: str
@@ -66,6 +67,8 @@ class GateShown(msgspec.Struct, frozen=True):
     closed_by: str | None
     until_at: int | None
     left_ms: int | None
+    sync: str | None = None
+    account: str | None = None
 
 
 class AccountShown(msgspec.Struct, frozen=True):
@@ -142,7 +145,9 @@ def load_account(seen: Seen, asked: AccountAsked) -> AccountShown:
 def gate_shown(seen: Seen, gate: Any) -> GateShown:
     """A gate as pages show it."""
     left = None if gate.until_at is None else max(gate.until_at - gate.now_ms, 0)
-    return GateShown(gate.key, gate.state, seen.masked(gate.reason), gate.closed_by, gate.until_at, left)
+    sync, account = next(((name, gate.key.removeprefix(begins)) for name in seen.app.syncs
+                          if gate.key.startswith(begins := gate_key(name, ""))), (None, None))
+    return GateShown(gate.key, gate.state, seen.masked(gate.reason), gate.closed_by, gate.until_at, left, sync, account)
 
 
 def load_plan(seen: Seen, asked: SubjectAsked) -> PlanShown:

@@ -8,20 +8,53 @@ from penstock.app.syncing import SyncState
 from penstock.sync.state.statistics import FIRST, Order
 from penstock.web.declared import Action, Done, Seen, View
 from penstock.web.frame import to
-from penstock.web.pages.of_syncs import PAGE, SubjectRow, existing, place, subject_row
+from penstock.web.pages.of_syncs import (
+    PAGE,
+    ClassShown,
+    RunShown,
+    SubjectRow,
+    class_shown,
+    existing,
+    place,
+    run_shown,
+    subject_row,
+)
+from penstock.web.pages.subjects import GateShown, gate_shown
 
 By = Literal["subject", "account"]
 _MOST_FOUND = 200
+_WRONG, _LAST_RUNS = 5, 8
+_LOOKED_AT, _MOST_RECORDS = 8, 500
 
 
 class Nothing(msgspec.Struct, frozen=True, kw_only=True):
     """There is nothing to choose."""
 
 
+class FailingSubject(msgspec.Struct, frozen=True):
+    """A subject whose last run failed."""
+
+    sync: str
+    subject: SubjectRow
+
+
+class FailingRecords(msgspec.Struct, frozen=True):
+    """Records of a sync whose errors are identical."""
+
+    sync: str
+    records: ClassShown
+
+
 class Syncs(msgspec.Struct, frozen=True):
-    """Every sync of the app."""
+    """Every sync of the app; what is wrong with some of them now, and the last runs. `failing` are the subjects that
+    have failed the most often in a row, `records` the most frequent errors (of the first hundreds of records of each of
+    the first syncs), `gates` those of accounts that are not open."""
 
     syncs: list[SyncState]
+    failing: list[FailingSubject]
+    records: list[FailingRecords]
+    gates: list[GateShown]
+    runs: list[RunShown]
     now: int
 
 
@@ -40,6 +73,8 @@ class SyncShown(msgspec.Struct, frozen=True):
     """A sync, and a page of its subjects or accounts."""
 
     sync: SyncState
+    records: list[ClassShown]
+    """Its most frequent errors of records, on the first page alone."""
     rows: list[SubjectRow]
     next: str | None
     now: int
@@ -64,7 +99,20 @@ class Held(msgspec.Struct, frozen=True, kw_only=True):
 
 def load_all(seen: Seen, asked: Nothing) -> Syncs:
     """Every sync: what runs and waits, what fails, when it last succeeded and was audited."""
-    return Syncs(seen.app.sync_states(), seen.app.now_ms())
+    app, now = seen.app, seen.app.now_ms()
+    syncs = app.sync_states()
+    failing = [FailingSubject(each.name, subject_row(seen, row)) for each in syncs if each.statistics.failing
+               for row in app.run_statistics(each.name, order="streak", below=FIRST, limit=_WRONG)]
+    records = [FailingRecords(each.name, found) for each in syncs[:_LOOKED_AT] for found in _records(seen, each.name)]
+    failing.sort(key=lambda each: -each.subject.streak)
+    records.sort(key=lambda each: -each.records.count)
+    return Syncs(syncs, failing[:_WRONG], records[:_WRONG],
+                 [gate_shown(seen, each) for each in app.shut_gates(begins="sync:", limit=_WRONG)],
+                 [run_shown(seen, run, now) for run in app.runs(limit=_LAST_RUNS)] if syncs else [], now)
+
+
+def _records(seen: Seen, sync: str) -> list[ClassShown]:
+    return [class_shown(seen, each) for each in seen.app.error_classes(sync, most=_MOST_RECORDS)[:_WRONG]]
 
 
 def load_one(seen: Seen, asked: SyncAsked) -> SyncShown:
@@ -83,7 +131,9 @@ def load_one(seen: Seen, asked: SyncAsked) -> SyncShown:
         last = found[PAGE] if asked.order == "name" else rows[-1]
         next_ = f"{ {'slowest': last.p95_ms, 'streak': last.streak, 'name': 0}[asked.order] }:{last.name}"
     [state] = app.sync_states([name])
-    return SyncShown(state, [subject_row(seen, each, trends.get(each.name)) for each in rows], next_, app.now_ms())
+    records = [] if asked.after or asked.find else _records(seen, name)
+    return SyncShown(state, records, [subject_row(seen, each, trends.get(each.name)) for each in rows], next_,
+                     app.now_ms())
 
 
 def request(seen: Seen, asked: Request) -> Done:
