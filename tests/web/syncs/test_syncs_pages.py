@@ -18,8 +18,8 @@ from tests.web.syncs.conftest import HOSTILE
 PAGES = ["/syncs", "/syncs/people", "/syncs/people?by=account", "/syncs/people?order=streak",
          "/syncs/people?order=name", "/syncs/people/subjects/g1", "/syncs/people/subjects/g%2F2",
          "/syncs/people/accounts/acme", "/syncs/people/plan/g1", "/syncs/people/failed", "/runs",
-         "/runs?sync=people&status=succeeded", "/runs/1", "/windows", "/windows/1", "/windows?sync=people&account=acme", "/limits",
-         "/approvals", "/why/sent", "/why/waiting/people?subject=g1",
+         "/runs?sync=people&status=succeeded", "/runs/1", "/windows", "/windows/1",
+         "/windows?sync=people&account=acme", "/limits", "/approvals", "/why/sent", "/why/waiting/people?subject=g1",
          "/why/sent/people/People?subject=g1&key=p03"]
 
 
@@ -150,6 +150,7 @@ def test_a_subject_is_requested_and_its_priority_raised_and_the_run_cancelled(
     engine.dispatch()
     assert app.runs("people")[0].priority == 20
     assert "sync people" in client.get("/why/waiting/people?subject=g1").text
+    assert "is paused" in client.get(f"/api/v1/runs/{run.id}").json()["waits"], "why it waits, on its own page too"
     page = client.post_form(f"/runs/{run.id}/cancel", {"reason": "not today"})
     assert f"run {run.id} is cancelled" in page.text
     assert app.runs("people")[0].error == "cancelled by local: not today"

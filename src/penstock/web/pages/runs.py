@@ -62,6 +62,8 @@ class RunPage(msgspec.Struct, frozen=True):
     cancelled_by: str | None
     job_id: int | None
     now: int
+    waits: str | None = None
+    """What it waits for, while it does."""
 
 
 class Cancel(msgspec.Struct, frozen=True, kw_only=True):
@@ -105,7 +107,9 @@ def load_one(seen: Seen, asked: RunAsked) -> RunPage:
     return RunPage(run_shown(seen, run, found.now), found.size, found.run_at, found.took_ms, found.layers,
                    [window_shown(each, found.now) for each in found.windows],
                    [class_shown(seen, each) for each in classes],
-                   None if found.cancelled_by is None else seen.masked(found.cancelled_by), found.job_id, found.now)
+                   None if found.cancelled_by is None else seen.masked(found.cancelled_by), found.job_id, found.now,
+                   seen.masked(app.why_run(run.sync, run.subject).reason)
+                   if run.status == "pending" and run.sync in app.syncs else None)
 
 
 def cancel(seen: Seen, asked: Cancel) -> Done:
