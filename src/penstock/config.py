@@ -26,6 +26,8 @@ class Settings:
     """How one app runs. In `pyproject.toml` under `[tool.penstock]`; in the environment as `PENSTOCK_…`."""
 
     url: str = "sqlite:///penstock.db"
+    replica_url: str | None = None
+    """A hot standby of the store, which the dashboard reads from; PostgreSQL alone. See docs/web.md."""
     lease_seconds: float = 30.0
     """How long a silent worker keeps its jobs; it renews three times as often."""
     poll_seconds: float = 1.0

@@ -90,3 +90,9 @@ def test_tokens_that_cannot_be_read_are_said_at_the_start(command: Command, monk
     code, _, errors = command("web", "--port", "0")
     assert code == 2
     assert "expected NAME=SCOPE+SCOPE:HASH" in errors
+
+
+def test_a_file_has_no_replica(command: Command):
+    code, _, errors = command("web", "--port", "0", "--replica", "postgresql://standby/shop")
+    assert code == 2
+    assert "replica_url: expected none, since the store is a SQLite file" in errors

@@ -82,3 +82,12 @@ def test_keys_do_not_belong_in_a_file(tmp_path: Path):
     found = load({}, environment={"PENSTOCK_ENCRYPTION_KEYS": "new:s3cret"})
     assert found.encryption_keys == "new:s3cret"
     assert "s3cret" not in repr(found)
+
+
+@pytest.mark.parametrize(("url", "replica_url", "says"), [
+    ("sqlite:///shop.db", "postgresql://standby/shop", "replica_url: expected none, since the store is a SQLite file"),
+    ("postgresql://primary/shop", "sqlite:///shop.db", "replica_url: expected postgresql://…, a hot standby")])
+def test_a_replica_is_a_standby_of_a_server(url: str, replica_url: str, says: str):
+    with pytest.raises(ConfigurationError, match=says):
+        Penstock(url, replica_url=replica_url)
+    Penstock("postgresql://primary/shop", replica_url="postgres://standby/shop").close()

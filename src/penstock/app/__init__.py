@@ -5,12 +5,13 @@ from penstock.app.draining import Report
 from penstock.app.journaling import Journaling
 from penstock.app.named_trace import trace
 from penstock.app.overseeing import Overseeing
+from penstock.app.replica import Replicating
 from penstock.app.using import Using
 
 __all__ = ["SYNC_QUEUE", "Penstock", "Report", "Using", "trace"]
 
 
-class Penstock(Overseeing, Journaling):
+class Penstock(Overseeing, Journaling, Replicating):
     """One application's tasks and syncs, and the store that they live in.
 
     `url` is `sqlite:///file.db` or `postgresql://…`; further settings are those of `penstock.config.Settings`.

@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable
+from copy import copy
 from typing import Any, Self
 
 from penstock import config
@@ -16,7 +17,7 @@ from penstock.queue.task import Task
 from penstock.schedule.periodic import Periodic
 from penstock.store import migrate
 from penstock.store.layers import LayerTable
-from penstock.store.open import check_url, open_store
+from penstock.store.open import check_replica, check_url, open_store
 from penstock.store.port import Store
 from penstock.sync.declaring.declare import SyncDefinition
 from penstock.sync.declaring.renamed import tables
@@ -27,7 +28,8 @@ class Storing:
 
     def __init__(self, url: str | None = None, *, encryption: Keyring | None = None, **settings: Any) -> None:
         self.settings, self._origins = config.traced({"url": url, **settings})
-        if fault := check_url(self.settings.url):
+        replica = self.settings.replica_url
+        if fault := check_url(self.settings.url) or (replica and check_replica(self.settings.url, replica)):
             raise ConfigurationError(fault)
         given: object = encryption
         if given is not None and not isinstance(given, Keyring):
@@ -59,6 +61,12 @@ class Storing:
                     self._made(store)
                 self._store = store
             return self._store
+
+    def seen_through(self, store: Store) -> Self:
+        """This app as a store of the same content shows it, for what only reads; whoever opened that closes it."""
+        seen = copy(self)
+        seen._store = store
+        return seen
 
     def _made(self, store: Store) -> list[str]:
         """Migrate a store that was just opened; close it again if that cannot be."""

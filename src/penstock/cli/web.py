@@ -13,12 +13,14 @@ from penstock.domain.errors import ConfigurationError
 @click.option("--port", default=8321, show_default=True, help="The port to listen on; 0: any that is free.")
 @click.option("--allow-host", "names", multiple=True, metavar="NAME",
               help="A name that it is reached by, besides those of the setting web_hosts; may be repeated.")
+@click.option("--replica", metavar="URL", help="A hot standby of the store to read from, in place of the setting"
+                                               " replica_url.")
 @click.option("--new-token", metavar="NAME", help="Print a new token for NAME and the setting that lets it in.")
 @click.option("--scope", "scopes", multiple=True, default=("read",), show_default=True,
               help="What the new token may do: read, operate, sensitive, approve; may be repeated.")
 @click.pass_context
-def web(context: click.Context, host: str, port: int, names: tuple[str, ...], new_token: str | None,
-        scopes: tuple[str, ...]) -> None:
+def web(context: click.Context, host: str, port: int, names: tuple[str, ...], replica: str | None,
+        new_token: str | None, scopes: tuple[str, ...]) -> None:
     """Serve the dashboard, a JSON API and metrics.
 
     Without tokens it is for this machine alone. See docs/web.md.
@@ -38,7 +40,11 @@ def web(context: click.Context, host: str, port: int, names: tuple[str, ...], ne
             raise ConfigurationError(f"--host {host}: others could reach the dashboard there, and it has no tokens:"
                                      " make one by `penstock web --new-token NAME` and put it into the setting"
                                      " web_tokens")
+        if replica is not None:
+            app.read_from(replica)
         app.check()
+        if app.replica is not None:
+            app.replica.check()
         site = asgi(app, hosts=(*names, host)) if app.settings.web_tokens else for_this_machine(app, names)
         serve(site, host, port, lambda url: click.echo(f"the dashboard is at {url}"))
 

@@ -350,6 +350,17 @@ class WorkAdvised(Event):
     to_ship: int
 
 
+class ReplicaChanged(Event):
+    """The dashboard of this process reads from the replica (again), or from the primary since that cannot be read."""
+
+    reads: bool
+    reason: str
+
+    @property
+    def level(self) -> int:
+        return logging.INFO if self.reads else logging.WARNING
+
+
 class LoopFailed(Event):
     """A step of the control plane failed; it is tried again on its next tick."""
 

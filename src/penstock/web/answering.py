@@ -7,7 +7,7 @@ somebody who may look at it; what goes wrong is a page as well, which says what 
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
 
 from starlette.concurrency import run_in_threadpool
@@ -19,7 +19,7 @@ from starlette.routing import Route
 from penstock.app import Penstock
 from penstock.domain.errors import PenstockError, StoreError
 from penstock.web.asked import Misread, from_pairs
-from penstock.web.declared import Action, Declared, Done, File, Forbidden, NotFound, Person, Seen, View
+from penstock.web.declared import Action, Content, Declared, Done, File, Forbidden, NotFound, Person, Seen, View
 from penstock.web.frame import Frame
 from penstock.web.people import People
 from penstock.web.rendering import Templates, title_of
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger("penstock.web")
 _MOST_FIELDS = 1200
 Answer = Callable[[], Response]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,7 @@ class Answering:
                  declared: Declared) -> None:
         self.app, self.people, self.sessions, self.templates = app, people, sessions, templates
         self.declared = declared
+        self.replica = app.replica
 
     def routes(self) -> list[Route]:
         """What has no parameters goes before what has."""
@@ -82,6 +84,8 @@ class Answering:
 
     def visit(self, request: Request) -> Visit:
         """Who asks. A token goes before a session."""
+        if self.replica is not None:
+            self.replica.at_least(self.sessions.changed(request))
         if (token := token_of(request)) is not None:
             return Visit(None, self.people.of_token(token))
         session = self.sessions.of(request)
@@ -93,7 +97,22 @@ class Answering:
             raise Forbidden(view.scope)
         if shared and view.live is not None:
             return self.live.loaded(view, person, asked)
-        return view.load(Seen(self.app, person), asked)
+        return self.looked(view, person, asked)
+
+    def looked(self, view: View[Any, Any], person: Person, asked: Any) -> Any:
+        """What a view shows, loaded anew."""
+        return self.read(lambda app: view.load(Seen(app, person), asked), exact=view.exact)
+
+    def read(self, load: Callable[[Penstock], T], *, exact: bool = False) -> T:
+        """What is loaded from the replica, while that may be read, and else from the store itself."""
+        if self.replica is not None and not exact and (shown := self.replica.app()) is not None:
+            try:
+                return load(shown)
+            except NotFound:
+                pass  # it may have come into being a moment ago
+            except StoreError as error:
+                self.replica.failed(error)
+        return load(self.app)
 
     def done(self, action: Action[Any], person: Person, asked: Any, where: str) -> Done:
         """Carry out a change for somebody who may, at an address (`where`), between two words in the journal."""
@@ -101,14 +120,26 @@ class Answering:
             raise Forbidden(action.scope)
         entry = self.app.journal_begin(person.name, action.path, where)
         try:
-            done = action.do(Seen(self.app, person), asked)
+            return self._written_down(entry, lambda: action.do(Seen(self.app, person), asked))
+        finally:
+            if self.replica is not None:
+                self.replica.changed()
+            self.live.forget()
+
+    def noted(self, request: Request, response: Response) -> Response:
+        """Have the browser say, whichever process it asks next, which change a replica has to have."""
+        if self.replica is not None:
+            self.sessions.note_change(request, response, self.replica.mark)
+        return response
+
+    def _written_down(self, entry: int, do: Callable[[], Done]) -> Done:
+        try:
+            done = do()
         except Exception as error:
             wrong = wrong_of(error)
             said = f"{wrong.what}. {wrong.do}" if wrong else f"It broke off: {type(error).__name__}"
             self.app.journal_end(entry, said=said)
             raise
-        finally:
-            self.live.forget()
         self.app.journal_end(entry, said=done.said, about=done.about, before=done.before, after=done.after)
         return done
 
@@ -129,7 +160,7 @@ class Answering:
             if file.scope not in person.scopes:
                 raise Forbidden(file.scope)
             asked = from_pairs(file.asked, request.path_params, request.query_params.multi_items())
-            return given(file, Seen(self.app, person), asked)
+            return given(self.read(lambda app: file.load(Seen(app, person), asked)))
 
         return self._endpoint(answer)
 
@@ -156,7 +187,7 @@ class Answering:
                 done = self.done(action, person, asked, path_of(request))
                 response = RedirectResponse(request.scope.get("root_path", "") + done.to, 303)
                 self.sessions.say(request, response, done.said)
-                return response
+                return self.noted(request, response)
 
             return await run_in_threadpool(self._careful, request, visit, answer)
 
@@ -186,6 +217,10 @@ class Answering:
         html = self.templates.page(frame, "wrong.html", wrong.what, "", wrong)
         return HTMLResponse(html, wrong.status)
 
+    def of_replica(self) -> str | None:
+        """What a page says of the replica."""
+        return None if self.replica is None else self.replica.reading.says
+
     def frame(self, request: Request, visit: Visit, person: Person, *, live: float | None = None) -> Frame:
         root = request.scope.get("root_path", "")
         said, badly = self.sessions.said(request)
@@ -193,6 +228,7 @@ class Answering:
         return Frame(root=root, path=path_of(request), query=request.url.query, person=person,
                      csrf=self.sessions.csrf(visit.session) if visit.session is not None else "", said=said,
                      said_badly=badly, theme=theme if theme in ("light", "dark") else "", live=live,
+                     replica=self.of_replica(),
                      can_sign_out=bool(self.people) and visit.session is not None and visit.person is not None)
 
     def sent_to_sign_in(self, request: Request) -> Response:
@@ -221,8 +257,7 @@ def wrong_of(error: Exception) -> Wrong | None:
     return None
 
 
-def given(file: File[Any], seen: Seen, asked: Any) -> Response:
-    content = file.load(seen, asked)
+def given(content: Content) -> Response:
     name = quote(content.name, safe="")
     return Response(content.body, media_type=content.media_type,
                     headers={"Content-Disposition": f"attachment; filename*=UTF-8''{name}"})

@@ -45,7 +45,7 @@ class Api:
             if file.scope not in person.scopes:
                 raise Forbidden(file.scope)
             asked = from_pairs(file.asked, request.path_params, request.query_params.multi_items())
-            return given(file, Seen(self._answering.app, person), asked)
+            return given(self._answering.read(lambda app: file.load(Seen(app, person), asked)))
 
         return self._endpoint(answer)
 
@@ -76,7 +76,8 @@ class Api:
                     raise Misread("expected a body of type application/json")
                 self._answering.check_form(visit, [("csrf", request.headers.get(CSRF_HEADER, ""))])
                 asked = from_json(action.asked, request.path_params, body)
-                return _json(self._answering.done(action, person, asked, path_of(request)))
+                done = self._answering.done(action, person, asked, path_of(request))
+                return self._answering.noted(request, _json(done))
 
             return await run_in_threadpool(_careful, answer, request, visit, visit.person)
 

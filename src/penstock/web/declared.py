@@ -107,6 +107,8 @@ class View(Generic[A, M]):
     live: float | None = None
     """Its regions (the macro `live`) are renewed every so many seconds, by one load for all browsers."""
     scope: str = "read"
+    exact: bool = False
+    """It is what somebody goes by, so it is never read from a replica."""
 
 
 @dataclass(frozen=True)

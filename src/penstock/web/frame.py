@@ -23,6 +23,8 @@ class Frame:
     theme: str = ""
     can_sign_out: bool = False
     live: float | None = None
+    replica: str | None = None
+    """What is to be said of the replica; None where there is none."""
     regions: dict[str, str] = field(default_factory=dict)
     """The inner HTML of each live region, as it was rendered."""
 

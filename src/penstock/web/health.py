@@ -8,6 +8,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
+from penstock.app.overseeing import Overview
 from penstock.domain.errors import PenstockError, SchemaError
 from penstock.web import metrics
 from penstock.web.answering import Answering
@@ -37,12 +38,17 @@ class Health:
             return "not ready: the store does not answer"
         return ""
 
+    def _overview(self) -> Overview:
+        return self._answering.read(lambda app: app.overview())
+
     async def metrics(self, request: Request) -> Response:
         visit = self._answering.visit(request)
         if visit.person is None:
             return PlainTextResponse("expected a token: Authorization: Bearer …\n", 401, {"WWW-Authenticate": "Bearer"})
         try:
-            found = await run_in_threadpool(self._shared.get, ("metrics",), self._answering.app.overview)
+            found = await run_in_threadpool(self._shared.get, ("metrics",), self._overview)
         except PenstockError:
             return PlainTextResponse("the store does not answer\n", 503)
-        return Response(metrics.text(found), media_type=metrics.CONTENT_TYPE)
+        replica = self._answering.replica
+        text = metrics.text(found, None if replica is None else replica.reading)
+        return Response(text, media_type=metrics.CONTENT_TYPE)

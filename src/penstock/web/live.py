@@ -23,7 +23,7 @@ from starlette.routing import compile_path
 
 from penstock.web.answering import Answering
 from penstock.web.asked import Misread, from_pairs
-from penstock.web.declared import Forbidden, NotFound, Person, Seen, View
+from penstock.web.declared import Forbidden, NotFound, Person, View
 from penstock.web.frame import Frame
 from penstock.web.sharing import Key, Shared
 
@@ -67,7 +67,7 @@ class Live:
     def loaded(self, view: View[Any, Any], person: Person, asked: Any) -> Any:
         """What a view shows to people of these scopes; loaded once for all who ask within a moment."""
         return self._shared.get((view.path, person.scopes, msgspec.json.encode(asked)),
-                                lambda: view.load(Seen(self._answering.app, person), asked))
+                                lambda: self._answering.looked(view, person, asked))
 
     def forget(self) -> None:
         """Something was changed: what is asked for next is loaded anew."""
@@ -166,7 +166,7 @@ class Live:
             channel.tell()
 
     def _rendered(self, channel: _Channel) -> dict[str, str]:
+        model = self.loaded(channel.view, channel.frame.person, channel.asked)
         frame = Frame(channel.frame.root, channel.frame.path, channel.frame.query, channel.frame.person,
-                      live=channel.frame.live)
-        model = self.loaded(channel.view, frame.person, channel.asked)
+                      live=channel.frame.live, replica=self._answering.of_replica())
         return self._answering.templates.regions(frame, channel.view, model, channel.asked)

@@ -4,14 +4,15 @@ states, workers and alerts, and no more than a bound of each."""
 from collections.abc import Iterable, Mapping
 
 from penstock.app.overseeing import Overview
+from penstock.app.replica import Reading
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _MOST = 500
 Sample = tuple[Mapping[str, str], float]
 
 
-def text(found: Overview) -> str:
-    """All of them. Times are in seconds, as the format has it."""
+def text(found: Overview, replica: Reading | None = None) -> str:
+    """All of them; of a replica where there is one. Times are in seconds, as the format has it."""
     queues = found.queues[:_MOST]
     states = ("available", "pending", "executing", "scheduled", "retryable")
     lines: list[str] = []
@@ -46,6 +47,10 @@ def text(found: Overview) -> str:
     add("alerts", "gauge", "Alerts that fire, by kind, up to a bound of 50.",
         (({"kind": kind}, sum(each.kind == kind for each in found.alerts))
          for kind in sorted({each.kind for each in found.alerts})))
+    if replica is not None:
+        add("replica_reads", "gauge", "Whether the dashboard reads from its replica.", [({}, int(replica.reads))])
+        add("replica_lag_seconds", "gauge", "How far the replica is behind, where that is known.",
+            [] if replica.behind_ms is None else [({}, replica.behind_ms / 1000)])
     return "\n".join(lines) + "\n"
 
 

@@ -19,9 +19,10 @@ from starlette.responses import Response
 from penstock.web.declared import Person
 from penstock.web.people import LOCAL, People
 
-SESSION, SAID, THEME = "penstock_session", "penstock_said", "penstock_theme"
+SESSION, SAID, THEME, CHANGED = "penstock_session", "penstock_said", "penstock_theme", "penstock_changed"
 SECONDS = 12 * 3600
 _SAID_BYTES = 1500
+_CHANGED_SECONDS = 600
 _ENDED = 10_000
 
 
@@ -44,6 +45,7 @@ class Sessions:
         self._key = (secret or secrets.token_urlsafe(32)).encode()
         self._sign = URLSafeSerializer(self._key, salt="penstock session")
         self._sign_said = URLSafeSerializer(self._key, salt="penstock said")
+        self._sign_changed = URLSafeSerializer(self._key, salt="penstock changed")
         self._now = now
         self._ended: dict[str, None] = {}
         self._lock = threading.Lock()
@@ -104,6 +106,19 @@ class Sessions:
     def unsay(self, request: Request, response: Response) -> None:
         if SAID in request.cookies:
             response.delete_cookie(SAID, **_flags(request))
+
+
+    def note_change(self, request: Request, response: Response, mark: int) -> None:
+        """Have the browser bring along what a replica has to have replayed to be read."""
+        response.set_cookie(CHANGED, str(self._sign_changed.dumps(mark)), max_age=_CHANGED_SECONDS, **_flags(request))
+
+    def changed(self, request: Request) -> int:
+        """The mark of the last change of this browser; 0 where it brings none."""
+        try:
+            mark = self._sign_changed.loads(request.cookies.get(CHANGED, ""))
+        except (BadSignature, ValueError, TypeError):
+            return 0
+        return mark if isinstance(mark, int) else 0
 
 
 def _flags(request: Request) -> dict[str, Any]:

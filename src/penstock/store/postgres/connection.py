@@ -29,17 +29,18 @@ class OwnConnection(psycopg.Connection[tuple[Any, ...]]):
 
 
 # Without keepalives a half-open socket is noticed only after hours.
-_DEFAULTS = {"connect_timeout": "10", "keepalives_idle": "15", "keepalives_interval": "5", "keepalives_count": "3",
+_DEFAULTS = {"keepalives_idle": "15", "keepalives_interval": "5", "keepalives_count": "3",
              "tcp_user_timeout": "30000", "application_name": "penstock"}
 
 
-def conninfo(url: str) -> str:
+def conninfo(url: str, connect_seconds: float = 10.0) -> str:
     """The connection string behind a URL, with Penstock's defaults where it gives none, and UTF-8 whatever it gives."""
     try:
         given = conninfo_to_dict(url)
     except psycopg.ProgrammingError as error:
         raise ConfigurationError(f"expected postgresql://user@host:port/database, got {safe(url)!r}: {error}") from None
-    return make_conninfo("", **{**_DEFAULTS, **given, "client_encoding": "utf8"})
+    timeout = {"connect_timeout": f"{connect_seconds:.0f}"}
+    return make_conninfo("", **{**_DEFAULTS, **timeout, **given, "client_encoding": "utf8"})
 
 
 def safe(url: str) -> str:

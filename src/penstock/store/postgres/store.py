@@ -119,7 +119,7 @@ class PostgresStore:
         self.pooled: bool = beside is not None and beside.pooled
         self._steady = steady
         self._pid = os.getpid()
-        self._conninfo = conninfo(url)
+        self._conninfo = conninfo(url, timeout_seconds)
         self._closed = False
         self._thread = threading.local()
         self._listeners: set[Listener] = set() if beside is None else beside._listeners

@@ -127,7 +127,7 @@ def _shown(seen: Seen, found: Approval) -> ApprovalShown:
 VIEWS = [
     View(path="/approvals", asked=ApprovalsAsked, load=load_all, template="approvals/list.html",
          title="Withheld deletes", nav="approvals"),
-    View(path="/approvals/{sync}/{id}", asked=OneAsked, load=load_one, template="approvals/one.html",
+    View(path="/approvals/{sync}/{id}", exact=True, asked=OneAsked, load=load_one, template="approvals/one.html",
          title=lambda m: f"Question {m.approval.id}", nav="approvals"),
 ]
 ACTIONS = [

@@ -108,7 +108,7 @@ VIEWS = [
     View(path="/jobs/{id}", asked=Asked, load=load, template="jobs/job.html", nav="jobs", live=2.0,
          title=lambda m: f"Job {m.job.id}"),
     View(path="/why/waiting/job/{id}", asked=Asked, load=load_why, template="why/job.html", nav="jobs", live=5.0,
-         title=lambda m: f"Why is job {m.id} waiting?"),
+         exact=True, title=lambda m: f"Why is job {m.id} waiting?"),
 ]
 ACTIONS = [
     Action(path="/jobs/{id}/retry", asked=One, do=_doing(_retry, "was put back to run again")),

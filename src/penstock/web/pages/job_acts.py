@@ -92,5 +92,5 @@ def _after(act: str, acted: Acted, asked: Asked) -> str:
 
 
 VIEWS = [View(path="/jobs/act", asked=Asked, load=load, template="jobs/act.html", nav="jobs", scope="operate",
-              title=lambda m: f"{m.label} {m.count} job{'' if str(m.count) == '1' else 's'}?")]
+              exact=True, title=lambda m: f"{m.label} {m.count} job{'' if str(m.count) == '1' else 's'}?")]
 ACTIONS = [Action(path="/jobs/act", asked=Asked, do=do)]

@@ -210,7 +210,7 @@ VIEWS = [
          title=lambda m: f"Failed records of {m.sync}", nav="syncs"),
     View(path="/why/sent", asked=FindAsked, load=load_find, template="records/find.html",
          title="Why was a record sent, or not?", nav="syncs"),
-    View(path="/why/sent/{sync}/{layer}", asked=SentAsked, load=load_sent, template="records/sent.html",
+    View(path="/why/sent/{sync}/{layer}", exact=True, asked=SentAsked, load=load_sent, template="records/sent.html",
          title=lambda m: f"Why was {key(m.why.key) if m.why else 'a record'} sent, or not?", nav="syncs"),
 ]
 ACTIONS = [Action(path="/syncs/{sync}/retry", asked=Retry, do=retry)]

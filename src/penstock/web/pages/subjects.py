@@ -187,7 +187,7 @@ VIEWS = [
     View(path="/syncs/{sync}/accounts/{account:path}", asked=AccountAsked, load=load_account,
          template="syncs/account.html", title=lambda m: f"Account {m.account}", nav="syncs", live=5.0),
     View(path="/syncs/{sync}/plan/{subject:path}", asked=SubjectAsked, load=load_plan, template="syncs/plan.html",
-         title=lambda m: f"Plan of {m.subject}", nav="syncs"),
+         exact=True, title=lambda m: f"Plan of {m.subject}", nav="syncs"),
     View(path="/why/waiting/{sync}", asked=SubjectAsked, load=load_waiting, template="syncs/waiting.html",
-         title=lambda m: f"Why is {m.subject} waiting?", nav="syncs", live=3.0),
+         exact=True, title=lambda m: f"Why is {m.subject} waiting?", nav="syncs", live=3.0),
 ]
