@@ -5,15 +5,14 @@ already lasts a tenth of a second. It ends when there is nothing to watch.
 """
 
 import asyncio
-import gc
 import os
-import sys
 import sysconfig
 import threading
 import time
-from types import CodeType, FrameType
+from types import CodeType
 from typing import Any
 
+from penstock.observe import frames
 from penstock.observe.trace import Trace, clock
 
 LASTING_NS = 100_000_000
@@ -105,9 +104,8 @@ class Sampler:
         lasting = [running for running in list(self._watched) if 0 < running.trace.began < since]
         if not lasting:
             return 0
-        frames = current_frames()
         for running in lasting:
-            stack = _stack(running, frames)
+            stack = _stack(running)
             if stack:
                 _count(running.trace, stack)
         self.samples += len(lasting)
@@ -117,33 +115,15 @@ class Sampler:
         self.__init__()  # type: ignore[misc]
 
 
-def current_frames() -> dict[int, FrameType]:
-    """The innermost frame of each thread, by its number.
-
-    Up to Python 3.11 garbage may be collected in the middle of that, which can lock up the whole process
-    (https://github.com/python/cpython/issues/106883): so it is put off for that moment.
-    """
-    if sys.version_info >= (3, 12) or not gc.isenabled():
-        return sys._current_frames()
-    gc.disable()
-    try:
-        return sys._current_frames()
-    finally:
-        gc.enable()
-
-
-def _stack(running: Running, frames: dict[int, FrameType]) -> str:
+def _stack(running: Running) -> str:
     """The frames of the user's code, the outermost first."""
     found: list[str] = []
     if running.task is None or running.loop is None or asyncio.current_task(running.loop) is running.task:
         begins = None if running.task is None else getattr(running.task.get_coro(), "cr_code", None)
-        frame = frames.get(running.thread_id)
-        while frame is not None and len(found) < _DEEPEST:
-            code = frame.f_code
+        for code in frames.codes(running.thread_id, _DEEPEST):
             found.append(_labels[code] if code in _labels else _label(code))
             if code is begins:  # below it lies whoever runs the loop
                 break
-            frame = frame.f_back
         found.reverse()
     else:
         waiting: Any = running.task.get_coro()

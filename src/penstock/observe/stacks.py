@@ -2,48 +2,53 @@
 
 import asyncio
 import os
-from types import CodeType, FrameType
+from collections.abc import Callable
+from operator import attrgetter
+from types import CodeType
 from typing import Any
 
+from penstock.observe import frames
 from penstock.observe.sampler import ROOTS
 
 _DEEPEST = 60
 _LONGEST = 200
+_AWAITS: Callable[[Any], tuple[CodeType, int | None, Any]] = attrgetter("cr_code", "cr_frame.f_lineno", "cr_await")
+_YIELDS: Callable[[Any], tuple[CodeType, int | None, Any]] = attrgetter("gi_code", "gi_frame.f_lineno", "gi_yieldfrom")
 
 
-def thread_stack(frame: FrameType | None, begins: CodeType | None = None) -> tuple[str, ...]:
+def thread_stack(thread_id: int, begins: CodeType | None = None) -> tuple[str, ...]:
     """The frames that are the user's, the outermost first; of very many the innermost. `begins`: below it lies none."""
-    found: list[tuple[CodeType, int]] = []
-    while frame is not None and len(found) < _DEEPEST:
-        found.append((frame.f_code, frame.f_lineno))
-        if frame.f_code is begins:
+    found: list[tuple[CodeType, int | None]] = []
+    for place in frames.places(thread_id, _DEEPEST):
+        found.append(place)
+        if place[0] is begins:
             break
-        frame = frame.f_back
     found.reverse()
     return _told(found)
 
 
-def task_stack(task: "asyncio.Task[Any]", frame: FrameType | None) -> tuple[str, ...]:
-    """Where a task waits; where it runs just now, what the thread of its loop does, whose innermost frame is given."""
+def task_stack(task: "asyncio.Task[Any]", thread_id: int) -> tuple[str, ...]:
+    """Where a task waits; where it runs just now, what the thread of its loop does."""
     coroutine: Any = task.get_coro()
     if asyncio.current_task(task.get_loop()) is task:
-        return thread_stack(frame, getattr(coroutine, "cr_code", None))
-    found: list[tuple[CodeType, int]] = []
+        return thread_stack(thread_id, getattr(coroutine, "cr_code", None))
+    found: list[tuple[CodeType, int | None]] = []
     while coroutine is not None and len(found) < _DEEPEST:
-        code = getattr(coroutine, "cr_code", None) or getattr(coroutine, "gi_code", None)
-        if code is None:
+        asked = _AWAITS if hasattr(coroutine, "cr_code") else _YIELDS
+        try:
+            code, line, coroutine = asked(coroutine)  # in one step: it may go on at any time
+        except AttributeError:  # it has ended, or is none of Python's
             break
-        at: FrameType | None = getattr(coroutine, "cr_frame", None) or getattr(coroutine, "gi_frame", None)
-        found.append((code, code.co_firstlineno if at is None else at.f_lineno))
-        coroutine = getattr(coroutine, "cr_await", None) or getattr(coroutine, "gi_yieldfrom", None)
+        found.append((code, line))
     return _told(found)
 
 
-def _told(found: list[tuple[CodeType, int]]) -> tuple[str, ...]:
+def _told(found: list[tuple[CodeType, int | None]]) -> tuple[str, ...]:
     first = next((place for place, (code, _) in enumerate(found) if not code.co_filename.startswith(ROOTS)), len(found))
     return tuple(_words(code, line) for code, line in found[first:])
 
 
-def _words(code: CodeType, line: int) -> str:
+def _words(code: CodeType, line: int | None) -> str:
     directory, file = os.path.split(code.co_filename)
-    return f"{code.co_qualname} ({os.path.join(os.path.basename(directory), file)}:{line})"[:_LONGEST]
+    place = f"{os.path.join(os.path.basename(directory), file)}:{line or code.co_firstlineno}"
+    return f"{code.co_qualname} ({place})"[:_LONGEST]

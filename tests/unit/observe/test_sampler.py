@@ -2,14 +2,12 @@
 
 import asyncio
 import threading
-from pathlib import Path
 
 import pytest
 
 from penstock.observe import sampler as module
 from penstock.observe.sampler import LASTING_NS, OTHERS, Running, Sampler
 from penstock.observe.trace import Trace
-from tests.processes import python
 
 
 @pytest.fixture
@@ -142,52 +140,6 @@ def test_its_thread_samples_by_itself_and_ends_when_nothing_is_watched():
         sampler._thread.join(0)
         sampler.leave(running)
         sampler.rest()
-
-
-COLLECTING = """
-import gc, sys, threading, time
-from penstock.observe.sampler import current_frames
-
-end = time.monotonic() + 1
-gc.set_threshold(2)
-sys.setswitchinterval(1e-5)
-
-class Cycle:
-    def __init__(self):
-        self.me, self.local = self, threading.local()
-        self.local.value = 1
-
-    def __del__(self):
-        for _ in range(100):
-            pass
-
-def deep(levels):
-    Cycle()
-    if levels:
-        deep(levels - 1)
-
-def work():
-    while time.monotonic() < end:
-        deep(5)
-
-def begin_and_end():
-    while time.monotonic() < end:
-        thread = threading.Thread(target=deep, args=(3,))
-        thread.start()
-        thread.join()
-
-threads = [threading.Thread(target=each, daemon=True) for each in (work, work, begin_and_end, begin_and_end)]
-for thread in threads:
-    thread.start()
-while time.monotonic() < end:
-    current_frames()
-print("looked")
-"""
-
-
-def test_a_look_at_all_threads_does_not_lock_up_with_a_collection_of_garbage(tmp_path: Path):
-    with python(COLLECTING, folder=tmp_path) as child:
-        child.line("looked")
 
 
 def test_its_thread_has_ended_when_it_rests_with_nothing_to_watch():
