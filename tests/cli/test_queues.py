@@ -39,6 +39,8 @@ def test_queues_are_listed_with_their_jobs_and_pauses(penstock) -> None:
     found = json.loads(penstock("queues", "--json")[1])
     assert found["queues"] == {"default": {"pending": 1}}
     assert {"queue": "default"}.items() <= next(each for each in found["paused"] if "queue" in each).items()
-    assert "default: 1 pending" in penstock("queues")[1]
+    headings, default, *_ = penstock("queues")[1].splitlines()
+    assert headings == "QUEUE    WAITING  OLDEST  RUNNING  LATER  COMPLETED  DISCARDED  STATE"
+    assert default == "default        1       -        0      0          0          0  paused"
     code, _, err = penstock("queues", "pause", "default", "--key", "serial:x:1")
     assert (code, "exactly one" in err) == (2, True)

@@ -9,6 +9,7 @@ import msgspec
 from penstock.cli.documents import TIMES, Said, json_option, say, say_json
 from penstock.cli.finding import find_app
 from penstock.cli.spans import span
+from penstock.domain.lasting import lasting
 from penstock.limits.telling import KeyState, Use
 
 
@@ -71,15 +72,17 @@ def _gate(state: KeyState) -> str:
         return "open"
     if state.gate == "probing":
         return f"probing: one call is let through ({state.gate_reason or 'no reason was given'})"
-    until = "until somebody opens it" if state.gate_seconds is None else f"for {state.gate_seconds:,.0f} s more"
+    until = "until somebody opens it" if state.gate_seconds is None else f"for {lasting(state.gate_seconds * 1e6)} more"
     return f"closed {until}: {state.gate_reason or 'no reason was given'} (by {state.gate_closed_by or 'nobody known'})"
 
 
 def _use(use: Use) -> str:
     if use.ahead_seconds is None:
         return f"{use.limit}: {use.used:,} of {use.most:,} used" if use.most else use.limit
+    if not use.ahead_seconds:
+        return f"{use.limit}: nothing is given away ahead"
     pace = "" if use.pace is None else f", at a pace of {use.pace:,.1f} by now"
-    return f"{use.limit}: given away for the next {use.ahead_seconds:,.1f} s{pace}"
+    return f"{use.limit}: given away for the next {lasting(use.ahead_seconds * 1e6)}{pace}"
 
 
 def _user() -> str:

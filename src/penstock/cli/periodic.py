@@ -9,6 +9,7 @@ import msgspec
 from penstock.cli import completing
 from penstock.cli.documents import TIMES, Said, json_option, say, say_json
 from penstock.cli.finding import find_app
+from penstock.cli.table import table
 from penstock.schedule.periodic import PeriodicSeen
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -36,7 +37,7 @@ def periodic(context: click.Context, as_json: bool) -> None:
     elif not found:
         click.echo("no periodic tasks: declare one with app.periodic(…)")
     else:
-        _print([_HEADINGS, *(_columns(each) for each in found)])
+        click.echo(table(_HEADINGS, map(_columns, found)))
 
 
 @periodic.command()
@@ -73,9 +74,3 @@ def _time(at: int | None, zone: str | None) -> str:
     if at is None:
         return "-"
     return (_EPOCH + timedelta(milliseconds=at)).astimezone(ZoneInfo(zone or "UTC")).isoformat(" ", "seconds")
-
-
-def _print(rows: list[tuple[str, ...]]) -> None:
-    widths = [max(len(row[column]) for row in rows) for column in range(len(_HEADINGS))]
-    for row in rows:
-        click.echo("  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip())

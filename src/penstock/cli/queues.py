@@ -10,6 +10,11 @@ from penstock.cli import completing
 from penstock.cli.documents import TIMES, Said, json_option, say, say_json
 from penstock.cli.finding import find_app
 from penstock.cli.naming import note_queues
+from penstock.cli.table import table
+from penstock.domain.lasting import lasting
+from penstock.domain.listing import Backlog
+
+_HEADINGS = ("QUEUE", "WAITING", "OLDEST", "RUNNING", "LATER", "COMPLETED", "DISCARDED", "STATE")
 
 
 class Paused(msgspec.Struct, omit_defaults=True):
@@ -33,7 +38,11 @@ class Queues(msgspec.Struct):
 @json_option(Queues, says=TIMES)
 @click.pass_context
 def queues(context: click.Context, as_json: bool) -> None:
-    """List the queues with how many jobs are in which state, and what is paused: queues, syncs, accounts, keys."""
+    """List the queues with what waits in them and since when, and what is paused: queues, syncs, accounts, keys.
+
+    What waits is available or pending; what comes later is scheduled, or to be retried. OLDEST is for how long the
+    first of what goes next has been due. --json has how many jobs are in which state.
+    """
     if context.invoked_subcommand is not None:
         return
     with find_app(context) as app:
@@ -43,17 +52,29 @@ def queues(context: click.Context, as_json: bool) -> None:
             states = found.setdefault(count.queue, {})
             states[count.state] = states.get(count.state, 0) + count.jobs
         paused = app.paused()
+        waiting = {} if as_json else {each.queue: each for each in app.backlog()}
     if as_json:
         say_json(Queues(found, [Paused(each.paused_at, each.queue, each.sync, each.account, each.key)
                                 for each in paused]))
         return
-    for queue, states in sorted(found.items()):
-        click.echo(f"{queue}: " + ", ".join(f"{jobs:,} {state}" for state, jobs in sorted(states.items())))
-    if not found:
+    if found:
+        click.echo(table(_HEADINGS, (_row(name, states, waiting.get(name)) for name, states in sorted(found.items()))))
+    else:
         click.echo("no jobs in any queue")
     for each in paused:
         since = datetime.fromtimestamp(each.paused_at / 1000, UTC).isoformat(" ", "seconds")
         click.echo(f"paused since {since}: {each.what}")
+
+
+def _row(name: str, states: dict[str, int], waiting: Backlog | None) -> tuple[str, ...]:
+    """States as the counters have them, which is what `--json` prints too."""
+    def jobs(*which: str) -> str:
+        return f"{sum(states.get(state, 0) for state in which):,}"
+
+    age = waiting.age_ms if waiting is not None else None
+    paused = waiting is not None and waiting.paused_at is not None
+    return (name, jobs("available", "pending"), "-" if age is None else lasting(age * 1000), jobs("executing"),
+            jobs("scheduled", "retryable"), jobs("completed"), jobs("discarded"), "paused" if paused else "on")
 
 
 @queues.command()

@@ -1,6 +1,7 @@
 """`penstock state`: what the state of a sync's layers says, and what a person says against it."""
 
 import itertools
+import sys
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -16,6 +17,7 @@ from penstock.cli.choice import Choice
 from penstock.cli.documents import TIMES, Said, json_option, say, say_json
 from penstock.cli.ending import confirmed
 from penstock.cli.finding import find_app
+from penstock.cli.table import table
 from penstock.domain.errors import ConfigurationError, RunAtWork
 from penstock.domain.keys import spoken_key
 from penstock.domain.records import RecordState
@@ -25,6 +27,8 @@ from penstock.sync.surgery import StateRow, Surgery, show
 from penstock.sync.vanished import Claimed, claimed, unclaim, vanished
 
 _AGAIN_SECONDS = 0.02
+_TOGETHER = 200
+"""Rows that are printed at once."""
 _HEADINGS = ("LAYER", "SCOPE", "KEY", "STATUS", "REMOTE ID", "CHANGED", "RUN", "ERROR")
 
 
@@ -241,19 +245,24 @@ def _cursor(row: StateRow | None) -> tuple[str, str, str] | None:
 
 
 def _print(rows: Iterator[StateRow]) -> StateRow | None:
-    """A line for each; the last row."""
+    """A line for each, with tabs between; in columns on a terminal. The last row."""
     last = None
-    for row in rows:
-        if last is None:
-            click.echo("\t".join(_HEADINGS))
-        last = row
-        changed = datetime.fromtimestamp(row.changed_at / 1000, UTC).isoformat(" ", "seconds")
-        error = " ".join(part for part in (row.error_class and f"{row.error_class}:", row.error) if part)
-        click.echo("\t".join((row.layer, row.scope, spoken_key(row.key), row.status, row.remote_id or "-", changed,
-                              "by hand" if row.run_id is None else str(row.run_id), error or "-")))
+    aligned = sys.stdout.isatty()
+    while some := list(itertools.islice(rows, _TOGETHER)):
+        lines = [_cells(row) for row in some]
+        headings = [_HEADINGS] if last is None else []
+        click.echo(table(_HEADINGS, lines) if aligned else "\n".join("\t".join(line) for line in (*headings, *lines)))
+        last = some[-1]
     if last is None:
         click.echo("no rows")
     return last
+
+
+def _cells(row: StateRow) -> tuple[str, ...]:
+    changed = datetime.fromtimestamp(row.changed_at / 1000, UTC).isoformat(" ", "seconds")
+    error = " ".join(part for part in (row.error_class and f"{row.error_class}:", row.error) if part)
+    return (row.layer, row.scope, spoken_key(row.key), row.status, row.remote_id or "-", changed,
+            "by hand" if row.run_id is None else str(row.run_id), error or "-")
 
 
 def _print_json(rows: Iterator[StateRow]) -> StateRow | None:

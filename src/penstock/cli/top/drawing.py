@@ -8,12 +8,11 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from penstock.cli.table import short, table
+from penstock.cli.table import NUMBERS, short, table
 from penstock.cli.top.seen import Order, Top, ordered
 from penstock.domain.lasting import lasting
 from penstock.limits.telling import KeyState
 
-_LEFT = {"QUEUE", "TASK", "WORKER", "KEY", "GATE", "LIMITS", "ON", "STATE"}
 _MB = 1024 * 1024
 _LONG = 60
 
@@ -94,7 +93,7 @@ def shared(wanted: Sequence[int], lines: int) -> list[int]:
 def _drawn(section: Section, room: int) -> RenderableType:
     drawn = Table(box=None, pad_edge=False, header_style="reverse", expand=False)
     for heading in section.headings:
-        drawn.add_column(heading, justify="left" if heading in _LEFT else "right", no_wrap=True, overflow="ellipsis")
+        drawn.add_column(heading, justify="right" if heading in NUMBERS else "left", no_wrap=True, overflow="ellipsis")
     for place, row in enumerate(section.rows[:room]):
         drawn.add_row(*(Text(cell) for cell in row), style="yellow" if place in section.marked else "")
     more = len(section.rows) - room
