@@ -1,5 +1,7 @@
 """What a shell completes: commands, options, and names of the app."""
 
+import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -14,6 +16,7 @@ from penstock.cli import cli, completing
 from penstock.cli.commands import LISTED
 from tests.cli.conftest import Written
 from tests.cli.test_commands import APP
+from tests.terminals import Terminal
 
 MORE = '''
 
@@ -53,6 +56,10 @@ def complete(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     (["why", ""], ["people", "send-mail"]), (["why", "people", ""], []), (["advise", "send"], ["send-mail"]),
     (["queues", "pause", ""], ["mail", "penstock.sync"]), (["worker", "--queue", "ma"], ["mail"]),
     (["queues", "pause", "--sync", ""], ["people"]), (["periodic", "resume", ""], ["hourly"]),
+    (["enqueue", "se"], ["send-mail"]), (["jobs", "--task", ""], ["send-mail"]),
+    (["jobs", "retry", "--queue", "m"], ["mail"]),
+    (["state", "forget", "people", ""], ["People"]), (["retry", "people", "--layer", "P"], ["People"]),
+    (["retry", "--layer", ""], ["People"]), (["queues", "pause", "--app", "completed", "m"], ["mail"]),
     (["runs", "--status", "pen"], ["pending"]), (["completion", "z"], ["zsh"]),
 ])
 def test_what_is_completed(complete: Complete, capsys: pytest.CaptureFixture[str], words: list[str],
@@ -83,6 +90,61 @@ def test_the_script_of_a_shell(shell: str, tmp_path: Path):
     if (program := shutil.which(shell)) is not None:
         (tmp_path / "script").write_text(found.stdout)
         subprocess.run([program, "-n", str(tmp_path / "script")], check=True, timeout=60)
+
+
+class TestAShellThatHasTheScript:
+    """The shells themselves, with the program that is installed beside this Python."""
+
+    @pytest.fixture
+    def environment(self, tmp_path: Path) -> dict[str, str]:
+        (tmp_path / "completed.py").write_text(APP.format(url="sqlite:///never.db") + MORE)
+        return {"PATH": os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"])), "HOME": str(tmp_path),
+                "PENSTOCK_APP": "completed"}
+
+    @pytest.mark.parametrize(("words", "expected"), [
+        (["queues", "pau"], ["pause"]), (["plan", "--rea"], ["--read-back"]), (["enqueue", ""], ["send-mail"])])
+    def test_bash(self, words: list[str], expected: list[str], environment: dict[str, str], tmp_path: Path):
+        program = _shell("bash")
+        typed = " ".join(map(shlex.quote, ["penstock", *words]))
+        script = (f'eval "$(penstock completion bash)"; COMP_WORDS=({typed}); COMP_CWORD={len(words)};'
+                  ' _penstock_completion penstock; printf "%s\\n" "${COMPREPLY[@]}"')
+        assert _said([program, "-c", script], environment, tmp_path) == expected
+
+    @pytest.mark.parametrize(("typed", "expected"), [
+        ("queues pau", ["pause\tHold back a QUEUE, a sync, an account or a..."]),
+        ("enqueue ", ["send-mail"])])
+    def test_fish(self, typed: str, expected: list[str], environment: dict[str, str], tmp_path: Path):
+        program = _shell("fish")
+        script = f'penstock completion fish | source; complete -C "penstock {typed}"'
+        assert _said([program, "-c", script], environment, tmp_path) == expected
+
+    @pytest.mark.parametrize(("typed", "expected"), [
+        ("queues pau", "queues pause"), ("enqueue se", "enqueue send-mail")])
+    def test_zsh(self, typed: str, expected: str, environment: dict[str, str], tmp_path: Path):
+        terminal = Terminal([_shell("zsh"), "-f", "-i"], tmp_path, {**environment, "PS1": "> "})
+        try:
+            terminal.press('autoload -Uz compinit; compinit -u -D; eval "$(penstock completion zsh)"; print rea""dy\n')
+            terminal.until("ready")
+            terminal.press(f"penstock {typed}\t")
+            terminal.until(expected[len(typed):])
+        finally:
+            terminal.close()
+
+
+def _shell(name: str) -> str:
+    program = shutil.which(name)
+    if program is None:
+        pytest.skip(f"{name} is not installed")
+    if not (Path(sys.executable).parent / "penstock").exists():
+        pytest.skip("penstock is not installed beside this Python")
+    return program
+
+
+def _said(command: list[str], environment: dict[str, str], folder: Path) -> list[str]:
+    found = subprocess.run(command, env=environment, cwd=folder, capture_output=True, text=True, check=True,
+                           timeout=120)
+    assert found.stderr == ""
+    return found.stdout.splitlines()
 
 
 def test_a_shell_that_is_not_known_is_named():

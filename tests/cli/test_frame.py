@@ -54,6 +54,16 @@ def test_a_command_imports_no_other():
     assert not {f"penstock.cli.{each.module}" for each in LISTED.values()} & set(told) - {"penstock.cli.limits"}
 
 
+@pytest.mark.parametrize("group", ["state", "jobs", "queues", "limits", "periodic", "config"])
+def test_what_is_said_of_a_command_is_a_sentence(group: str):
+    out = CliRunner().invoke(cli, [group, "--help"]).output
+    listed = re.split(r"\n  (?=[a-z])", out.split("Commands:", 1)[1])[1:]
+    assert listed
+    for each in listed:
+        assert each.rstrip().endswith("."), each
+        assert "..." not in each
+
+
 @pytest.mark.parametrize(("typed", "said"), [
     (["wroker"], "No such command 'wroker'. Did you mean 'worker'?"),
     (["snyc", "people"], "No such command 'snyc'. Did you mean 'sync'?"),

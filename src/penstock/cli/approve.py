@@ -36,7 +36,8 @@ class Decided(msgspec.Struct):
 @click.option("--id", "ids", type=int, multiple=True, metavar="N", help="Decide on this one; may be repeated.")
 @click.option("--all", "everything", is_flag=True, help="Decide on all that are asked about.")
 @click.option("--subject", "subjects", multiple=True, help="Decide on those that runs of this subject asked about.")
-@click.option("--layer", "layers", multiple=True, help="Decide on those of this layer.")
+@click.option("--layer", "layers", multiple=True, shell_complete=completing.layers,
+              help="Decide on those of this layer.")
 @click.option("--refuse", is_flag=True, help="Keep the records, and ask no more about them for a while.")
 @json_option(Open, Decided, says=TIMES)
 @click.pass_context

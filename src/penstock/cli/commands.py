@@ -67,6 +67,8 @@ GROUPS: dict[str, dict[str, Listed]] = {
     },
 }
 
+_WHOLE = 1_000
+"""Characters of a sentence, which is more than any has."""
 LISTED = {name: listed for group in GROUPS.values() for name, listed in group.items()}
 
 
@@ -117,6 +119,15 @@ class Commands(click.Group):
             raise Refused(list(error.faults), WRONG) from error
         except PenstockError as error:
             raise Refused([str(error)], FAILED) from error
+
+
+class Group(click.Group):
+    """A command with commands below it, which says of each what there is to say, and does not break off."""
+
+    def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
+        below = [(name, self.commands[name].get_short_help_str(_WHOLE)) for name in self.list_commands(context)]
+        with formatter.section("Commands"):
+            formatter.write_dl(below)
 
 
 def _forward(arguments: Sequence[str], context: click.Context) -> list[str]:

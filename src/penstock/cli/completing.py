@@ -45,6 +45,13 @@ def periodics(context: click.Context, parameter: click.Parameter, begun: str) ->
     return _named(context, begun, lambda app: app.periodics)
 
 
+def layers(context: click.Context, parameter: click.Parameter, begun: str) -> list[str]:
+    """The names of the layers of the sync that was named before; of all, where an option comes before that is known."""
+    sync = context.params.get("name")
+    return _named(context, begun, lambda app: {layer.name for name in ([sync] if sync else app.syncs)
+                                               for layer in app.definition(name).layers})
+
+
 def _tasks(app: "Penstock") -> list[str]:
     return [name for name in app.tasks if not name.startswith("penstock.")]
 

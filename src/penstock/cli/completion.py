@@ -19,4 +19,5 @@ def completion(shell: str) -> None:
     """Print the script by which SHELL completes commands, options, and the names of tasks, syncs and queues."""
     kind = get_completion_class(shell)
     assert kind is not None
-    click.echo(kind(cli, {}, "penstock", "_PENSTOCK_COMPLETE").source())
+    script = kind(cli, {}, "penstock", "_PENSTOCK_COMPLETE").source()
+    click.echo(script.replace('string split ","', 'string split -m 1 ","'))  # or fish ends what it says at a comma

@@ -6,6 +6,7 @@ import click
 import msgspec
 
 from penstock import config as settings
+from penstock.cli.commands import Group
 from penstock.cli.documents import json_option, say_json
 from penstock.cli.finding import find_app
 from penstock.cli.table import table
@@ -22,7 +23,7 @@ class Shown(msgspec.Struct):
     settings: list[settings.Setting]
 
 
-@click.group("config")
+@click.group("config", cls=Group)
 def config() -> None:
     """Look at the settings that are in force."""
 

@@ -11,6 +11,7 @@ import click
 import msgspec
 
 from penstock.app import Penstock
+from penstock.cli import completing
 from penstock.cli.counting import Told, counting
 from penstock.cli.documents import json_option, say_json
 from penstock.cli.ending import Refused
@@ -40,9 +41,9 @@ class Enqueued(msgspec.Struct, omit_defaults=True):
 
 
 @click.command()
-@click.argument("task")
+@click.argument("task", shell_complete=completing.tasks)
 @click.argument("arguments", default="{}", required=False)
-@click.option("--queue", help="In another queue than its task says.")
+@click.option("--queue", shell_complete=completing.queues, help="In another queue than its task says.")
 @click.option("--priority", type=int, help="A higher one goes first; a point is worth a minute of waiting.")
 @click.option("--in", "delay", metavar="TIME", help="Due after this time: 90s, 10m, 2h, 1d.")
 @click.option("--at", "moment", metavar="TIME", help="Due at this moment: 2027-01-31T08:00, UTC unless it says.")

@@ -62,7 +62,7 @@ def failed(context: click.Context, name: str, keys: tuple[str, ...], most: int, 
 @click.command()
 @click.argument("name", shell_complete=completing.syncs)
 @click.option("--class", "error_class", metavar="CLASS", help="A class as `penstock failed` names it, or a code.")
-@click.option("--layer", metavar="LAYER", help="Only records of this layer.")
+@click.option("--layer", metavar="LAYER", shell_complete=completing.layers, help="Only records of this layer.")
 @click.option("--key", "keys", multiple=True, metavar="KEY", help="Only this record; may be repeated. Needs --layer.")
 @click.option("--subject", "subjects", multiple=True, help="Only records of this subject; may be repeated.")
 @json_option(Said)

@@ -6,6 +6,7 @@ import os
 import click
 import msgspec
 
+from penstock.cli.commands import Group
 from penstock.cli.documents import TIMES, Said, json_option, say, say_json
 from penstock.cli.finding import find_app
 from penstock.cli.spans import span
@@ -19,7 +20,7 @@ class Keys(msgspec.Struct):
     keys: list[KeyState]
 
 
-@click.group(invoke_without_command=True)
+@click.group(cls=Group, invoke_without_command=True)
 @json_option(Keys, says=TIMES)
 @click.pass_context
 def limits(context: click.Context, as_json: bool) -> None:

@@ -7,6 +7,7 @@ import click
 import msgspec
 
 from penstock.cli import completing
+from penstock.cli.commands import Group
 from penstock.cli.documents import TIMES, Said, json_option, say, say_json
 from penstock.cli.finding import find_app
 from penstock.cli.table import table
@@ -22,7 +23,7 @@ class Listed(msgspec.Struct):
     periodic: list[PeriodicSeen]
 
 
-@click.group(invoke_without_command=True)
+@click.group(cls=Group, invoke_without_command=True)
 @json_option(Listed, says=TIMES)
 @click.pass_context
 def periodic(context: click.Context, as_json: bool) -> None:

@@ -7,6 +7,7 @@ import msgspec
 
 from penstock.admission.pausing import Target
 from penstock.cli import completing
+from penstock.cli.commands import Group
 from penstock.cli.documents import TIMES, Said, json_option, say, say_json
 from penstock.cli.finding import find_app
 from penstock.cli.naming import note_queues
@@ -34,7 +35,7 @@ class Queues(msgspec.Struct):
     paused: list[Paused]
 
 
-@click.group(invoke_without_command=True)
+@click.group(cls=Group, invoke_without_command=True)
 @json_option(Queues, says=TIMES)
 @click.pass_context
 def queues(context: click.Context, as_json: bool) -> None:

@@ -14,6 +14,7 @@ import msgspec
 from penstock.app import Penstock
 from penstock.cli import completing
 from penstock.cli.choice import Choice
+from penstock.cli.commands import Group
 from penstock.cli.documents import TIMES, Said, json_option, say, say_json
 from penstock.cli.ending import confirmed
 from penstock.cli.finding import find_app
@@ -46,7 +47,7 @@ class Rows(msgspec.Struct):
     after: tuple[str, str, str] | None
 
 
-@click.group()
+@click.group(cls=Group)
 def state() -> None:
     """Look at what is remembered of records, and put it right by hand."""
 
@@ -66,7 +67,7 @@ def _place(command: Callable[..., Any]) -> Callable[..., Any]:
 
 @state.command("show")
 @click.argument("name", shell_complete=completing.syncs)
-@click.option("--layer", "layer_name", help="Only of this layer.")
+@click.option("--layer", "layer_name", shell_complete=completing.layers, help="Only of this layer.")
 @click.option("--subject", help="Only what is in the scope of this subject.")
 @click.option("--account", help="Only of this account, in layers whose scope is that.")
 @click.option("--status", type=Choice([each.value for each in RecordState]), help="Only rows in this state.")
@@ -106,7 +107,7 @@ def show_rows(context: click.Context, name: str, layer_name: str | None, subject
 
 @state.command()
 @click.argument("name", shell_complete=completing.syncs)
-@click.argument("layer_name", metavar="LAYER")
+@click.argument("layer_name", metavar="LAYER", shell_complete=completing.layers)
 @click.argument("keys", metavar="KEY...", nargs=-1, required=True)
 @click.option("--anew", is_flag=True, help="They are surely not at the destination: create them without a look-up.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
@@ -165,7 +166,7 @@ def let_go(context: click.Context, name: str, subject: str | None, yes: bool, wa
 
 @state.command()
 @click.argument("name", shell_complete=completing.syncs)
-@click.argument("layer_name", metavar="LAYER")
+@click.argument("layer_name", metavar="LAYER", shell_complete=completing.layers)
 @click.argument("key")
 @click.argument("remote_id")
 @_place
@@ -182,7 +183,7 @@ def adopt(context: click.Context, name: str, layer_name: str, key: str, remote_i
 
 @state.command()
 @click.argument("name", shell_complete=completing.syncs)
-@click.argument("layer_name", metavar="LAYER")
+@click.argument("layer_name", metavar="LAYER", shell_complete=completing.layers)
 @click.argument("key")
 @click.option("--to-key", help="The key that the source has for it now.")
 @click.option("--to-scope", metavar="SCOPE", help="The subject (or account) that it belongs to now.")

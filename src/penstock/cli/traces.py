@@ -94,9 +94,11 @@ class Stacks(msgspec.Struct):
                                       " NAME it is told anyway.")
 @click.option("--runs", is_flag=True, help="The slowest single traces: attempts, windows, runs.")
 @click.option("--statements", is_flag=True, help="The slowest statements.")
-@click.option("--flame", metavar="NAME", help="The sampled stacks of a name, one a line with its count of samples, as"
-                                              " flame graph tools read them.")
-@click.option("--speedscope", metavar="NAME", help="The same as a file of https://www.speedscope.app.")
+@click.option("--flame", metavar="NAME", shell_complete=completing.work,
+              help="The sampled stacks of a name, one a line with its count of samples, as flame graph tools read"
+                   " them.")
+@click.option("--speedscope", metavar="NAME", shell_complete=completing.work,
+              help="The same as a file of https://www.speedscope.app.")
 @json_option(Traces, Named, Subjects, Statements, Single, Stacks, Speedscope,
              says="durations are microseconds, "+TIMES)
 @click.pass_context

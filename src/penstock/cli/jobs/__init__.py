@@ -2,6 +2,7 @@
 
 import click
 
+from penstock.cli.commands import Group
 from penstock.cli.documents import TIMES, json_option, say_json
 from penstock.cli.finding import find_app
 from penstock.cli.jobs.acts import cancel, discard, retry, run_now
@@ -15,7 +16,7 @@ from penstock.domain.listing import JobListed, JobsPage
 _HEADINGS = ("ID", "STATE", "TASK", "QUEUE", "ATTEMPT", "ENQUEUED", "WHEN", "ERROR")
 
 
-@click.group(invoke_without_command=True)
+@click.group(cls=Group, invoke_without_command=True)
 @filters
 @click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 1_000), help="At most so many.")
 @click.option("--after", metavar="CURSOR", help="The next page, by the cursor that this one gave.")

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 import click
 
 from penstock.app import Penstock
+from penstock.cli import completing
 from penstock.cli.choice import Choice
 from penstock.cli.spans import span
 from penstock.domain.jobs import JobState
@@ -25,8 +26,8 @@ def filters(command: Command) -> Command:
                                                     " (2027-01-31T08:00, UTC unless it says otherwise)."),
         click.option("--error-class", metavar="CLASS", help="With this class of error, as ValueError."),
         click.option("--tag", help="With this tag."),
-        click.option("--queue", help="In this queue."),
-        click.option("--task", help="Of this task."),
+        click.option("--queue", shell_complete=completing.queues, help="In this queue."),
+        click.option("--task", shell_complete=completing.tasks, help="Of this task."),
         click.option("--state", type=Choice([str(state) for state in JobState]), help="In this state."),
     ):
         command = option(command)
