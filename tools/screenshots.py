@@ -56,6 +56,7 @@ PICTURES = (
     Picture("approval", "/approvals", ("main a[href*='/approvals/']",)),
     Picture("plan", "/syncs/directory/plan/doors-1"),
     Picture("windows", "/windows"),
+    Picture("window", "/windows", (_FIRST,)),
     Picture("limits", "/limits"),
     Picture("tasks", "/tasks", narrow=True),
     Picture("task", "/tasks", ("main a[href*='reports.daily']",)),

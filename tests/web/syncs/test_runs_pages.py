@@ -67,6 +67,10 @@ def test_failed_records_are_found_by_key_and_class_with_the_reason(synced: Engin
     assert [(each["key"], each["code"], each["subject"]) for each in found["records"]] == [("p03", "invalid", "g1")]
     assert client.get("/api/v1/syncs/people/failed?key=p1").json()["records"] == []
     assert "No such record" in client.get("/syncs/people/failed?key=p1").text
+    [kind] = [each["name"] for each in client.get("/api/v1/syncs/people/failed").json()["classes"]]
+    assert "Retry these" in client.get(f"/syncs/people/failed?kind={kind}").text
+    assert "Retry these" not in client.get("/syncs/people/failed?kind=another").text
+    assert "Retry these" not in page, "those whose keys begin so are not all of the class"
     for wrong in ("layer=Persons", "status=odd", "subject=nobody", "after=here"):
         assert "This cannot be looked for" in client.get(f"/syncs/people/failed?{wrong}").text
 

@@ -127,7 +127,9 @@ def load_failed(seen: Seen, asked: FailedAsked) -> FailedPage:
         each.row.layer, each.row.scope, each.subject, each.row.key, spoken_key(each.row.key), each.row.status,
         each.error_class, each.row.error_class or "", seen.masked(each.row.error), each.row.attempts,
         each.row.retry_at, each.row.changed_at, each.row.run_id, each.row.remote_id) for each in page.records]
-    return FailedPage(name, records, [class_shown(seen, each) for each in classes if asked.layer in (None, each.layer)],
+    return FailedPage(name, records, [class_shown(seen, each) for each in classes if asked.layer in (None, each.layer)
+                                       and asked.status in (None, each.status)
+                                       and asked.kind in (None, each.name, each.code)],
                       sum(each.count for each in classes), layers, list(STATUSES), page.next, page.looked, now)
 
 

@@ -170,7 +170,7 @@ def _held(seen: Seen, asked: Held, changed: bool, what: str) -> Done:
 
 
 VIEWS = [
-    View(path="/syncs", asked=Nothing, load=load_all, template="syncs/list.html", title="Syncs", nav="syncs", live=3.0),
+    View(path="/syncs", asked=Nothing, load=load_all, template="syncs/list.html", title="Syncs", nav="syncs", live=5.0),
     View(path="/syncs/{sync}", asked=SyncAsked, load=load_one, template="syncs/one.html",
          title=lambda m: m.sync.name, nav="syncs", live=5.0),
 ]
