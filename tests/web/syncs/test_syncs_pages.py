@@ -143,6 +143,7 @@ def test_a_subject_is_requested_and_its_priority_raised_and_the_run_cancelled(
     assert "g1 of people is requested, everything again" in page.text
     engine.dispatch()
     [run] = app.runs("people")
+    assert "everything again</span>" in client.get("/runs").text
     assert (run.status, run.options, run.reasons) == ("pending", '{"full":true}', '["asked by local"]')
     assert "Raise priority" in client.get("/syncs/people/subjects/g1").text
     page = client.post_form(f"/runs/{run.id}/priority", {"priority": "20"})

@@ -4,6 +4,7 @@ import msgspec
 
 from penstock.domain.errors import UnknownSubject
 from penstock.domain.names import did_you_mean
+from penstock.domain.options import RunOptions
 from penstock.sync.state.failures import ErrorClass
 from penstock.sync.state.runs import RunRow
 from penstock.sync.state.statistics import FIRST, Statistics
@@ -35,7 +36,8 @@ class SubjectRow(msgspec.Struct, frozen=True):
 
 
 class RunShown(msgspec.Struct, frozen=True):
-    """A run as lists show it; `waited_ms` until it first began, `took_ms` from there to its end, or until now."""
+    """A run as lists show it; `waited_ms` until it first began, `took_ms` from there to its end, or until now. `asked`
+    says in words what it does other than the ordinary, as `options` have it."""
 
     id: int
     sync: str
@@ -65,6 +67,7 @@ class RunShown(msgspec.Struct, frozen=True):
     options: str
     error_class: str | None
     error: str
+    asked: str = ""
 
 
 class ServedShown(msgspec.Struct, frozen=True):
@@ -156,7 +159,7 @@ def run_shown(seen: Seen, run: RunRow, now: int) -> RunShown:
         run.id, run.sync, run.subject, run.account, run.status, run.priority, _reasons(run.reasons), run.requested_at,
         run.started_at, run.finished_at, waited, took, run.attempt, run.read, run.created, run.updated, run.deleted,
         run.skipped, run.failed, run.blocked, run.withheld, run.read_calls, run.write_calls, run.permits,
-        run.limited_ms, run.options, run.error_class, seen.masked(run.error))
+        run.limited_ms, run.options, run.error_class, seen.masked(run.error), _asked(run.options))
 
 
 def window_shown(window: WindowRow, now: int) -> WindowShown:
@@ -173,6 +176,13 @@ def window_shown(window: WindowRow, now: int) -> WindowShown:
 def class_shown(seen: Seen, found: ErrorClass) -> ClassShown:
     return ClassShown(found.name, found.layer, found.status, found.code, seen.masked(found.message), found.count,
                       found.first_at, found.last_at, found.retry_at, found.keys)
+
+
+def _asked(options: str) -> str:
+    try:
+        return str(RunOptions.read(options))
+    except ValueError:
+        return options
 
 
 def _reasons(text: str) -> list[str]:
