@@ -1,5 +1,6 @@
 """What would make work faster, as `penstock advise` found it. Nothing is asked of another database from here."""
 
+import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ from penstock.observe.kept import HOUR_MS
 from penstock.observe.over_time import step_ms
 from penstock.observe.patterns import PlanSeen
 from penstock.web.declared import NotFound, Seen, View
+from penstock.web.planned import MEANS, Compared, compared, named
 from penstock.web.spent import LONGEST_TEXT
 
 if TYPE_CHECKING:
@@ -75,8 +77,20 @@ class Stretch(msgspec.Struct, frozen=True, kw_only=True):
     since_there: bool
 
 
+class CallsSeen(msgspec.Struct, frozen=True, kw_only=True):
+    """What the statement really came to: calls, their time in all and on average, in microseconds."""
+
+    calls: int
+    total_us: int
+    mean_us: int
+
+
 class OneAdvice(msgspec.Struct, frozen=True, kw_only=True):
-    """One piece of advice, with all that the store has of it. Times are microseconds, moments milliseconds."""
+    """One piece of advice, with all that the store has of it. Times are microseconds, moments milliseconds.
+
+    `before_us` and `after_us` were measured in a trial, None where nothing was timed; `means` says how it was tried.
+    `now` is what the statement came to in the last four weeks while the index was not there, `since` while it was.
+    """
 
     row: AdviceRow
     text: str | None
@@ -93,6 +107,10 @@ class OneAdvice(msgspec.Struct, frozen=True, kw_only=True):
     wal_bytes: float | None
     before_us: int | None
     after_us: int | None
+    means: str | None
+    compared: list[Compared]
+    now: CallsSeen | None
+    since: CallsSeen | None
     before: str | None
     after: str | None
     parameters: str | None
@@ -125,6 +143,7 @@ def load_one(seen: Seen, asked: AskedOne) -> OneAdvice:
         raise NotFound("There is no advice of this id (any more)", "penstock advise NAME asks for advice again.")
     kept, verdict, considered = found.kept, found.kept.verdict, found.kept.considered
     cost, masked = verdict.write_cost, seen.masked
+    there = sys.maxsize if kept.state == "proposed" else kept.changed_at
     rejected = [Rejected(what=_what(each.candidate, each), reason=masked(each.reason), decision=each.decision)
                 for each in (considered.verdicts if considered else ())]
     rejected += [Rejected(what=each.what, reason=masked(each.reason), decision="not tried")
@@ -134,10 +153,13 @@ def load_one(seen: Seen, asked: AskedOne) -> OneAdvice:
         made_at=kept.made_at, what=_what(kept.candidate, verdict), why=kept.candidate.why,
         reason=masked(verdict.reason), by=verdict.by, size=verdict.size,
         harmed=[masked(each) for each in verdict.harmed],
+        means=MEANS.get(verdict.by or "", verdict.by), compared=compared(verdict),
+        now=_calls([each for each in found.hours if each.at < there]),
+        since=_calls([each for each in found.hours if each.at >= there]),
         insert_us=cost.insert_us if cost else None, wal_bytes=cost.wal_bytes if cost else None,
         before_us=verdict.measured_before.took_us if verdict.measured_before else None,
         after_us=verdict.measured_after.took_us if verdict.measured_after else None,
-        before=_plan(seen, verdict.before), after=_plan(seen, verdict.after),
+        before=_plan(seen, verdict.before), after=_plan(seen, verdict.after, kept.candidate.name),
         parameters=verdict.before.parameters if verdict.before else None, rejected=rejected,
         trap=masked(considered.trap) or None if considered else None,
         flipped=masked(considered.flipped) or None if considered else None,
@@ -181,8 +203,13 @@ def _what(candidate: Candidate | None, verdict: Verdict) -> str:
     return f"{candidate.table} ({keys}){include}{where}"
 
 
-def _plan(seen: Seen, plan: Plan | None) -> str | None:
-    return seen.masked(plan.text) if plan else None
+def _plan(seen: Seen, plan: Plan | None, index: str = "") -> str | None:
+    return seen.masked(named(plan.text, index) if index else plan.text) if plan else None
+
+
+def _calls(hours: "Sequence[CallsAt]") -> CallsSeen | None:
+    calls, total = sum(each.calls for each in hours), sum(each.total_us for each in hours)
+    return CallsSeen(calls=calls, total_us=total, mean_us=total // calls) if calls else None
 
 
 def title(model: OneAdvice) -> str:
