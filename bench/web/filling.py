@@ -10,7 +10,7 @@ from penstock.queue.control import fold_counts
 
 def fill(jobs: int, runs: int, said: Callable[[str], object] = lambda line: None) -> None:
     """Nine tenths of the jobs have ended, one waits or runs. PENSTOCK_URL has to be set before."""
-    from bench.web import finished, living, traced
+    from bench.web import advised, finished, living, traced
     from bench.web.shop import app
 
     app.migrate()
@@ -22,6 +22,7 @@ def fill(jobs: int, runs: int, said: Callable[[str], object] = lambda line: None
         ("records", lambda: living.records(runs * 2)),
         ("limits", living.limits),
         ("traces", traced.traces),
+        ("advice", advised.advice),
         ("counters", lambda: fold_counts(app.store)),
     ]
     for name, step in steps:

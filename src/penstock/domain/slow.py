@@ -46,6 +46,7 @@ class SpanSeen(msgspec.Struct, frozen=True):
     phase: str
     what: str
     fingerprint: str | None = None
+    run_id: int | None = None
 
 
 class Slice(msgspec.Struct, frozen=True):

@@ -12,7 +12,7 @@ from penstock.domain.traces import PHASES, Kind
 from penstock.observe.calls import Called
 from penstock.observe.statements import Statement
 from penstock.observe.totals import Totals
-from penstock.observe.trace import COMPUTED, OTHER, WAITED, Inside, Trace
+from penstock.observe.trace import COMPUTED, OTHER, WAITED, Inside, Span, Trace
 
 HOUR_MS, DAY_MS = 3_600_000, 86_400_000
 _PARTS = 20
@@ -68,9 +68,7 @@ def slow_trace(trace: Trace, began_at: int, keeps: Keeps) -> SlowTrace:
     """A trace as it is kept. A thread that it was lent to may be at work still."""
     about = dict(trace.about or {})
     known = {name: about.pop(name, None) for name in ("job_id", "run_id", "subject", "account")}
-    spans = [SpanSeen(max(span.at_ns, 0) // 1000, span.took_ns // 1000,
-                      "inside" if isinstance(span.what, Inside) else PHASES[span.phase], _what(span.what, keeps),
-                      getattr(span.what, "fingerprint", None)) for span in tuple(trace.spans)]
+    spans = [_seen(span, keeps) for span in tuple(trace.spans)]
     parts = [Part(_what(each, keeps), each.calls, each.total_ns // 1000, each.rows, each.fingerprint)
              for each in list(trace.statements.values())]
     parts += [Part(_what(each, keeps), each.calls, each.total_ns // 1000) for each in list(trace.calls.values())]
@@ -81,6 +79,13 @@ def slow_trace(trace: Trace, began_at: int, keeps: Keeps) -> SlowTrace:
                      cpu_us=None if trace.cpu_ns is None else trace.cpu_ns // 1000,
                      phases=[ns // 1000 for ns in trace.phases], spans=spans, parts=parts[:_PARTS],
                      slices=_slices(trace), flame=dict(stacks[:_STACKS]), about=about, **known)
+
+
+def _seen(span: Span, keeps: Keeps) -> SpanSeen:
+    at_us, took_us, what = max(span.at_ns, 0) // 1000, span.took_ns // 1000, _what(span.what, keeps)
+    if isinstance(span.what, Inside):
+        return SpanSeen(at_us, took_us, "inside", what, run_id=span.what.about.get("run_id"))
+    return SpanSeen(at_us, took_us, PHASES[span.phase], what, getattr(span.what, "fingerprint", None))
 
 
 def _slices(trace: Trace) -> list[Slice]:

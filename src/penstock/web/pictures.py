@@ -18,7 +18,7 @@ from penstock.web.frame import here
 
 ROW = 20
 _TINTS = 6
-_LEAST_SPAN, _LEAST_HIGH = 0.3, 1.5
+_LEAST_SPAN, _LEAST_HIGH = 0.3, 0.7
 _LEAST_TEXT, _LEAST_STOP = 1.2, 1.0
 """Per cent of the width: a frame narrower than that has no room for a letter; nor does the Tab key stop at it."""
 

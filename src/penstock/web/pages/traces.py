@@ -22,7 +22,7 @@ from penstock.web.spent import (
     statement,
 )
 
-_MOST, _MOST_ROWS = 50, 40
+_MOST, _MOST_ROWS = 50, 30
 _ALIKE = 0.05
 _LONGEST_FIND = 200
 _GONE = ("Of each name and day the five slowest and the three that failed last are kept, for as long as the setting"
@@ -74,12 +74,14 @@ class Stacks(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True):
-    """A statement, a call or another part of a trace, each time that it took long: when it began, how long it took."""
+    """A statement, a call or a trace inside of this one, each time that it took long: its begin, and how long it took.
+    """
 
     what: str
     phase: str
     spans: list[tuple[int, int]]
     took_us: int
+    run_id: int | None = None
 
 
 class PhaseRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -156,11 +158,11 @@ def load_one(seen: Seen, asked: AskedTrace) -> OneTrace:
 
 def _rows(seen: Seen, spans: Iterable[SpanSeen]) -> tuple[list[Row], int]:
     """One for each thing that took long, in the order in which they came first; and how many are left out."""
-    found: dict[tuple[str, str], list[tuple[int, int]]] = {}
+    found: dict[tuple[str, str, int | None], list[tuple[int, int]]] = {}
     for each in sorted(spans, key=lambda span: (span.at_us, -span.took_us)):
-        found.setdefault((each.what, each.phase), []).append((each.at_us, each.took_us))
-    rows = [Row(what=seen.masked(what), phase=phase, spans=listed, took_us=sum(took for _, took in listed))
-            for (what, phase), listed in found.items()]
+        found.setdefault((each.what, each.phase, each.run_id), []).append((each.at_us, each.took_us))
+    rows = [Row(what=seen.masked(what), phase=phase, spans=listed, took_us=sum(took for _, took in listed), run_id=run)
+            for (what, phase, run), listed in found.items()]
     least = sorted((row.took_us for row in rows), reverse=True)[:_MOST_ROWS][-1:] or [0]
     shown = [row for row in rows if row.took_us >= least[0]][:_MOST_ROWS]
     return shown, len(rows) - len(shown)

@@ -139,19 +139,24 @@ document.addEventListener("keydown", (event) => {
 
 // Flame graphs: look at a frame without leaving the page, and find functions while typing.
 const flames = () => document.querySelector("[data-flame]");
+let asked = 0;
+let shown = location.pathname + location.search;
 async function looked(url, push) {
+  const mine = ++asked;
   let fresh = null;
   try {
     const answer = await fetch(url, { headers: { Accept: "text/html" } });
     if (answer.ok) fresh = new DOMParser().parseFromString(await answer.text(), "text/html").querySelector("[data-flame]");
   } catch { /* the link itself says what is wrong */ }
+  if (mine !== asked) return; // another frame was chosen meanwhile
   if (!fresh || !flames()) return void (location.href = url);
   const wanted = document.getElementById("f-find")?.value ?? "";
   flames().replaceChildren(...document.adoptNode(fresh).childNodes);
   if (push) history.pushState(null, "", url);
+  shown = location.pathname + location.search;
   const field = document.getElementById("f-find");
   if (field && wanted) field.value = wanted, found();
-  flames().querySelector(".is-looked-at")?.focus();
+  (flames().querySelector(".is-looked-at") ?? flames().querySelector(".frame"))?.focus();
 }
 function found() {
   const wanted = document.getElementById("f-find").value.trim().toLowerCase();
@@ -180,4 +185,6 @@ document.addEventListener("click", (event) => {
 document.addEventListener("input", (event) => {
   if (event.target.id === "f-find" && flames()) found();
 });
-addEventListener("popstate", () => flames() && looked(location.href, false));
+addEventListener("popstate", () => {
+  if (flames() && shown !== location.pathname + location.search) looked(location.href, false);
+});
