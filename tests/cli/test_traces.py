@@ -83,6 +83,9 @@ def test_statements_single_traces_and_stacks(penstock: Command, seen: None) -> N
     lines = penstock("traces", "nightly", "--runs")[1].splitlines()
     assert "45 s select id, amount from record" in lines[1]
     assert lines[2].split()[4:8] == ["1", "s", "yes", "7"]
+    failed = penstock("traces", "nightly", "--runs", "--failed")[1].splitlines()
+    assert failed[1:] == [lines[2]]
+    assert "no trace that failed is kept" in penstock("traces", "--runs", "--failed", "--kind", "layer")[1]
     assert penstock("traces", "--flame", "nightly")[1] == "main 2\nmain;calculate 30\n"
     assert json.loads(penstock("traces", "--flame", "nightly", "--json")[1]) == {
         "stacks": {"main": 2, "main;calculate": 30}}
@@ -102,6 +105,7 @@ def test_where_nothing_was_traced_it_says_what_is(penstock: Command) -> None:
     (["--flame", "a", "--speedscope", "a"], "expected at most one of --runs"),
     (["--kind", "account", "--runs"], "statistics know of no single traces"),
     (["--statements", "--by", "cpu"], "by: expected one of total, max, count, failed, got 'cpu'"),
+    (["--failed"], "--failed: expected --runs beside it"),
     (["--since", "soon"], "--since: expected a time such as 90s"),
     (["--by", "totl"], "totl"),
     (["directory", "--kind", "subject"], "this app declares no sync 'directory'"),

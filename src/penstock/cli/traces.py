@@ -93,6 +93,8 @@ class Stacks(msgspec.Struct):
 @click.option("--trend", is_flag=True, help="Beside each, whether the last day was slower than the week before it; of a"
                                       " NAME it is told anyway.")
 @click.option("--runs", is_flag=True, help="The slowest single traces: attempts, windows, runs.")
+@click.option("--failed", is_flag=True, help="Of single traces (--runs) only those that failed, the last of them"
+                                             " first.")
 @click.option("--statements", is_flag=True, help="The slowest statements.")
 @click.option("--flame", metavar="NAME", shell_complete=completing.work,
               help="The sampled stacks of a name, one a line with its count of samples, as flame graph tools read"
@@ -103,7 +105,8 @@ class Stacks(msgspec.Struct):
              says="durations are microseconds, "+TIMES)
 @click.pass_context
 def traces(context: click.Context, name: str | None, by: Any, kind: Any, since: str, limit: int, trend: bool,
-           runs: bool, statements: bool, flame: str | None, speedscope: str | None, as_json: bool) -> None:
+           runs: bool, failed: bool, statements: bool, flame: str | None, speedscope: str | None,
+           as_json: bool) -> None:
     """List what takes the time, the worst first; of a NAME also its patterns, statements and calls."""
     closer = (runs, statements, trend, flame is not None, speedscope is not None)
     if sum(closer) > 1:
@@ -112,6 +115,8 @@ def traces(context: click.Context, name: str | None, by: Any, kind: Any, since: 
         raise ConfigurationError(f"--kind {kind}: statistics know of no single traces: expected no --runs,"
                                  " --statements, --trend, --flame or --speedscope beside it")
     asked = {"kind": kind, "since": span(since, "--since")}
+    if failed and not runs:
+        raise ConfigurationError("--failed: expected --runs beside it, whose single traces it is of")
     with find_app(context) as app:
         app.check()
         if flame is not None:
@@ -124,7 +129,9 @@ def traces(context: click.Context, name: str | None, by: Any, kind: Any, since: 
             text = _table(Statements, _STATEMENTS, app.slowest_statements(
                 name, by=by or "total", limit=limit, **asked), _statement, as_json)
         elif runs:
-            text = _table(Single, _SINGLE, app.slowest_traces(name, limit=limit, **asked), _single, as_json)
+            found = app.slowest_traces(name, failed=failed or None, newest=failed, limit=limit, **asked)
+            text = _NONE_FAILED if failed and not found and not as_json else _table(
+                Single, _SINGLE, found, _single, as_json)
         elif name is not None:
             text = _one(app, name, by or "total", asked, as_json)
         else:
@@ -172,6 +179,7 @@ def _one(app: Penstock, name: str, by: Any, asked: dict[str, Any], as_json: bool
     return "\n\n".join(parts)
 
 
+_NONE_FAILED = "no trace that failed is kept of that time; without --failed those that did not are listed"
 _NOTHING = ("nothing was traced in that time: work of a worker is, and any code in `with penstock.trace(…)`; see"
             " docs/traces.md")
 
