@@ -128,7 +128,15 @@ def test_a_job_has_its_timeline_its_error_and_what_can_be_done(engine: Engine, c
                   f"/jobs/{id}/retry"):
         assert words in page
     assert f"/jobs/{id}/cancel" not in page
-    assert '<details class="hidden" id="traceback">' in page
+    assert '<details class="hidden" id="traceback" open>' in page
+
+
+def test_an_error_is_said_once_wherever_its_class_lives(engine: Engine, client: Client):
+    (id,) = failed(engine, error="Traceback (most recent call last):\n  File x\nshop.bank.Declined: no funds",
+                   error_class="Declined")
+    assert client.get(f"/api/v1/jobs/{id}").json()["last_line"] == "no funds"
+    (id,) = failed(engine, error="Declined", error_class="Declined")
+    assert client.get(f"/api/v1/jobs/{id}").json()["last_line"] == ""
 
 
 def test_arguments_are_hidden_until_they_are_asked_for(engine: Engine, client: Client):
@@ -170,7 +178,8 @@ def test_why_it_waits_is_one_click_away(engine: Engine, client: Client):
     why = client.get(f"/why/waiting/job/{id}")
     assert why.status_code == 200
     assert "mail" in why.text
-    assert "there is no job 987" in client.get("/why/waiting/job/987").text
+    assert '<a class="button" href="/workers">Workers</a>' in why.text  # nobody serves its queue
+    assert "There is no job 987" in client.get("/why/waiting/job/987").text
 
 
 def test_what_a_job_waits_for_is_linked(engine: Engine, client: Client):

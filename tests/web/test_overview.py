@@ -11,7 +11,8 @@ from penstock.domain.alerts import Firing
 from penstock.domain.jobs import Outcome
 from penstock.domain.limits import Quota, Rate
 from penstock.queue.claim import settle
-from penstock.web.pages.overview import VIEWS, _page, _round_up
+from penstock.web.pages.alerts import page_of
+from penstock.web.pages.overview import VIEWS, _round_up
 from penstock.worker.inline import registered
 from tests.clock import Clock
 from tests.engine import Engine
@@ -81,7 +82,7 @@ def test_it_says_what_is_wrong_and_each_alert_leads_to_where_it_is_seen(engine: 
         assert client.get(each["page"]).status_code == 200, each
     page = client.get("/").text
     assert "What is wrong now" in page
-    assert "queue mail is behind" in page
+    assert "Queue mail is behind" in page
     assert "hunter2" not in page
 
 
@@ -150,7 +151,7 @@ def test_an_alert_leads_to_what_it_is_about():
              ("failing", "account a/b of sync ads"): "/syncs/ads/accounts/a%2Fb",
              ("deletes withheld", "account a of sync ads"): "/approvals"}
     for (kind, about), page in pages.items():
-        assert _page(Firing(kind, about, 0, None, "", {})) == page
+        assert page_of(Firing(kind, about, 0, None, "", {})) == page
 
 
 @pytest.mark.parametrize(("most", "top"), [(0, 1), (1, 1), (3, 5), (10, 10), (11, 20), (494, 500), (501, 1000)])

@@ -94,10 +94,10 @@ class Watch:
         return events
 
 
-def firing_alerts(tx: Transaction) -> list[Firing]:
-    """The alerts that fire, the oldest first."""
+def firing_alerts(tx: Transaction, count: int = _MOST) -> list[Firing]:
+    """The first `count` alerts that fire, the oldest first."""
     return [Firing(kind, about, since_at, calm_at, summary, msgspec.json.decode(details))
-            for kind, about, since_at, calm_at, summary, details in tx.rows("alerts_firing", {"count": _MOST})]
+            for kind, about, since_at, calm_at, summary, details in tx.rows("alerts_firing", {"count": count})]
 
 
 def latest_news(tx: Transaction, count: int) -> list[Alert]:

@@ -48,9 +48,9 @@ class Alerting(Limiting):
         """
         self._receivers.append(_webhook(url, secret))
 
-    def alerts(self) -> list[Firing]:
+    def alerts(self, limit: int = 10_000) -> list[Firing]:
         """The alerts that fire by now, the oldest first. They are looked for every five seconds, by one worker."""
-        return self.store.read(firing_alerts)
+        return self.store.read(lambda tx: firing_alerts(tx, limit))
 
     def alerts_told(self, limit: int = 50) -> list[Alert]:
         """The last changes of alerts, the newest first: what began to fire and what is over, of the last week."""

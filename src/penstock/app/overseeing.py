@@ -53,7 +53,7 @@ class Overseeing(Draining):
     def overview(self) -> Overview:
         """What is going on, what is wrong and what is about to be."""
         now = self.now_ms()
-        return Overview(now, self.rates(now - _HOUR_MS, span="minute"), self.backlog(), self.alerts()[:_MOST_ALERTS],
+        return Overview(now, self.rates(now - _HOUR_MS, span="minute"), self.backlog(), self.alerts(_MOST_ALERTS),
                         _edges(self.limits_near_edge(_MOST_EDGES))[:_MOST_EDGES], self.workers(limit=_MOST_WORKERS),
                         open_windows(self.store, _MOST_WINDOWS))
 

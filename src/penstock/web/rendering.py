@@ -1,12 +1,13 @@
 """Renders templates: everything is escaped, an unknown name is an error, and a link knows where the site is mounted."""
 
 import hashlib
+import re
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import jinja2
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from penstock.web import charts, pictures, words
 from penstock.web.declared import View
@@ -15,6 +16,7 @@ from penstock.web.nav import NAV
 
 FOLDER = Path(__file__).parent
 STATIC = FOLDER / "static"
+_NAMED = re.compile(r"\b(job|batch) (\d{1,18})\b", re.IGNORECASE)
 
 
 class Templates:
@@ -29,7 +31,7 @@ class Templates:
                  if (listed := [entry for entry in entries if entry.path in paths])]
         self._environment.globals.update(
             link=link, here=here, frame=FRAME.get, nav=shown, words=words, charts=charts, pictures=pictures,
-            asset=asset, region=_region, may=_may, Part=charts.Part, Column=charts.Column)
+            asset=asset, region=_region, may=_may, linked=linked, Part=charts.Part, Column=charts.Column)
 
     def page(self, frame: Frame, template: str, title: str, nav: str, m: Any, asked: Any = None) -> str:
         """A whole page. The template has its model as `m`, and what was asked for as `asked`."""
@@ -56,6 +58,15 @@ def _region(id: str, html: Markup) -> Markup:
 
 def _may(scope: str) -> bool:
     return scope in FRAME.get().person.scopes
+
+
+def linked(text: str) -> Markup:
+    """A text in which `job 7` and `batch 3` lead to their pages."""
+    def led(found: re.Match[str]) -> str:
+        path = "/jobs/{}" if found[1].lower() == "job" else "/batches/{}"
+        return f'<a href="{escape(link(path, found[2]))}">{found[0]}</a>'
+
+    return Markup(_NAMED.sub(led, str(escape(text))))
 
 
 def asset(name: str) -> str:

@@ -1,5 +1,6 @@
 """Numbers, times and spans as people read them, in one way on every page. Times are UTC."""
 
+import re
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,6 +11,7 @@ from penstock.domain.keys import key_parts, spoken_key
 _SPANS = ((86_400_000, "d"), (3_600_000, "h"), (60_000, "min"), (1000, "s"))
 _BYTES = ("B", "kB", "MB", "GB", "TB")
 NONE = "–"
+_COMMAND = re.compile(r"[;,] see `[^`]*`")
 MOST_COUNTED = 10_000
 
 
@@ -80,6 +82,25 @@ def size(count: float | None) -> str:
             return f"{value:.0f} {name}" if name == "B" or value >= 100 else f"{value:.1f} {name}"
         value /= 1000
     return f"{value:.1f} {_BYTES[-1]}"
+
+
+def sentence(text: str) -> str:
+    """With a capital, where its first word has letters alone, and a full stop."""
+    first = text.partition(" ")[0].rstrip(",:;")
+    return f"{text[:1].upper() if first.isalpha() else text[:1]}{text[1:]}{'' if text[-1:] in '.!?' else '.'}"
+
+
+def told(summary: str) -> str:
+    """What an alert says, as a sentence, without the command that it names for a terminal: on a page a link is there.
+    """
+    return sentence(_COMMAND.sub("", summary).removeprefix("over: "))
+
+
+def schedule(spec: str, zone: str | None) -> tuple[str, str]:
+    """A schedule as people read it, and its time zone where it has one: `every 1 h`, `0 6 * * *` in UTC."""
+    if found := re.fullmatch(r"every (\d+) s", spec):
+        return f"every {age(int(found[1]) * 1000)}", ""
+    return (spec.removesuffix(f" {zone}"), zone) if zone and spec.endswith(f" {zone}") else (spec, "")
 
 
 def percent(share: float | None) -> str:

@@ -49,3 +49,21 @@ def test_times_are_utc():
     at = 1_800_000_000_000
     assert (words.time(at), words.day(at), words.iso(at), words.clock(at)) == (
         "15 Jan 08:00:00", "15 Jan 2027", "2027-01-15T08:00:00Z", "08:00")
+
+
+@pytest.mark.parametrize(("summary", "text"), [
+    ("3 deletes of sync a wait for approval; see `penstock approve a`", "3 deletes of sync a wait for approval."),
+    ("over: queue mail is behind: a job has been due for 38 minutes", "Queue mail is behind: a job has been due for 38"
+     " minutes."), ("orders.sync fails!", "orders.sync fails!"),
+])
+def test_an_alert_is_told_as_a_sentence_without_its_command(summary: str, text: str):
+    assert words.told(summary) == text
+
+
+@pytest.mark.parametrize(("spec", "zone", "told"), [
+    ("every 3600 s", "UTC", ("every 1 h", "")), ("every 500 ms", "UTC", ("every 500 ms", "")),
+    ("0 6 * * * Europe/London", "Europe/London", ("0 6 * * *", "Europe/London")), ("0 6 * * * UTC", None,
+                                                                               ("0 6 * * * UTC", "")),
+])
+def test_a_schedule_as_people_read_it(spec: str, zone: str | None, told: tuple[str, str]):
+    assert words.schedule(spec, zone) == told

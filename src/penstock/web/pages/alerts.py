@@ -1,5 +1,7 @@
 """What is wrong with work as a whole, what that means, and what changed last."""
 
+from urllib.parse import quote, urlencode
+
 import msgspec
 
 from penstock.domain.alerts import Alert, Firing
@@ -36,11 +38,15 @@ class Meaning(msgspec.Struct, frozen=True):
 
 
 class Alerts(msgspec.Struct, frozen=True, kw_only=True):
-    """What fires by now, the oldest first, and what changed last. Moments are milliseconds of the epoch."""
+    """What fires by now, the oldest first, and what changed last. Moments are milliseconds of the epoch.
+
+    `pages` says for each that fires where to look; where there are `most` of them, there may be more.
+    """
 
     now: int
     firing: list[Firing]
-    in_all: int
+    pages: list[str]
+    most: int
     changes: list[Alert]
     meanings: list[Meaning]
 
@@ -48,14 +54,35 @@ class Alerts(msgspec.Struct, frozen=True, kw_only=True):
 def load(seen: Seen, asked: Asked) -> Alerts:
     """What fires by now, and what changed last."""
     app = seen.app
-    firing = app.alerts()
+    firing = app.alerts(_MOST)
     return Alerts(
-        now=app.now_ms(), in_all=len(firing),
+        now=app.now_ms(), most=_MOST, pages=[page_of(each) for each in firing],
         firing=[msgspec.structs.replace(each, summary=seen.masked(each.summary), details=_masked(seen, each.details))
-                for each in firing[:_MOST]],
+                for each in firing],
         changes=[msgspec.structs.replace(each, summary=seen.masked(each.summary), details=_masked(seen, each.details))
                  for each in app.alerts_told(_CHANGES)],
         meanings=_meanings(seen))
+
+
+def page_of(alert: Firing) -> str:
+    """Where to look, by what an alert is about: `queue NAME`, `task NAME`, `sync NAME`, `account NAME of sync NAME`,
+    `gate KEY`. Where one run is what is late, that is why it waits."""
+    kind, _, name = alert.about.partition(" ")
+    if alert.kind == "deletes withheld":
+        return "/approvals"
+    match kind:
+        case "task":
+            return f"/jobs?{urlencode({'task': name, 'state': 'discarded'})}"
+        case "queue":
+            return f"/jobs?{urlencode({'queue': name, 'state': 'available'})}"
+        case "sync":
+            subject = alert.details.get("subject")
+            where = quote(name, safe="")
+            return f"/why/waiting/{where}?{urlencode({'subject': subject})}" if subject else f"/syncs/{where}"
+        case "account":
+            account, _, sync = name.rpartition(" of sync ")
+            return f"/syncs/{quote(sync, safe='')}/accounts/{quote(account, safe='')}"
+    return "/limits"
 
 
 def _masked(seen: Seen, details: dict[str, object]) -> dict[str, object]:

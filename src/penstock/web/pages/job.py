@@ -1,7 +1,9 @@
 """One job with all that is known of it, why it waits, and what can be done with it."""
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
+from urllib.parse import urlencode
 
 import msgspec
 
@@ -37,15 +39,23 @@ class JobPage(msgspec.Struct, frozen=True):
     last_line: str
     why: Answer | None
     batch: BatchStatus | None
-    traces: list[str]
-    """Keys of those of its attempts whose traces were kept, the newest first."""
+    traces: list["AttemptTraced"]
+    """Those of its attempts whose traces were kept, the newest first."""
+
+
+class AttemptTraced(msgspec.Struct, frozen=True):
+    """The key of an attempt's trace, and when the attempt began."""
+
+    key: str
+    began_at: int
 
 
 class WhyPage(msgspec.Struct, frozen=True):
-    """Why a job waits, or what became of it."""
+    """Why a job waits, or what became of it. `next` are pages to look at next: what they say, and their paths."""
 
     id: int
     answer: Answer
+    next: list[tuple[str, str]]
 
 
 def found(seen: Seen, id: int) -> JobFound:
@@ -66,16 +76,30 @@ def load(seen: Seen, asked: Asked) -> JobPage:
                   result=seen.masked_json(job.result) if shown and job.result is not None else None,
                   cursor=seen.masked_json(job.cursor) if shown and job.cursor is not None else None)
     waits = job.state not in (*FINAL_STATES, "executing")
-    last_line = error.strip().rpartition("\n")[2].strip().removeprefix(f"{job.error_class}: ")
+    last_line = error.strip().rpartition("\n")[2].strip()
+    last_line = re.sub(rf"^([\w.]+\.)?{re.escape(job.error_class or '')}(: |$)", "", last_line)
     return JobPage(job, shown, last_line,
                    _masked(seen, seen.app.why_job(job.id)) if waits else None,
                    seen.app.batch_status(job.batch) if job.batch is not None else None,
-                   [str(key) for key in seen.app.traces_of_job(job)] if job.attempt else [])
+                   [AttemptTraced(str(key), key.began_at) for key in seen.app.traces_of_job(job)] if job.attempt
+                   else [])
 
 
 def load_why(seen: Seen, asked: Asked) -> WhyPage:
     """Why a job waits, or what became of it."""
-    return WhyPage(asked.id, _masked(seen, seen.app.why_job(asked.id)))
+    answer = _masked(seen, seen.app.why_job(asked.id))
+    job = seen.app.job(asked.id)
+    return WhyPage(asked.id, answer, [] if job is None else _next(answer, job.queue))
+
+
+def _next(answer: Answer, queue: str) -> list[tuple[str, str]]:
+    """What can be looked at, or done, about what a job waits for."""
+    of_queue = {"queue": queue, "state": "executing"}
+    pages = {"no worker": [("Workers", "/workers")], "paused": [("Queues, to resume it", "/queues")],
+             "gate": [("Limits and gates", "/limits")], "room": [("Limits and gates", "/limits")],
+             "pace": [("Limits and gates", "/limits")], "unknown task": [("Workers", "/workers")],
+             "claim": [(f"What runs in {queue}", f"/jobs?{urlencode(of_queue)}"), ("Workers", "/workers")]}
+    return pages.get(answer.waits, [])
 
 
 def _masked(seen: Seen, answer: Answer) -> Answer:

@@ -1,7 +1,6 @@
 """The first page: whether all is well, and if not, what is wrong, since when, and where to look."""
 
 from dataclasses import replace
-from urllib.parse import quote, urlencode
 
 import msgspec
 
@@ -11,6 +10,7 @@ from penstock.domain.listing import Backlog
 from penstock.queue.workers import WorkerRow
 from penstock.sync.window.row import WindowRow
 from penstock.web.declared import Seen, View
+from penstock.web.pages.alerts import page_of
 
 _OVER = ("completed", "discarded", "cancelled")
 
@@ -108,26 +108,7 @@ def _round_up(most: int) -> int:
 
 def _wrong(seen: Seen, alert: Firing, now: int) -> Wrong:
     return Wrong(alert.kind, alert.about, alert.since_at, max(now - alert.since_at, 0), seen.masked(alert.summary),
-                 _page(alert))
-
-
-def _page(alert: Firing) -> str:
-    """Where to look, by what an alert is about: `queue NAME`, `task NAME`, `sync NAME`, `account NAME of sync NAME`,
-    `gate KEY`."""
-    kind, _, name = alert.about.partition(" ")
-    if alert.kind == "deletes withheld":
-        return "/approvals"
-    match kind:
-        case "task":
-            return f"/jobs?{urlencode({'task': name, 'state': 'discarded'})}"
-        case "queue":
-            return f"/jobs?{urlencode({'queue': name, 'state': 'available'})}"
-        case "sync":
-            return f"/syncs/{quote(name, safe='')}"
-        case "account":
-            account, _, sync = name.rpartition(" of sync ")
-            return f"/syncs/{quote(sync, safe='')}/accounts/{quote(account, safe='')}"
-    return "/limits"
+                 page_of(alert))
 
 
 VIEWS = [View(path="/", asked=Asked, load=load, template="overview.html", title="Overview", nav="overview", live=2.5)]

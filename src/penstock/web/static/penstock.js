@@ -1,6 +1,5 @@
 // What the dashboard does besides links and forms: live regions, keys, the theme at once. Without it, all of it works.
 "use strict";
-document.documentElement.classList.add("has-script");
 const csrf = document.querySelector('meta[name="csrf"]')?.content ?? "";
 
 // Where the navigation is a row that scrolls, the page's own entry is in sight.
@@ -9,6 +8,7 @@ document.querySelector(".side nav [aria-current]")?.scrollIntoView({ block: "nea
 // Live regions. What changed is put into what is there, element by element: focus, selection, scroll, ticked boxes and
 // open details stay, since the elements that have them do.
 function renew(there, fresh) {
+  if (there.matches("tbody[data-hold]")) return void hold(there, fresh);
   const byId = new Map();
   for (const each of there.children) if (each.id) byId.set(each.id, each);
   let at = there.firstChild;
@@ -30,6 +30,31 @@ function renew(there, fresh) {
     at = at.nextSibling;
     gone.remove();
   }
+}
+
+// A list that holds still: its rows are brought up to date where they are, and a button above it says what it leaves out.
+// A row that is no longer in the list is dimmed; those at its end may only have been pushed out by newer ones.
+function hold(there, fresh) {
+  const left = fresh.cloneNode(true);
+  const wanted = new Map([...fresh.children].map((row) => [row.id, row]));
+  const rows = [...there.children];
+  const last = rows.findLastIndex((row) => wanted.has(row.id));
+  let gone = 0;
+  rows.forEach((row, at) => {
+    if (wanted.has(row.id)) alike(row, wanted.get(row.id)), wanted.delete(row.id);
+    else if (at < last) row.classList.add("is-gone"), gone++;
+  });
+  const news = document.querySelector("[data-news]");
+  if (!news) return;
+  news.hidden = !wanted.size && !gone;
+  news.firstElementChild.textContent = wanted.size ? `${wanted.size} more: show` : `${gone} gone: show`;
+  news.onclick = (event) => {
+    event.preventDefault();
+    news.hidden = true;
+    delete there.dataset.hold;
+    renew(there, left);
+    there.dataset.hold = "";
+  };
 }
 
 function alike(there, fresh) {
