@@ -42,6 +42,7 @@ PICTURES = (
     Picture("job", "/jobs?state=discarded", (_FIRST,)),
     Picture("why-waiting", "/jobs?state=pending", (_FIRST, "a.why:has-text('Why')")),
     Picture("batch", "/jobs?tag=newsletter&state=completed", (_FIRST, "a[href*='/batches/']")),
+    Picture("batches", "/batches"),
     Picture("queues", "/queues"),
     Picture("workers", "/workers"),
     Picture("worker", "/workers", ("main a[href*='/workers/']",)),

@@ -199,6 +199,41 @@ def test_a_batch_has_a_page(engine: Engine, client: Client):
     assert client.get("/batches/999").status_code == 404
 
 
+def test_batches_are_listed_and_lead_to_what_failed_in_them(engine: Engine, client: Client):
+    app = engine.app
+    assert "No batches yet" in client.get("/batches").text
+    work = app.tasks["work"]
+    batch = app.batch([work.call("a"), work.call("b"), work.call("c")], app.tasks["send"].call(1))
+    assert batch.then is not None
+    other = enqueued(app, "work", 2)
+    outcomes = [Outcome(job.id, job.lease, "discarded", error_class="ValueError", error="boom", keep_ms=10**9)
+                for job in engine.claim("default", 5) if job.id in (batch.jobs[1].id, *other)]
+    settle(app.store.control, outcomes)
+    app.dispatcher().step()
+    page = client.get("/batches").text
+    assert f'<tr id="batch-{batch.id}">' in page
+    assert ">work<" in page
+    page = client.get(f"/batches/{batch.id}").text
+    assert re.findall(r'<tr id="failed-(\d+)"', page) == [str(batch.jobs[1].id)]
+    assert listed(page) == [job.id for job in batch.jobs]
+    assert f'href="/jobs/{batch.then.id}"' in page
+    found = client.get(f"/api/v1/batches/{batch.id}").json()
+    assert (found["percent"], found["pending"], len(found["awaited_by"])) == (pytest.approx(100 / 3), 2, 1)
+    query = f"batch={batch.id}&state=discarded"
+    assert listed(client.get(f"/jobs?{query}").text) == [batch.jobs[1].id]
+    assert f"/jobs/act?all=1&amp;batch={batch.id}&amp;state=discarded&amp;act=retry" in page
+    asks = client.get(f"/jobs/act?all=1&{query}&act=retry").text
+    assert "<b>1</b> job that match" in asks
+    client.post_form("/jobs/act", {"all": "1", "act": "retry", "state": "discarded", "batch": str(batch.id)})
+    assert states(app, [batch.jobs[1].id, *other]) == ["available", "discarded", "discarded"]
+
+
+def test_the_counts_by_state_are_left_out_where_they_would_be_of_something_else(engine: Engine, client: Client):
+    enqueued(engine.app, "work", 3)
+    assert '<span class="count">3</span>' in client.get("/jobs?task=work").text
+    assert 'class="count"' not in client.get("/jobs?tag=offer:7").text
+
+
 # Acts on one job
 
 def test_a_job_is_retried_cancelled_discarded_and_made_due(engine: Engine, client: Client):

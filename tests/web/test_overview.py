@@ -51,6 +51,19 @@ def test_it_says_how_many_ended_in_each_minute_and_how_many_failed(engine: Engin
     assert "25%" in client.get("/").text
 
 
+def test_of_many_alerts_it_shows_the_first_and_reads_no_more_than_it_needs(app: Penstock, client: Client):
+    app.store.write(lambda tx: [tx.execute("alert_raise", {"kind": "backlog", "about": f"queue q{number:03}",
+                                                           "since_at": number, "summary": f"queue q{number:03} is late",
+                                                           "details": "{}"}) for number in range(60)])
+    assert len(app.alerts()) == 60
+    assert [each.about for each in app.alerts(2)] == ["queue q000", "queue q001"]
+    assert len(app.overview().alerts) == 50
+    page = client.get("/").text
+    assert "Queue q007 is late." in page
+    assert "q008" not in page
+    assert "50+ alerts in all" in page
+
+
 def test_it_says_what_waits_and_for_how_long_the_oldest_first(engine: Engine, client: Client, clock: Clock):
     app = engine.app
     app.store.write(lambda tx: registered(tx, "w", 10**9, {"mail": 4}))

@@ -4,12 +4,15 @@ from collections.abc import Sequence
 from typing import Literal
 
 from penstock.app.asking import Asking
-from penstock.domain.jobs import Job, Retention, id_of
-from penstock.domain.listing import Acted, Backlog, Counted, JobFilter, JobFound, JobsPage, Rates
+from penstock.domain.jobs import Batch, Job, Retention, id_of
+from penstock.domain.listing import Acted, Backlog, Counted, JobFilter, JobFound, JobsPage, Rates, Waited
 from penstock.events import JobsActedOn
+from penstock.queue import batches
 from penstock.queue.arguments.showing import result_shown
+from penstock.queue.batches import BatchStatus
 from penstock.queue.listing import acts, found, pages, rates
 from penstock.queue.listing.rates import Span
+from penstock.queue.together import batch_id
 
 MOST_COUNTED = pages.MOST_COUNTED
 _NAMED = 5
@@ -20,15 +23,27 @@ class Listing(Asking):
 
     def jobs(self, state: str | None = None, task: str | None = None, queue: str | None = None, tag: str | None = None,
              error_class: str | None = None, since: int | None = None, until: int | None = None,
-             after: str | None = None, limit: int = 50) -> JobsPage:
+             after: str | None = None, limit: int = 50, batch: int | None = None) -> JobsPage:
         """A page of the jobs that fit all that is given; the next one is `after` the cursor that it names.
 
         All jobs, and those that have ended, come newest first; what is executing by how long ago it was claimed; what
-        is `scheduled` or `retryable` by when it is due. `since` and `until` are milliseconds since 1970, and about when
-        jobs were enqueued. At most 10,000 rows are looked at: a page may hold fewer jobs than `limit` and have a next
-        one. Raises `InvalidArguments`.
+        is `scheduled` or `retryable` by when it is due; other jobs of a `batch` as they were enqueued. `since` and
+        `until` are milliseconds since 1970, and about when jobs were enqueued. At most 5,000 rows are looked at: a page
+        may hold fewer jobs than `limit` and have a next one. Raises `InvalidArguments`.
         """
-        return pages.page(self.store, JobFilter(state, task, queue, tag, error_class, since, until), after, limit)
+        return pages.page(self.store, JobFilter(state, task, queue, tag, error_class, since, until, batch), after,
+                          limit)
+
+    def batches(self, before: int | None = None, limit: int = 50) -> list[BatchStatus]:
+        """The batches that there are, the newest first, a moment late; the next page is `before` the last one's `id`.
+
+        Raises `InvalidArguments`.
+        """
+        return batches.listed(self.store, before, limit)
+
+    def batch_awaited_by(self, batch: Batch | int) -> list[Waited]:
+        """The jobs that wait for the end of a batch, the first of them: its `then`, and those that run after it."""
+        return found.awaited_by(self.store, int(batch_id(batch) or 0))
 
     def now_ms(self) -> int:
         """The time by the store's clock, in milliseconds since 1970."""

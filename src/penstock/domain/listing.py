@@ -34,6 +34,7 @@ class JobFilter:
     error_class: str | None = None
     since: int | None = None
     until: int | None = None
+    batch: int | None = None
 
     def __post_init__(self) -> None:
         faults = [f"{name}: expected text without NUL, got {value!r}"
@@ -44,6 +45,8 @@ class JobFilter:
                           f"{did_you_mean(self.state, map(str, JobState))}")
         faults += [f"{name}: expected milliseconds since 1970, got {value!r}" for name in ("since", "until")
                    if (value := getattr(self, name)) is not None and (type(value) is not int or abs(value) >= 2**62)]
+        if self.batch is not None and (type(self.batch) is not int or not 0 <= self.batch < 2**62):
+            faults.append(f"batch: expected the number of a batch, got {self.batch!r}")
         if faults:
             raise InvalidArguments("; ".join(faults))
 

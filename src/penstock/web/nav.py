@@ -17,6 +17,7 @@ NAV: tuple[tuple[str, tuple[Entry, ...]], ...] = (
     ("", (Entry("overview", "Overview", "/", "o"),
           Entry("alerts", "Alerts", "/alerts", "e"))),
     ("Jobs", (Entry("jobs", "Jobs", "/jobs", "j"),
+              Entry("batches", "Batches", "/batches", "b"),
               Entry("queues", "Queues", "/queues", "q"),
               Entry("workers", "Workers", "/workers", "w"),
               Entry("periodic", "Periodic tasks", "/periodic", "p"))),

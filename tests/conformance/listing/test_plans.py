@@ -29,12 +29,16 @@ FILLINGS = [
     """insert into penstock.ready_jobs (queue, rank, id)
        select queue, run_at, id from penstock.live_jobs where state = 'available'""",
 ]
-ANY: dict[str, Any] = {"task": None, "queue": None, "tag": None, "error_class": "E", "since": 0, "until": 2**60,
-                       "count": 50, "look": 500}
-NEWEST = {**ANY, "state": None, "below": 2**60, "above": -(2**60), "live": True, "ended": True}
+PLAIN: dict[str, Any] = {"task": None, "queue": None, "tag": None, "error_class": "E", "since": 0, "until": 2**60,
+                         "count": 50, "look": 500}
+ANY = {**PLAIN, "batch": 7}
+NEWEST = {**PLAIN, "state": None, "below": 2**60, "above": -(2**60), "live": True, "ended": True}
 PLACED = {**ANY, "place": 0, "id": 0}
 LISTS: dict[str, tuple[dict[str, Any], dict[str, str]]] = {
     "jobs_newest": (NEWEST, {"live_jobs": "live_jobs_pkey", "finished_jobs": "finished_jobs_{slot}_pkey"}),
+    "jobs_of_batch": ({**ANY, "state": None, "id": 7, "live": True, "ended": True},
+                      {"live_jobs": "live_jobs_pkey", "finished_jobs": "finished_jobs_{slot}_pkey"}),
+    "batch_firsts": ({"ids": [5, 6]}, {"live_jobs": "live_jobs_pkey", "finished_jobs": "finished_jobs_{slot}_pkey"}),
     "jobs_uncompleted": ({**ANY, "state": "discarded", "below": 2**60, "above": -(2**60)},
                          {"finished_jobs": "finished_jobs_{slot}_state_id_idx"}),
     "jobs_due": ({**PLACED, "state": "retryable"}, {"live_jobs": "live_jobs_due"}),

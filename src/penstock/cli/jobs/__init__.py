@@ -1,5 +1,7 @@
 """`penstock jobs`: which jobs there are, everything of one, and acts on one, on some and on all that match."""
 
+from typing import Any
+
 import click
 
 from penstock.cli.commands import Group
@@ -22,10 +24,10 @@ _HEADINGS = ("ID", "STATE", "TASK", "QUEUE", "ATTEMPT", "ENQUEUED", "WHEN", "ERR
 @click.option("--after", metavar="CURSOR", help="The next page, by the cursor that this one gave.")
 @json_option(JobsPage, says=TIMES)
 @click.pass_context
-def jobs(context: click.Context, /, limit: int, after: str | None, as_json: bool, **asked: str | None) -> None:
+def jobs(context: click.Context, /, limit: int, after: str | None, as_json: bool, **asked: Any) -> None:
     """List jobs: the newest first, of a state that waits for its time the soonest first, of `executing` the longest.
 
-    At most 10,000 jobs are looked at for a page, whatever is asked: --after goes on from there.
+    At most 5,000 jobs are looked at for a page, whatever is asked: --after goes on from there.
     """
     if context.invoked_subcommand is not None:
         return

@@ -47,7 +47,7 @@ def _acting(act: Act, says: str) -> click.Command:
     @json_option(ActedOn)
     @click.pass_context
     def command(context: click.Context, /, ids: tuple[int, ...], all_matching: bool, yes: bool, reason: str,
-                as_json: bool, **asked: str | None) -> None:
+                as_json: bool, **asked: Any) -> None:
         given = any(value is not None for value in asked.values())
         if bool(ids) == all_matching or (ids and given):
             raise click.UsageError("expected the IDs of jobs, or options that say which and --all-matching, got"

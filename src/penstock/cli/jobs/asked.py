@@ -24,6 +24,7 @@ def filters(command: Command) -> Command:
         click.option("--until", metavar=_TIME, help="Enqueued before then; as --since."),
         click.option("--since", metavar=_TIME, help="Enqueued in this time (90s, 10m, 2h, 1d), or since a moment"
                                                     " (2027-01-31T08:00, UTC unless it says otherwise)."),
+        click.option("--batch", type=click.IntRange(0, 2**62), metavar="NUMBER", help="Of this batch."),
         click.option("--error-class", metavar="CLASS", help="With this class of error, as ValueError."),
         click.option("--tag", help="With this tag."),
         click.option("--queue", shell_complete=completing.queues, help="In this queue."),
@@ -34,10 +35,10 @@ def filters(command: Command) -> Command:
     return command
 
 
-def asked_filter(app: Penstock, asked: Mapping[str, str | None]) -> JobFilter:
+def asked_filter(app: Penstock, asked: Mapping[str, Any]) -> JobFilter:
     """The filter that the options come to. Raises `UsageError`."""
     return JobFilter(asked["state"], asked["task"], asked["queue"], asked["tag"], asked["error_class"],
-                     _moment(app, asked["since"], "--since"), _moment(app, asked["until"], "--until"))
+                     _moment(app, asked["since"], "--since"), _moment(app, asked["until"], "--until"), asked["batch"])
 
 
 def at(text: str, option: str) -> datetime:

@@ -39,6 +39,16 @@ def _read(tx: Transaction, job_id: int,
                     awaited_by=tuple(_waited(tx, id, known) for id in awaited_by))
 
 
+def awaited_by(store: Store, id: int) -> list[Waited]:
+    """Who waits for a job or a batch, the first of them."""
+    def read(tx: Transaction) -> list[Waited]:
+        ids = [id for (id,) in tx.rows("job_awaited_by", {"id": id, "count": MOST_NAMED})]
+        known = named(tx, ids) if ids else {}
+        return [_waited(tx, each, known) for each in ids]
+
+    return store.read(read)
+
+
 def _tags(found: Sequence[str] | str | None) -> tuple[str, ...]:
     """Tags as a database has them: as a list, or as JSON."""
     listed = msgspec.json.decode(found, type=list[str] | None) if isinstance(found, str) else found

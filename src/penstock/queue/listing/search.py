@@ -1,7 +1,8 @@
 """A look at jobs that fit a filter, in the order of an index: bounded in rows, and it says where it ended.
 
 Finished jobs and all jobs come newest first, by their numbers; what is executing by its lease, the one claimed longest
-ago first; what waits for its time the soonest first. A filter that few of many fit costs no more than any other.
+ago first; what waits for its time the soonest first; those of a batch from its own number upwards. A filter that
+few of many fit costs no more than any other.
 """
 
 from collections.abc import Sequence
@@ -19,7 +20,7 @@ MOST_LOOKED = 5_000
 """So many rows are looked at for a page, or a batch of acts."""
 _FIRST_LOOK = 500
 _GROWTH = 4
-_STATEMENTS = {"newest": "jobs_newest", "uncompleted": "jobs_uncompleted", "due": "jobs_due",
+_STATEMENTS = {"newest": "jobs_newest", "batch": "jobs_of_batch", "uncompleted": "jobs_uncompleted", "due": "jobs_due",
                "executing": "jobs_executing"}
 _TAGS = msgspec.json.Decoder(tuple[str, ...] | None)
 _PLACED = ("due", "executing")
@@ -36,10 +37,12 @@ class Hit:
 
 @dataclass(slots=True)
 class Search:
-    """What one search has come to by now. `last` is where the next one goes on; `over`: there is nothing further."""
+    """What one search has come to by now. `last` is where the next one goes on; `over`: there is nothing further, or
+    all are found that there can be (`expected`), with those of the pages before."""
 
     wanted: JobFilter
     last: Cursor
+    expected: int | None = None
     hits: list[Hit] = field(default_factory=list)
     fitting: int = 0
     looked_at: int = 0
@@ -53,19 +56,23 @@ def order_of(wanted: JobFilter) -> str:
         return "due"
     if wanted.state in ("discarded", "cancelled"):
         return "uncompleted"
-    return "executing" if wanted.state == "executing" else "newest"
+    return "executing" if wanted.state == "executing" else "newest" if wanted.batch is None else "batch"
 
 
-def begun(tx: Transaction, wanted: JobFilter, after: str | None) -> Search:
+def begun(tx: Transaction, wanted: JobFilter, after: str | None, expected: int | None = None) -> Search:
     """A search from the beginning, or from where a page ended. Raises `InvalidArguments`."""
     order = order_of(wanted)
     if after is not None:
-        return Search(wanted, read(after, order))
+        return Search(wanted, read(after, order), expected)
     if order in _PLACED:
         return Search(wanted, Cursor(order))
     above = None if wanted.since is None else places_around(tx, wanted.since - LATE_MS)[0]
+    if wanted.batch is not None:
+        above = max(wanted.batch + 1, above or 0)  # its jobs have higher numbers than it
+        if order == "batch":
+            return Search(wanted, Cursor(order, 0, above - 1), expected)
     below = HIGHEST if wanted.until is None else places_around(tx, wanted.until + LATE_MS)[1]
-    return Search(wanted, Cursor(order, 0, below, above))
+    return Search(wanted, Cursor(order, 0, below, above), expected)
 
 
 def searched(tx: Transaction, search: Search, count: int, most: int = MOST_LOOKED) -> Search:
@@ -92,15 +99,16 @@ def _look(tx: Transaction, search: Search, count: int, look: int) -> None:
     search.fitting += hits
     search.hits += found
     last = search.last
+    before = 0 if last.order in _PLACED else last.place  # so many were on the pages before
     if count and hits > len(found):  # some that were looked at fit and are for the next page
         end = found[-1]
-        place, id = end.place, end.job.id
+        place, id = end.place if last.order in _PLACED else before + len(found), end.job.id
         at = end.job.run_at if last.order == "due" else end.job.enqueued_at
     else:
-        search.over = looked < look
+        search.over = looked < look or (search.expected is not None and before + hits >= search.expected)
         if not looked:
             return
-        place, id, at = (last_at if last.order in _PLACED else 0), last_id, last_at
+        place, id, at = (last_at if last.order in _PLACED else before + hits), last_id, last_at
     search.last = Cursor(last.order, place, id, last.above)
     search.back_to = None if last.order == "executing" else int(at)
 
@@ -112,11 +120,15 @@ def _asked(search: Search, count: int, look: int) -> dict[str, Any]:
         "since": LOWEST if wanted.since is None else wanted.since,
         "until": HIGHEST if wanted.until is None else wanted.until, "count": count, "look": look,
     }
+    if last.order != "newest":
+        asked["batch"] = wanted.batch
     if last.order in _PLACED:
         asked |= {"place": last.place, "id": last.id}
+    elif last.order == "batch":
+        asked["id"] = last.id
     else:
         asked |= {"below": last.id, "above": LOWEST if last.above is None else last.above}
-    if last.order == "newest":
+    if last.order in ("newest", "batch"):
         asked |= {"live": wanted.state != "completed", "ended": wanted.state in (None, "completed")}
     return asked if last.order == "executing" else asked | {"state": wanted.state}
 

@@ -8,12 +8,14 @@ insert into penstock.wait_news (id, batch, what, n) values (:batch, true, :what,
 -- differs: begins where the last fold did
 -- What is counted, and what is not yet; of a batch that is forgotten the end of a job says nothing.
 select bool_or(closed) as closed, coalesce(sum(total), 0) as total, coalesce(sum(completed), 0) as completed,
-       coalesce(sum(cancelled), 0) as cancelled, coalesce(sum(discarded), 0) as discarded, max(finished_at) as finished_at
+       coalesce(sum(cancelled), 0) as cancelled, coalesce(sum(discarded), 0) as discarded, max(finished_at) as finished_at,
+       min(made_at) as made_at
 from (
-    select true as known, closed, total, completed, cancelled, discarded, finished_at from penstock.batches where id = :id
+    select true as known, closed, total, completed, cancelled, discarded, finished_at, made_at from penstock.batches
+    where id = :id
     union all
     select what in ('opened', 'closed', 'added'), what = 'closed', case what when 'added' then n end, case what when 'completed' then n end,
-           case what when 'cancelled' then n end, case what when 'discarded' then n end, null
+           case what when 'cancelled' then n end, case what when 'discarded' then n end, null, null
     from (
         select id, batch, what, n from penstock.wait_news
         where xact >= (
@@ -29,15 +31,37 @@ having bool_or(known);
 -- dialect: sqlite
 -- differs: no dead row is in the way
 select max(closed) as closed, coalesce(sum(total), 0) as total, coalesce(sum(completed), 0) as completed,
-       coalesce(sum(cancelled), 0) as cancelled, coalesce(sum(discarded), 0) as discarded, max(finished_at) as finished_at
+       coalesce(sum(cancelled), 0) as cancelled, coalesce(sum(discarded), 0) as discarded, max(finished_at) as finished_at,
+       min(made_at) as made_at
 from (
-    select true as known, closed, total, completed, cancelled, discarded, finished_at from penstock.batches where id = :id
+    select true as known, closed, total, completed, cancelled, discarded, finished_at, made_at from penstock.batches
+    where id = :id
     union all
     select what in ('opened', 'closed', 'added'), what = 'closed', iif(what = 'added', n, 0), iif(what = 'completed', n, 0), iif(what = 'cancelled', n, 0),
-           iif(what = 'discarded', n, 0), null
+           iif(what = 'discarded', n, 0), null, null
     from penstock.wait_news where batch and id = :id
 ) as told
 having max(known);
+
+-- name: batches_listed
+-- As they are counted, the newest first.
+select id, closed, total, completed, cancelled, discarded, finished_at, made_at from penstock.batches
+where id < :below order by id desc limit (select :count);
+
+-- name: batch_firsts
+-- dialect: postgres
+-- differs: each dialect takes an array in its own way
+-- The tasks of these jobs, with their batches.
+select batch, task from penstock.live_jobs where id = any (:ids) and batch is not null
+union all
+select batch, task from penstock.finished_jobs where id = any (:ids) and batch is not null;
+
+-- name: batch_firsts
+-- dialect: sqlite
+-- differs: each dialect takes an array in its own way
+select batch, task from penstock.live_jobs where id in (select value from json_each(:ids)) and batch is not null
+union all
+select batch, task from penstock.finished_jobs where id in (select value from json_each(:ids)) and batch is not null;
 
 -- name: batches_prune
 -- dialect: postgres

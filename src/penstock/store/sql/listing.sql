@@ -114,13 +114,124 @@ from (
 left join (select * from hits order by id desc limit (select cast(:count as bigint))) h on true
 order by h.id desc;
 
+-- name: jobs_of_batch
+-- dialect: postgres
+-- differs: each dialect keeps tags, and the ids of a lease, in its own way
+-- Of a batch, in the order of their numbers: they have the next ones after its own, those that joined it later higher ones.
+with led as materialized (
+    select distinct on (e.id) e.id, l.id as lease, l.worker_id, l.claimed_at
+    from penstock.leases l cross join unnest(l.job_ids) as e (id)
+    order by e.id, l.id desc
+), looked as materialized (
+    select * from (
+        select * from (
+            select id, task, queue, priority, state, attempt, max_attempts, run_at, enqueued_at,
+                   cast(null as bigint) as attempted_at, cast(null as bigint) as finished_at, lease, tags, unique_key,
+                   error_class, batch, 1 as live
+            from penstock.live_jobs where :live and id > :id
+            order by id limit (select cast(:look as bigint))
+        ) as l
+        union all
+        select * from (
+            select id, task, queue, priority, state, attempt, max_attempts, run_at, enqueued_at, attempted_at, finished_at,
+                   lease, tags, unique_key, error_class, batch, 0
+            from penstock.finished_jobs where :ended and id > :id
+            order by id limit (select cast(:look as bigint))
+        ) as f
+    ) as j
+    order by id limit (select cast(:look as bigint))
+), known as materialized (
+    select j.id, j.task, j.queue, j.priority, case when e.id is null then j.state else 'executing' end as state,
+           case when e.id is null then j.attempt else j.attempt + 1 end as attempt, j.max_attempts, j.run_at,
+           j.enqueued_at, coalesce(e.claimed_at, j.attempted_at) as attempted_at, j.finished_at, j.error_class, j.tags,
+           j.unique_key, j.batch, e.worker_id
+    from looked j left join led e on j.live = 1 and j.state = 'available' and e.id = j.id and e.lease > j.lease
+), hits as materialized (
+    select j.id, j.task, j.queue, j.priority, j.state, j.attempt, j.max_attempts, j.run_at, j.enqueued_at,
+           j.attempted_at, j.finished_at, j.error_class, cast(array_to_json(j.tags) as text) as tags,
+           j.unique_key is not null as keyed,
+           (select w.name from penstock.workers w where w.id = j.worker_id) as worker,
+           cast(null as double precision) as percent, 0 as place
+    from known j
+    where j.batch = :batch and (cast(:state as text) is null or j.state = :state)
+      and (cast(:task as text) is null or j.task = :task)
+      and (cast(:queue as text) is null or j.queue = :queue)
+      and (cast(:error_class as text) is null or j.error_class = :error_class)
+      and (cast(:tag as text) is null or :tag = any (j.tags))
+      and j.enqueued_at >= :since and j.enqueued_at < :until
+)
+select s.looked, s.last_at, s.last_id, s.hits, h.id, h.task, h.queue, h.priority, h.state, h.attempt, h.max_attempts,
+       h.run_at, h.enqueued_at, h.attempted_at, h.finished_at, h.error_class, h.tags, h.keyed, h.worker, h.percent, h.place
+from (
+    select (select count(*) from looked) as looked, (select max(enqueued_at) from looked) as last_at,
+           (select max(id) from looked) as last_id,
+           (select count(*) from hits) as hits
+) s
+left join (select * from hits order by id limit (select cast(:count as bigint))) h on true
+order by h.id;
+
+-- name: jobs_of_batch
+-- dialect: sqlite
+-- differs: each dialect keeps tags, and the ids of a lease, in its own way
+-- Of a batch, in the order of their numbers: they have the next ones after its own, those that joined it later higher ones.
+with led as materialized (
+    select e.value as id, max(l.id) as lease, l.worker_id, l.claimed_at
+    from penstock.leases l cross join json_each(l.job_ids) e
+    group by e.value
+), looked as materialized (
+    select * from (
+        select * from (
+            select id, task, queue, priority, state, attempt, max_attempts, run_at, enqueued_at,
+                   cast(null as bigint) as attempted_at, cast(null as bigint) as finished_at, lease, tags, unique_key,
+                   error_class, batch, 1 as live
+            from penstock.live_jobs where :live and id > :id
+            order by id limit (select cast(:look as bigint))
+        ) as l
+        union all
+        select * from (
+            select id, task, queue, priority, state, attempt, max_attempts, run_at, enqueued_at, attempted_at, finished_at,
+                   lease, tags, unique_key, error_class, batch, 0
+            from penstock.finished_jobs where :ended and id > :id
+            order by id limit (select cast(:look as bigint))
+        ) as f
+    ) as j
+    order by id limit (select cast(:look as bigint))
+), known as materialized (
+    select j.id, j.task, j.queue, j.priority, case when e.id is null then j.state else 'executing' end as state,
+           case when e.id is null then j.attempt else j.attempt + 1 end as attempt, j.max_attempts, j.run_at,
+           j.enqueued_at, coalesce(e.claimed_at, j.attempted_at) as attempted_at, j.finished_at, j.error_class, j.tags,
+           j.unique_key, j.batch, e.worker_id
+    from looked j left join led e on j.live = 1 and j.state = 'available' and e.id = j.id and e.lease > j.lease
+), hits as materialized (
+    select j.id, j.task, j.queue, j.priority, j.state, j.attempt, j.max_attempts, j.run_at, j.enqueued_at,
+           j.attempted_at, j.finished_at, j.error_class, j.tags as tags, j.unique_key is not null as keyed,
+           (select w.name from penstock.workers w where w.id = j.worker_id) as worker,
+           cast(null as double precision) as percent, 0 as place
+    from known j
+    where j.batch = :batch and (cast(:state as text) is null or j.state = :state)
+      and (cast(:task as text) is null or j.task = :task)
+      and (cast(:queue as text) is null or j.queue = :queue)
+      and (cast(:error_class as text) is null or j.error_class = :error_class)
+      and (cast(:tag as text) is null or exists (select 1 from json_each(j.tags) t where t.value = :tag))
+      and j.enqueued_at >= :since and j.enqueued_at < :until
+)
+select s.looked, s.last_at, s.last_id, s.hits, h.id, h.task, h.queue, h.priority, h.state, h.attempt, h.max_attempts,
+       h.run_at, h.enqueued_at, h.attempted_at, h.finished_at, h.error_class, h.tags, h.keyed, h.worker, h.percent, h.place
+from (
+    select (select count(*) from looked) as looked, (select max(enqueued_at) from looked) as last_at,
+           (select max(id) from looked) as last_id,
+           (select count(*) from hits) as hits
+) s
+left join (select * from hits order by id limit (select cast(:count as bigint))) h on true
+order by h.id;
+
 -- name: jobs_uncompleted
 -- dialect: postgres
 -- differs: each dialect keeps tags in its own way
 -- Of those that were discarded, or cancelled, the newest first: few among many that completed.
 with looked as materialized (
     select id, task, queue, priority, state, attempt, max_attempts, run_at, enqueued_at, attempted_at, finished_at,
-           tags, unique_key, error_class
+           tags, unique_key, error_class, batch
     from penstock.finished_jobs
     where state = :state and state <> 'completed' and id < :below and id >= :above
     order by id desc limit (select cast(:look as bigint))
@@ -134,6 +245,7 @@ with looked as materialized (
       and (cast(:queue as text) is null or queue = :queue)
       and (cast(:error_class as text) is null or error_class = :error_class)
       and (cast(:tag as text) is null or :tag = any (tags))
+      and (cast(:batch as bigint) is null or batch = :batch)
       and enqueued_at >= :since and enqueued_at < :until
 )
 select s.looked, s.last_at, s.last_id, s.hits, h.id, h.task, h.queue, h.priority, h.state, h.attempt, h.max_attempts,
@@ -152,7 +264,7 @@ order by h.id desc;
 -- Of those that were discarded, or cancelled, the newest first: few among many that completed.
 with looked as materialized (
     select id, task, queue, priority, state, attempt, max_attempts, run_at, enqueued_at, attempted_at, finished_at,
-           tags, unique_key, error_class
+           tags, unique_key, error_class, batch
     from penstock.finished_jobs
     where state = :state and state <> 'completed' and id < :below and id >= :above
     order by id desc limit (select cast(:look as bigint))
@@ -165,6 +277,7 @@ with looked as materialized (
       and (cast(:queue as text) is null or queue = :queue)
       and (cast(:error_class as text) is null or error_class = :error_class)
       and (cast(:tag as text) is null or exists (select 1 from json_each(tags) t where t.value = :tag))
+      and (cast(:batch as bigint) is null or batch = :batch)
       and enqueued_at >= :since and enqueued_at < :until
 )
 select s.looked, s.last_at, s.last_id, s.hits, h.id, h.task, h.queue, h.priority, h.state, h.attempt, h.max_attempts,
@@ -182,7 +295,8 @@ order by h.id desc;
 -- differs: each dialect keeps tags in its own way
 -- Of those that wait for their time, the soonest first; after (`place`, `id`).
 with looked as materialized (
-    select id, task, queue, priority, state, attempt, max_attempts, run_at, enqueued_at, tags, unique_key, error_class
+    select id, task, queue, priority, state, attempt, max_attempts, run_at, enqueued_at, tags, unique_key, error_class,
+           batch
     from penstock.live_jobs
     where state in ('scheduled', 'retryable') and run_at >= cast(:place as bigint)
       and (run_at, id) > (cast(:place as bigint), cast(:id as bigint))
@@ -199,6 +313,7 @@ with looked as materialized (
       and (cast(:queue as text) is null or queue = :queue)
       and (cast(:error_class as text) is null or error_class = :error_class)
       and (cast(:tag as text) is null or :tag = any (tags))
+      and (cast(:batch as bigint) is null or batch = :batch)
       and enqueued_at >= :since and enqueued_at < :until
 )
 select s.looked, s.last_at, s.last_id, s.hits, h.id, h.task, h.queue, h.priority, h.state, h.attempt, h.max_attempts,
@@ -216,7 +331,8 @@ order by h.place, h.id;
 -- differs: each dialect keeps tags in its own way
 -- Of those that wait for their time, the soonest first; after (`place`, `id`).
 with looked as materialized (
-    select id, task, queue, priority, state, attempt, max_attempts, run_at, enqueued_at, tags, unique_key, error_class
+    select id, task, queue, priority, state, attempt, max_attempts, run_at, enqueued_at, tags, unique_key, error_class,
+           batch
     from penstock.live_jobs
     where state in ('scheduled', 'retryable') and run_at >= cast(:place as bigint)
       and (run_at, id) > (cast(:place as bigint), cast(:id as bigint))
@@ -232,6 +348,7 @@ with looked as materialized (
       and (cast(:queue as text) is null or queue = :queue)
       and (cast(:error_class as text) is null or error_class = :error_class)
       and (cast(:tag as text) is null or exists (select 1 from json_each(tags) t where t.value = :tag))
+      and (cast(:batch as bigint) is null or batch = :batch)
       and enqueued_at >= :since and enqueued_at < :until
 )
 select s.looked, s.last_at, s.last_id, s.hits, h.id, h.task, h.queue, h.priority, h.state, h.attempt, h.max_attempts,
@@ -250,7 +367,7 @@ order by h.place, h.id;
 -- Of those that are under way, the one that was claimed the longest ago first; after (`place`, `id`).
 with looked as materialized (
     select l.id as place, l.worker_id, l.claimed_at, j.id, j.task, j.queue, j.priority, j.attempt + 1 as attempt,
-           j.max_attempts, j.run_at, j.enqueued_at, j.tags, j.unique_key, j.error_class
+           j.max_attempts, j.run_at, j.enqueued_at, j.tags, j.unique_key, j.error_class, j.batch
     from penstock.leases l cross join unnest(l.job_ids) as e (id) cross join lateral (
         select * from penstock.live_jobs where id = e.id and lease < l.id and state = 'available' limit (select 1)
     ) j
@@ -267,6 +384,7 @@ with looked as materialized (
       and (cast(:queue as text) is null or j.queue = :queue)
       and (cast(:error_class as text) is null or j.error_class = :error_class)
       and (cast(:tag as text) is null or :tag = any (j.tags))
+      and (cast(:batch as bigint) is null or j.batch = :batch)
       and j.enqueued_at >= :since and j.enqueued_at < :until
 )
 select s.looked, s.last_at, s.last_id, s.hits, h.id, h.task, h.queue, h.priority, h.state, h.attempt, h.max_attempts,
@@ -285,7 +403,7 @@ order by h.place, h.id;
 -- Of those that are under way, the one that was claimed the longest ago first; after (`place`, `id`).
 with looked as materialized (
     select l.id as place, l.worker_id, l.claimed_at, j.id, j.task, j.queue, j.priority, j.attempt + 1 as attempt,
-           j.max_attempts, j.run_at, j.enqueued_at, j.tags, j.unique_key, j.error_class
+           j.max_attempts, j.run_at, j.enqueued_at, j.tags, j.unique_key, j.error_class, j.batch
     from penstock.leases l cross join json_each(l.job_ids) e
     cross join penstock.live_jobs j on j.id = e.value and j.lease < l.id and j.state = 'available'
     where l.id >= cast(:place as bigint) and (l.id, e.value) > (cast(:place as bigint), cast(:id as bigint))
@@ -300,6 +418,7 @@ with looked as materialized (
       and (cast(:queue as text) is null or j.queue = :queue)
       and (cast(:error_class as text) is null or j.error_class = :error_class)
       and (cast(:tag as text) is null or exists (select 1 from json_each(j.tags) t where t.value = :tag))
+      and (cast(:batch as bigint) is null or j.batch = :batch)
       and j.enqueued_at >= :since and j.enqueued_at < :until
 )
 select s.looked, s.last_at, s.last_id, s.hits, h.id, h.task, h.queue, h.priority, h.state, h.attempt, h.max_attempts,

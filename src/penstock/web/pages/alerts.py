@@ -72,7 +72,7 @@ def page_of(alert: Firing) -> str:
         return "/approvals"
     match kind:
         case "task":
-            return f"/jobs?{urlencode({'task': name, 'state': 'discarded'})}"
+            return f"/jobs?{urlencode({'task': alert.details.get('task', name), 'state': 'discarded'})}"
         case "queue":
             return f"/jobs?{urlencode({'queue': name, 'state': 'available'})}"
         case "sync":

@@ -8,7 +8,7 @@ import msgspec
 
 from penstock.app import Penstock
 from penstock.domain.listing import JobFilter
-from penstock.web.asked import Misread
+from penstock.web.asked import Misread, Number
 
 _UNITS_MS = {"m": 60_000, "h": 3_600_000, "d": 86_400_000}
 _AGO = re.compile(r"(\d{1,5})\s*([mhd])")
@@ -27,17 +27,19 @@ class Filtered(msgspec.Struct, frozen=True, kw_only=True):
     error_class: str | None = None
     since: str | None = None
     until: str | None = None
+    batch: Number | None = None
 
     def filter(self, app: Penstock) -> JobFilter:
         """What the app is asked. Raises `Misread` for a time that is none, and `InvalidArguments`."""
         now = app.now_ms() if any(_AGO.fullmatch(each) for each in (self.since or "", self.until or "")) else 0
         return JobFilter(self.state, self.task, self.queue, self.tag, self.error_class,
-                         _time("since", self.since, now), _time("until", self.until, now))
+                         _time("since", self.since, now), _time("until", self.until, now), self.batch)
 
     @property
     def query(self) -> dict[str, str]:
         """It again, as the fields of a query string."""
-        return {name: value for name in Filtered.__struct_fields__ if (value := getattr(self, name))}
+        return {name: str(value) for name in Filtered.__struct_fields__
+                if (value := getattr(self, name)) not in (None, "")}
 
     def url(self, path: str, **more: object) -> str:
         """A page of the site with this filter, and more fields."""
