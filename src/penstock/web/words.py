@@ -87,7 +87,8 @@ def size(count: float | None) -> str:
 def sentence(text: str) -> str:
     """With a capital, where its first word has letters alone, and a full stop."""
     first = text.partition(" ")[0].rstrip(",:;")
-    return f"{text[:1].upper() if first.isalpha() else text[:1]}{text[1:]}{'' if text[-1:] in '.!?' else '.'}"
+    end = "" if text.endswith((".", "!", "?")) else "."
+    return f"{text[:1].upper() if first.isalpha() else text[:1]}{text[1:]}{end}"
 
 
 def told(summary: str) -> str:
@@ -114,11 +115,6 @@ def percent(share: float | None) -> str:
 def key(text: str) -> str:
     """A record's key as people read it; one of several fields with a dot between its parts: `doors-1 · E1042`."""
     return " · ".join(key_parts(text) or (spoken_key(text),))
-
-
-def sentence(text: str) -> str:
-    """The same, as a sentence begins and ends."""
-    return text[:1].upper() + text[1:] + ("" if text.endswith((".", "!", "?")) else ".")
 
 
 def as_json(value: Any) -> str:
