@@ -134,7 +134,7 @@ def test_a_run_that_withheld_deletes_succeeded_and_says_who_decides(engine: Engi
                                                                     client: Client) -> None:
     withheld(engine, directory)
     listed, page = client.get("/runs").text, client.get("/runs/2").text
-    assert "20 deletes withheld" in listed
+    assert "20 withheld" in listed
     assert "DeletesWithheld" not in listed
     assert "20 deletes wait for a person" in page
     assert 'href="/approvals?sync=people"' in page
