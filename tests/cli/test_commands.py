@@ -87,7 +87,7 @@ def test_plan_then_sync_then_nothing_to_do(penstock) -> None:
     code, out, _ = penstock("--app", "theapp", "plan", "people", "--subject", "berlin")
     assert code == 0
     assert out == ("berlin:\n  People: 2 to create, 0 to update, 0 to delete, 0 unchanged\n    + a\n    + b\n"
-                   "2 changes in at least 1 calls; no earlier run tells how long it takes\n")
+                   "2 changes in at least 1 call; no earlier run tells how long it takes\n")
     code, out, _ = penstock("--app", "theapp", "sync", "people")
     assert (code, out) == (0, "berlin: succeeded, 2 read, 2 created\nparis: succeeded, 2 read, 2 created\n")
     code, out, _ = penstock("--app", "theapp", "sync", "people", "--json")

@@ -155,6 +155,7 @@ def test_a_shell_that_is_not_known_is_named():
 
 @pytest.mark.parametrize(("arguments", "said"), [
     (["queues", "pause", "mial"], "note: this app has no queue 'mial'; did you mean 'mail'?"),
+    (["queues", "pause", "elsewhere"], "note: this app has no queue 'elsewhere'; it has mail, penstock.sync"),
     (["enqueue", "sendmail"], "this app declares no task 'sendmail'; did you mean 'send-mail'?"),
     (["traces", "peopel"], "note: nothing is called 'peopel'; did you mean 'people'?"),
     (["jobs", "--task", "send-mial"], "note: this app has no task 'send-mial'; did you mean 'send-mail'?"),

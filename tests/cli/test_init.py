@@ -74,7 +74,7 @@ def test_a_task_runs_with_the_commands_that_are_printed(shell: Shell):
 def test_a_sync_is_planned_and_carried_out_with_the_commands_that_are_printed(shell: Shell):
     assert shell.says(*shell.init("--sync")) == [
         "all:", "  People: 3 to create, 0 to update, 0 to delete, 0 unchanged", "    + 1", "    + 2", "    + 3",
-        "3 changes in at least 1 calls; no earlier run tells how long it takes",
+        "3 changes in at least 1 call; no earlier run tells how long it takes",
         'create 1 {"email":"first@example.com","name":"First Person"}',
         'create 2 {"email":"zweite@example.com","name":"Zweite Person"}',
         'create 3 {"email":"ucuncu@example.com","name":"Üçüncü Kişi"}',

@@ -42,7 +42,7 @@ def test_on_a_narrow_terminal_the_widest_texts_are_cut_off(terminal):
     lines = terminal(50)
     assert max(map(len, lines)) <= 50
     assert lines == ["QUEUE                WAITING  ERROR", "mail                       7  MailboxUnknown: no …",
-                     "a-queue-with-a-lo…    1,200  -"]
+                     "a-queue-with-a-lon…    1,200  -"]
 
 
 def test_a_time_is_never_cut_off(terminal, monkeypatch: pytest.MonkeyPatch):

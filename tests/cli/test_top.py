@@ -1,10 +1,12 @@
 """`penstock top`: what it shows, once and live."""
 
 import io
+import signal
 import sys
 from pathlib import Path
 from typing import Any
 
+import click
 import msgspec
 import pytest
 from rich.console import Console
@@ -81,17 +83,21 @@ def test_lines_go_to_whoever_needs_them(wanted: list[int], lines: int, given: li
     assert shared(wanted, lines) == given
 
 
-@pytest.mark.parametrize(("height", "width"), [(24, 80), (50, 160)])
+@pytest.mark.parametrize(("height", "width"), [(24, 80), (24, 60), (24, 40), (50, 160)])
 def test_a_frame_fits_into_the_terminal(height: int, width: int):
     many = msgspec.structs.replace(SEEN, jobs=[msgspec.structs.replace(SEEN.jobs[0], id=id) for id in range(100)],
                                    queues=[queue(f"queue-{number}", waiting=number) for number in range(100)])
     out = io.StringIO()
     console = Console(file=out, width=width, height=height, force_terminal=True, no_color=True)
-    console.print(frame(many, "waiting", paused=True, height=height))
+    console.print(frame(many, "waiting", paused=True, height=height, width=width))
     lines = out.getvalue().splitlines()
     assert len(lines) <= height
     assert "display paused" in lines[0]
     assert "more" in out.getvalue()
+    assert max(len(click.unstyle(line)) for line in lines) <= width
+    headings = next(click.unstyle(line) for line in lines if "QUEUE" in line)
+    assert "…" not in headings, "a column is left out before its heading cannot be read"
+    assert headings.split()[:2] == ["QUEUE", "WAITING"]
 
 
 @pytest.mark.parametrize(("use", "near"), [
@@ -135,4 +141,15 @@ def test_on_a_terminal_it_is_live_and_leaves_the_terminal_as_it_was(tmp_path: Pa
         screen.until("space pause")
         screen.press("q")
         assert screen.wait() == 0
+        assert screen.modes() == screen.before
+
+
+@pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize(("by", "code"), [(signal.SIGINT, 0), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+def test_whatever_ends_it_leaves_the_terminal_as_it_was(by: signal.Signals, code: int, tmp_path: Path, store_url: str):
+    (tmp_path / "watched.py").write_text(APP)
+    with terminal("--app", "watched", "top", "--every", "0.5", folder=tmp_path, PENSTOCK_URL=store_url) as screen:
+        screen.until("space pause")
+        screen.process.send_signal(by)
+        assert screen.wait() == code
         assert screen.modes() == screen.before

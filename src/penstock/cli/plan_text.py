@@ -25,7 +25,7 @@ def print_cost(total: Cost) -> None:
         click.echo("Nothing to send.")
         return
     time = "no earlier run tells how long it takes" if total.seconds is None else f"about {_span(total.seconds)}"
-    click.echo(f"{total.changes:,} changes in at least {total.calls:,} calls; {time}")
+    click.echo(f"{_counted(total.changes, 'change')} in at least {_counted(total.calls, 'call')}; {time}")
     for permits in total.permits:
         more = f", given in {_span(permits.seconds)} at the earliest" if permits.seconds else ""
         click.echo(f"  {permits.limit}: {permits.needed:,} permits{more}")
@@ -98,3 +98,7 @@ def _span(seconds: float) -> str:
     if seconds < 100:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:,.0f} min" if seconds < 6000 else f"{seconds / 3600:,.1f} h"
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"

@@ -27,20 +27,20 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     lines = [headings, *rows]
     widths = [max(len(line[column]) for line in lines) for column in range(len(headings))]
     if sys.stdout.isatty():
-        widths = fitting(headings, widths, shutil.get_terminal_size().columns)
+        widths = fitting(headings, widths, shutil.get_terminal_size().columns) or widths
     return "\n".join(_GAP.join(_cell(heading, text, width)
                                for heading, text, width in zip(headings, line, widths, strict=True)).rstrip()
                      for line in lines)
 
 
-def fitting(headings: Sequence[str], widths: Sequence[int], columns: int) -> list[int]:
-    """Widths that together are no more than so many columns, if texts can be cut off so far."""
+def fitting(headings: Sequence[str], widths: Sequence[int], columns: int) -> list[int] | None:
+    """Widths that together are no more than so many columns; None where texts cannot be cut off so far."""
     found = list(widths)
     texts = [place for place, heading in enumerate(headings) if heading not in _WHOLE]
     while sum(found) + len(_GAP) * (len(found) - 1) > columns:
         widest = max(texts, key=found.__getitem__, default=None)
         if widest is None or found[widest] <= max(_LEAST, len(headings[widest])):
-            return list(widths)  # it would not be enough: nothing is cut off in vain
+            return None  # nothing is cut off in vain
         found[widest] -= 1
     return found
 

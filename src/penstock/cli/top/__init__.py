@@ -1,10 +1,12 @@
 """`penstock top`: queues, jobs under way, workers and limits, live; one frame where there is no terminal."""
 
 import os
+import signal
 import sys
 import time
 from contextlib import suppress
-from typing import get_args
+from types import FrameType
+from typing import NoReturn, get_args
 
 import click
 
@@ -47,11 +49,13 @@ def _live(app: Penstock, order: Order, every: float, color: bool | None) -> None
     from penstock.cli.top.drawing import frame
     from penstock.cli.top.keys import Keys
 
+    for name in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(name, _ended)  # or the terminal would stay as it is now
     console = Console(no_color=color is False, highlight=False)
     seen, paused = look(app), False
 
     def drawn() -> RenderableType:
-        return frame(seen, order, paused=paused, height=console.height)
+        return frame(seen, order, paused=paused, height=console.height, width=console.width)
 
     with (suppress(KeyboardInterrupt), Keys() as keys,
           Live(drawn(), console=console, screen=True, auto_refresh=False) as live):
@@ -64,3 +68,7 @@ def _live(app: Penstock, order: Order, every: float, color: bool | None) -> None
             if not paused and time.monotonic() >= due:
                 seen, due = look(app), time.monotonic() + every
             live.update(drawn(), refresh=True)
+
+
+def _ended(number: int, frame: FrameType | None) -> NoReturn:
+    sys.exit(128 + number)

@@ -8,11 +8,13 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from penstock.cli.table import NUMBERS, short, table
+from penstock.cli.table import NUMBERS, fitting, short, table
 from penstock.cli.top.seen import Order, Top, ordered
 from penstock.domain.lasting import lasting
 from penstock.limits.telling import KeyState
 
+_SPARED = ("PID", "SLOTS", "LATER", "ATTEMPT", "UP", "FAILED/MIN", "MEMORY", "DONE", "BUSY", "RUNNING", "DONE/MIN")
+"""Columns that a narrow terminal does without, from the first on."""
 _MB = 1024 * 1024
 _LONG = 60
 
@@ -66,14 +68,15 @@ def head(top: Top) -> str:
             f" {sum(each.alive for each in top.workers):,} workers")
 
 
-def frame(top: Top, order: Order, *, paused: bool, height: int) -> RenderableType:
-    """One frame that fits into so many lines: what there is no room for is counted."""
+def frame(top: Top, order: Order, *, paused: bool, height: int, width: int) -> RenderableType:
+    """One frame that fits into so many lines of so many columns: rows that there is no room for are counted."""
     drawn: list[RenderableType] = [Text(("display paused: " if paused else "") + head(top), style="bold", no_wrap=True,
                                            overflow="ellipsis")]
     found = sections(top, order)
     rooms = shared([len(section.rows) for section in found], height - len(drawn) - 1 - 3 * len(found))
     for section, room in zip(found, rooms, strict=True):
-        drawn += [Text(""), _drawn(section, room) if section.rows else Text(section.empty, style="dim")]
+        drawn += [Text(""), _drawn(narrowed(section, width), room, width) if section.rows else
+                  Text(section.empty, style="dim")]
     drawn.append(Text(f"q quit   space {'go on' if paused else 'pause'}   s sort (now by {order})", style="dim"))
     return Group(*drawn)
 
@@ -90,10 +93,28 @@ def shared(wanted: Sequence[int], lines: int) -> list[int]:
     return given
 
 
-def _drawn(section: Section, room: int) -> RenderableType:
-    drawn = Table(box=None, pad_edge=False, header_style="reverse", expand=False)
-    for heading in section.headings:
-        drawn.add_column(heading, justify="right" if heading in NUMBERS else "left", no_wrap=True, overflow="ellipsis")
+def narrowed(section: Section, width: int) -> Section:
+    """A section without those columns for which there is no room, the least important first."""
+    for spared in _SPARED:
+        if fitting(section.headings, _widths(section), width) is not None:
+            break
+        if spared in section.headings:
+            place = section.headings.index(spared)
+            section = section._replace(headings=section.headings[:place] + section.headings[place + 1:],
+                                       rows=[row[:place] + row[place + 1:] for row in section.rows])
+    return section
+
+
+def _widths(section: Section) -> list[int]:
+    return [max(map(len, column)) for column in zip(section.headings, *section.rows, strict=True)]
+
+
+def _drawn(section: Section, room: int, width: int) -> RenderableType:
+    drawn = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="reverse", expand=False)
+    widths = fitting(section.headings, _widths(section), width) or _widths(section)
+    for heading, wide in zip(section.headings, widths, strict=True):
+        drawn.add_column(heading, width=wide, justify="right" if heading in NUMBERS else "left", no_wrap=True,
+                         overflow="ellipsis")
     for place, row in enumerate(section.rows[:room]):
         drawn.add_row(*(Text(cell) for cell in row), style="yellow" if place in section.marked else "")
     more = len(section.rows) - room
