@@ -155,7 +155,6 @@ def test_a_shell_that_is_not_known_is_named():
 
 @pytest.mark.parametrize(("arguments", "said"), [
     (["queues", "pause", "mial"], "note: this app has no queue 'mial'; did you mean 'mail'?"),
-    (["queues", "pause", "elsewhere"], "note: this app has no queue 'elsewhere'; it has mail, penstock.sync"),
     (["enqueue", "sendmail"], "this app declares no task 'sendmail'; did you mean 'send-mail'?"),
     (["traces", "peopel"], "note: nothing is called 'peopel'; did you mean 'people'?"),
     (["jobs", "--task", "send-mial"], "note: this app has no task 'send-mial'; did you mean 'send-mail'?"),
@@ -170,3 +169,11 @@ def test_a_name_that_is_mistyped_is_guessed(written: Written, arguments: list[st
     _, _, err = penstock(*arguments)
     assert said in err
     assert ("did you mean" in err) == bool(said)
+
+
+def test_where_no_name_is_near_those_are_named_that_there_are(written: Written):
+    penstock = written("completed", APP.format(url="sqlite:///never.db").replace('"sqlite:///never.db"', "") + MORE)
+    code, _, err = penstock("queues", "pause", "elsewhere")
+    assert (code, err) == (0, "note: this app has no queue 'elsewhere'; it has mail, penstock.sync\n")
+    assert penstock("queues", "resume", "elsewhere")[0] == 0
+    sys.modules["completed"].app.close()

@@ -7,7 +7,6 @@ import click
 from penstock.app import Penstock
 from penstock.domain.names import did_you_mean
 
-
 _SHOWN = 8
 
 
