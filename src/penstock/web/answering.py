@@ -6,7 +6,7 @@ somebody who may look at it; what goes wrong is a page as well, which says what 
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
 
@@ -18,6 +18,7 @@ from starlette.routing import Route
 
 from penstock.app import Penstock
 from penstock.domain.errors import PenstockError, StoreError
+from penstock.domain.masking import Masking
 from penstock.web.asked import Misread, from_pairs
 from penstock.web.declared import Action, Content, Declared, Done, File, Forbidden, NotFound, Person, Seen, View
 from penstock.web.frame import Frame
@@ -61,6 +62,7 @@ class Answering:
         self.app, self.people, self.sessions, self.templates = app, people, sessions, templates
         self.declared = declared
         self.replica = app.replica
+        self._masking = Masking.of(app.settings.web_masked)
 
     def routes(self) -> list[Route]:
         """What has no parameters goes before what has."""
@@ -136,7 +138,7 @@ class Answering:
         try:
             done = do()
         except Exception as error:
-            wrong = wrong_of(error)
+            wrong = self.wrong_of(error)
             said = f"{wrong.what}. {wrong.do}" if wrong else f"It broke off: {type(error).__name__}"
             self.app.journal_end(entry, said=said)
             raise
@@ -202,13 +204,19 @@ class Answering:
         try:
             response = answer()
         except Exception as error:
-            wrong = wrong_of(error)
+            wrong = self.wrong_of(error)
             if wrong is None:
                 raise
             response = self.said_wrong(request, visit, wrong)
         if visit.session is not None and visit.session.fresh:
             self.sessions.write(request, response, visit.session)
         return response
+
+    def wrong_of(self, error: Exception) -> Wrong | None:
+        """What people, and the journal, are told of an error; None for one that nobody foresaw. It may repeat what a
+        source or a destination has said."""
+        wrong = _wrong_of(error)
+        return wrong and replace(wrong, what=self._masking.text(wrong.what), do=self._masking.text(wrong.do))
 
     def said_wrong(self, request: Request, visit: Visit, wrong: Wrong) -> Response:
         """A page that says what went wrong; to a program that is nobody, a line."""
@@ -240,8 +248,7 @@ class Answering:
         return RedirectResponse(f"{root}/sign-in{back}", 303)
 
 
-def wrong_of(error: Exception) -> Wrong | None:
-    """What people are told of an error; None for one that nobody foresaw."""
+def _wrong_of(error: Exception) -> Wrong | None:
     match error:
         case NotFound():
             return Wrong(404, error.what, error.do)

@@ -9,7 +9,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from penstock.web.answering import Answering, Visit, Wrong, given, path_of, wrong_of
+from penstock.web.answering import Answering, Visit, Wrong, given, path_of
 from penstock.web.asked import Misread, from_json, from_pairs
 from penstock.web.declared import Action, File, Forbidden, Person, Seen, View
 from penstock.web.openapi import document
@@ -57,7 +57,7 @@ class Api:
             visit = self._answering.visit(request)
             if visit.person is None:
                 return _nobody()
-            return await run_in_threadpool(_careful, answer, request, visit, visit.person)
+            return await run_in_threadpool(self._careful, answer, request, visit, visit.person)
 
         return endpoint
 
@@ -79,19 +79,18 @@ class Api:
                 done = self._answering.done(action, person, asked, path_of(request))
                 return self._answering.noted(request, _json(done))
 
-            return await run_in_threadpool(_careful, answer, request, visit, visit.person)
+            return await run_in_threadpool(self._careful, answer, request, visit, visit.person)
 
         return endpoint
 
-
-def _careful(answer: Callable[[Request, Visit, Person], Response], request: Request, visit: Visit,
-             person: Person) -> Response:
-    try:
-        return answer(request, visit, person)
-    except Exception as error:
-        if (wrong := wrong_of(error)) is None:
-            raise
-        return _wrong(wrong)
+    def _careful(self, answer: Callable[[Request, Visit, Person], Response], request: Request, visit: Visit,
+                 person: Person) -> Response:
+        try:
+            return answer(request, visit, person)
+        except Exception as error:
+            if (wrong := self._answering.wrong_of(error)) is None:
+                raise
+            return _wrong(wrong)
 
 
 def _json(value: object, status: int = 200) -> Response:

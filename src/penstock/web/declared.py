@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Generic, TypeVar
 
+import msgspec
+
 from penstock.app import Penstock
 from penstock.domain.masking import Masking
 
@@ -45,6 +47,15 @@ class Seen:
     def masked_json(self, text: str | None) -> str:
         """Arguments, a result or a cursor (JSON), in which values under such names are hidden."""
         return self.masking.json(text or "")
+
+    def masked_value(self, value: Any) -> Any:
+        """What JSON may be made of, with values under such names hidden; None for what is none."""
+        if value is None:
+            return None
+        try:
+            return msgspec.json.decode(self.masked_json(msgspec.json.encode(value, enc_hook=str).decode()))
+        except (msgspec.DecodeError, TypeError):
+            return None
 
     @cached_property
     def masking(self) -> Masking:

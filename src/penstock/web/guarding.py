@@ -5,6 +5,7 @@ reaches nothing. A change has to come from a page of this very site, or from no 
 """
 
 import ipaddress
+import re
 from collections.abc import Iterable
 from urllib.parse import urlsplit
 
@@ -26,6 +27,7 @@ HEADERS = {
 }
 _FORWARDED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via")
 _SAFE = ("GET", "HEAD", "OPTIONS")
+_DIGITS = re.compile(r"[0-9]{1,18}")
 
 
 class Guard:
@@ -68,7 +70,7 @@ class Guard:
         if self._local and any(name in headers for name in _FORWARDED):
             return 403, "A proxy leads here, and this dashboard has no tokens: see web_tokens in docs/web.md."
         length = headers.get("content-length", "0")
-        if not length.isdigit() or int(length) > MOST_BYTES:
+        if not _DIGITS.fullmatch(length) or int(length) > MOST_BYTES:
             return 413, f"Expected a body of at most {MOST_BYTES} bytes."
         if is_foreign(scope, headers):
             return 403, "This request was made by a page of another site; nothing was done."

@@ -98,6 +98,8 @@ class Live:
         view, asked = found
         if view.scope not in visit.person.scopes:
             return PlainTextResponse("this needs another scope\n", 403)
+        if request.method == "HEAD":
+            return Response(media_type="text/event-stream")
         root = request.scope.get("root_path", "")
         key = (root, path, query, visit.person.scopes)
         frame = Frame(root=root, path=path, query=query, person=visit.person, live=view.live)

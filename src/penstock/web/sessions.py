@@ -53,7 +53,7 @@ class Sessions:
     def of(self, request: Request) -> Session:
         """The session that a request brings, or a new one."""
         try:
-            id, began, name, mark = self._sign.loads(request.cookies.get(SESSION, ""))
+            id, began, name, mark = self._sign.loads(request.cookies.get(_name(SESSION, request), ""))
         except (BadSignature, ValueError, TypeError):
             return self.begun()
         if not isinstance(began, int) or not 0 <= self._now() - began < SECONDS or id in self._ended:
@@ -85,40 +85,49 @@ class Sessions:
         person = session.person
         named = (person.name, self._people.mark(person)) if person is not None and self._people else ("", "")
         value = self._sign.dumps([session.id, session.began, *named])
-        response.set_cookie(SESSION, value, max_age=SECONDS, **_flags(request))
+        response.set_cookie(_name(SESSION, request), value, max_age=SECONDS, **_flags(request))
 
     def forget(self, request: Request, response: Response) -> None:
-        response.delete_cookie(SESSION, **_flags(request))
+        response.delete_cookie(_name(SESSION, request), **_flags(request))
 
     def say(self, request: Request, response: Response, text: str, *, badly: bool = False) -> None:
         """Have the next page say something."""
-        response.set_cookie(SAID, str(self._sign_said.dumps([text[:_SAID_BYTES], badly])), max_age=60,
-                            **_flags(request))
+        response.set_cookie(_name(SAID, request), str(self._sign_said.dumps([text[:_SAID_BYTES], badly])),
+                            max_age=60, **_flags(request))
 
     def said(self, request: Request) -> tuple[str, bool]:
         """What this page has to say, and whether it is bad news."""
         try:
-            text, badly = self._sign_said.loads(request.cookies.get(SAID, ""))
+            text, badly = self._sign_said.loads(request.cookies.get(_name(SAID, request), ""))
         except (BadSignature, ValueError, TypeError):
             return "", False
         return str(text), bool(badly)
 
     def unsay(self, request: Request, response: Response) -> None:
-        if SAID in request.cookies:
-            response.delete_cookie(SAID, **_flags(request))
+        if _name(SAID, request) in request.cookies:
+            response.delete_cookie(_name(SAID, request), **_flags(request))
 
 
     def note_change(self, request: Request, response: Response, mark: int) -> None:
         """Have the browser bring along what a replica has to have replayed to be read."""
-        response.set_cookie(CHANGED, str(self._sign_changed.dumps(mark)), max_age=_CHANGED_SECONDS, **_flags(request))
+        response.set_cookie(_name(CHANGED, request), str(self._sign_changed.dumps(mark)),
+                            max_age=_CHANGED_SECONDS, **_flags(request))
 
     def changed(self, request: Request) -> int:
         """The mark of the last change of this browser; 0 where it brings none."""
         try:
-            mark = self._sign_changed.loads(request.cookies.get(CHANGED, ""))
+            mark = self._sign_changed.loads(request.cookies.get(_name(CHANGED, request), ""))
         except (BadSignature, ValueError, TypeError):
             return 0
         return mark if isinstance(mark, int) else 0
+
+
+def _name(name: str, request: Request) -> str:
+    """What a cookie is called. Over https browsers take such a name from this host by https alone, and from no other
+    name of its domain; with `__Host-` a cookie is for all paths."""
+    if request.url.scheme != "https":
+        return name
+    return f"__Secure-{name}" if request.scope.get("root_path") else f"__Host-{name}"
 
 
 def _flags(request: Request) -> dict[str, Any]:

@@ -189,6 +189,16 @@ def test_an_account_shows_its_gate_which_is_opened_by_hand(app: Penstock, synced
         ("gate:sync:people:acme", "closed", "open")]
 
 
+def test_a_plan_tells_no_value_that_is_named_like_a_secret(
+        synced: Engine, client: Client, directory: Directory) -> None:
+    directory.groups["g1"]["p99"] = "token=hunter2"
+    for path in ("/syncs/people/plan/g1", "/api/v1/syncs/people/plan/g1"):
+        page = client.get(path)
+        assert page.status_code == 200
+        assert "token=" in page.text
+        assert "hunter2" not in page.text
+
+
 def test_a_plan_is_shown_and_nothing_is_sent(synced: Engine, client: Client, directory: Directory) -> None:
     directory.groups["g1"] |= {"p01": HOSTILE, "p99": "new"}
     before, calls = synced.state("People"), len(directory.people.calls)

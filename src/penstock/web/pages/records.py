@@ -1,6 +1,5 @@
 """Records that failed, are blocked or in doubt, found by key; and why one record was sent, or not."""
 
-from typing import Any
 
 import msgspec
 
@@ -178,7 +177,7 @@ def load_find(seen: Seen, asked: FindAsked) -> Find:
 
 def _masked(seen: Seen, why: Why) -> Why:
     """The same with values hidden beside names of secrets, in payloads and in what was answered."""
-    masked = msgspec.structs.replace(why, payload=_json(seen, why.payload))
+    masked = msgspec.structs.replace(why, payload=seen.masked_value(why.payload))
     if why.state is not None:
         masked.state = msgspec.structs.replace(why.state, error=_text(seen, why.state.error))
     if why.source.error is not None:
@@ -189,22 +188,13 @@ def _masked(seen: Seen, why: Why) -> Why:
         if (run := getattr(why, name)) is not None:
             setattr(masked, name, msgspec.structs.replace(run, error=_text(seen, run.error)))
     if why.remote is not None:
-        masked.remote = msgspec.structs.replace(why.remote, held=_json(seen, why.remote.held),
+        masked.remote = msgspec.structs.replace(why.remote, held=seen.masked_value(why.remote.held),
                                                 error=_text(seen, why.remote.error))
     return masked
 
 
 def _text(seen: Seen, text: str | None) -> str | None:
     return None if text is None else seen.masked(text)
-
-
-def _json(seen: Seen, value: Any) -> Any:
-    if value is None:
-        return None
-    try:
-        return msgspec.json.decode(seen.masked_json(msgspec.json.encode(value, enc_hook=str).decode()))
-    except (msgspec.DecodeError, TypeError):
-        return None
 
 
 VIEWS = [

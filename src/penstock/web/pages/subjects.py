@@ -7,7 +7,7 @@ import msgspec
 from penstock.admission.why import Answer
 from penstock.domain.errors import OutOfTime
 from penstock.sync.declaring.permits import gate_key
-from penstock.sync.telling.previewed import PlannedSubject
+from penstock.sync.telling.previewed import PlannedLayer, PlannedSubject
 from penstock.web.declared import NotFound, Seen, View
 from penstock.web.pages.of_syncs import (
     ClassShown,
@@ -155,7 +155,7 @@ def load_plan(seen: Seen, asked: SubjectAsked) -> PlanShown:
     name, values = existing(seen, asked.sync), seen.may("sensitive")
     account_of(seen, name, asked.subject)
     try:
-        plan, error = seen.app.plan_subject(name, asked.subject, show_values=values), None
+        plan, error = _masked_plan(seen, seen.app.plan_subject(name, asked.subject, show_values=values)), None
     except OutOfTime as raised:
         plan, error = None, str(raised)
     except Exception as raised:  # whatever a source, which is not ours, may raise
@@ -172,6 +172,16 @@ def load_waiting(seen: Seen, asked: SubjectAsked) -> WaitingShown:
     masked = _masked(seen, answer)
     assert masked is not None
     return WaitingShown(name, asked.subject, masked)
+
+
+def _masked_plan(seen: Seen, plan: PlannedSubject) -> PlannedSubject:
+    """The same with values hidden beside names of secrets, in payloads and in what is wrong with records."""
+    def masked(layer: PlannedLayer) -> PlannedLayer:
+        first = {kind: [msgspec.structs.replace(each, payload=seen.masked_value(each.payload)) for each in records]
+                 for kind, records in layer.first.items()}
+        return msgspec.structs.replace(layer, first=first, problems=[seen.masked(each) for each in layer.problems])
+
+    return msgspec.structs.replace(plan, layers=[masked(layer) for layer in plan.layers])
 
 
 def _masked(seen: Seen, answer: Answer | None) -> Answer | None:
