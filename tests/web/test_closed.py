@@ -122,6 +122,27 @@ def test_signing_out_ends_the_session_even_of_a_copied_cookie(client: Client):
     assert client.get("/", follow_redirects=False).status_code == 303
 
 
+def test_signing_out_ends_the_session_in_every_process_and_after_a_restart(
+        app: Penstock, client: Client, store_url: str, settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("penstock.web.signed_out.LOOK_SECONDS", 0.0)
+    client.sign_in(READ)
+    copied = client.cookies["penstock_session"]
+    with Penstock(store_url, now=app.settings.now, **settings) as beside, browser(small(beside)) as other:
+        def status(browser: Client) -> int:
+            browser.cookies.clear()
+            browser.cookies.set("penstock_session", copied)
+            return int(browser.get("/", follow_redirects=False).status_code)
+
+        assert status(other) == 200
+        client.post_form("/sign-out", {})
+        assert status(other) == 303
+        with browser(small(beside)) as begun_anew:
+            assert status(begun_anew) == 303
+        assert other.sign_in(READ).status_code == 200
+    (entry,) = app.journal()
+    assert (entry.actor, entry.about, entry.said) == ("rita", "session", "signed out")
+
+
 def test_a_session_ends_with_its_token(app: Penstock, client: Client, store_url: str):
     client.sign_in(READ)
     cookie = client.cookies["penstock_session"]

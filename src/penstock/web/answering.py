@@ -24,7 +24,8 @@ from penstock.web.declared import Action, Content, Declared, Done, File, Forbidd
 from penstock.web.frame import Frame
 from penstock.web.people import People
 from penstock.web.rendering import Templates, title_of
-from penstock.web.sessions import THEME, Session, Sessions
+from penstock.web.sessions import SECONDS, THEME, Session, Sessions
+from penstock.web.signed_out import SignedOut
 
 if TYPE_CHECKING:
     from penstock.web.live import Live
@@ -62,6 +63,7 @@ class Answering:
         self.app, self.people, self.sessions, self.templates = app, people, sessions, templates
         self.declared = declared
         self.replica = app.replica
+        self.signed_out = SignedOut(app, SECONDS)
         self._masking = Masking.of(app.settings.web_masked)
 
     def routes(self) -> list[Route]:
@@ -76,21 +78,26 @@ class Answering:
             assert isinstance(error, HTTPException)
             what = {404: "There is no page of this address", 405: "This address does not take that"}
             wrong = Wrong(error.status_code, what.get(error.status_code, error.detail))
-            return await run_in_threadpool(self.said_wrong, request, self.visit(request), wrong)
+            return await run_in_threadpool(self.said_wrong, request, await self.visit(request), wrong)
 
         async def broken(request: Request, error: Exception) -> Response:
             wrong = Wrong(500, "This page could not be made", "The log of the process says why.")
-            return await run_in_threadpool(self.said_wrong, request, self.visit(request), wrong)
+            return await run_in_threadpool(self.said_wrong, request, await self.visit(request), wrong)
 
         return {HTTPException: http, Exception: broken}
 
-    def visit(self, request: Request) -> Visit:
+    async def visit(self, request: Request) -> Visit:
         """Who asks. A token goes before a session."""
         if self.replica is not None:
             self.replica.at_least(self.sessions.changed(request))
         if (token := token_of(request)) is not None:
             return Visit(None, self.people.of_token(token))
         session = self.sessions.of(request)
+        if self.people and session.person is not None:
+            if self.signed_out.is_due:
+                await run_in_threadpool(self.signed_out.look)
+            if session.id in self.signed_out:
+                session = self.sessions.begun()
         return Visit(session, session.person)
 
     def loaded(self, view: View[Any, Any], person: Person, asked: Any, *, shared: bool = True) -> Any:
@@ -168,7 +175,7 @@ class Answering:
 
     def _endpoint(self, answer: Callable[[Request, Visit, Person], Response]) -> Callable[[Request], Any]:
         async def endpoint(request: Request) -> Response:
-            visit = self.visit(request)
+            visit = await self.visit(request)
             if visit.person is None:
                 return self.sent_to_sign_in(request)
             person = visit.person
@@ -178,7 +185,7 @@ class Answering:
 
     def _acted(self, action: Action[Any]) -> Callable[[Request], Any]:
         async def endpoint(request: Request) -> Response:
-            visit = self.visit(request)
+            visit = await self.visit(request)
             if visit.person is None:
                 return self.sent_to_sign_in(request)
             person, pairs = visit.person, await form(request)

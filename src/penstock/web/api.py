@@ -54,7 +54,7 @@ class Api:
 
     def _endpoint(self, answer: Callable[[Request, Visit, Person], Response]) -> Callable[[Request], Any]:
         async def endpoint(request: Request) -> Response:
-            visit = self._answering.visit(request)
+            visit = await self._answering.visit(request)
             if visit.person is None:
                 return _nobody()
             return await run_in_threadpool(self._careful, answer, request, visit, visit.person)
@@ -63,7 +63,7 @@ class Api:
 
     def _acted(self, action: Action[Any]) -> Callable[[Request], Any]:
         async def endpoint(request: Request) -> Response:
-            visit = self._answering.visit(request)
+            visit = await self._answering.visit(request)
             if visit.person is None:
                 return _nobody()
             try:

@@ -42,7 +42,7 @@ class Health:
         return self._answering.read(lambda app: app.overview())
 
     async def metrics(self, request: Request) -> Response:
-        visit = self._answering.visit(request)
+        visit = await self._answering.visit(request)
         if visit.person is None:
             return PlainTextResponse("expected a token: Authorization: Bearer …\n", 401, {"WWW-Authenticate": "Bearer"})
         try:

@@ -86,7 +86,7 @@ class Live:
 
     async def stream(self, request: Request) -> Response:
         """`/live?of=PATH?QUERY`, the page as its URL has it, without the root."""
-        visit = self._answering.visit(request)
+        visit = await self._answering.visit(request)
         if visit.person is None:
             return PlainTextResponse("sign in first\n", 401)
         if self._closed or self._streams >= MOST_STREAMS:

@@ -1,7 +1,7 @@
 """A browser's session: a signed cookie, which says who signed in and when, and from which the CSRF token comes.
 
-Nothing of it lies in the store. It ends after some hours, with the token that it began with, and when somebody signs
-out; a message for the next page travels in a cookie of its own.
+Nothing of it lies in the store but its end. It ends after some hours, with the token that it began with, and when
+somebody signs out; a message for the next page travels in a cookie of its own.
 """
 
 import hmac

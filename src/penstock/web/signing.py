@@ -1,9 +1,12 @@
 """Signing in with a token, and out again; and the switch between light and dark, which is a cookie as well."""
 
+from contextlib import suppress
+
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
+from penstock.domain.errors import StoreError
 from penstock.web.answering import Answering, Visit, Wrong, form
 from penstock.web.asked import Misread
 from penstock.web.declared import Person
@@ -21,7 +24,7 @@ class Signing:
         self._slowing = Slowing()
 
     async def sign_in(self, request: Request) -> Response:
-        visit = self._answering.visit(request)
+        visit = await self._answering.visit(request)
         if visit.session is None or visit.person is not None:
             return RedirectResponse(_within(request, request.query_params.get("to", "")), 303)
         if request.method == "GET":
@@ -56,11 +59,14 @@ class Signing:
         return response
 
     async def sign_out(self, request: Request) -> Response:
-        visit, pairs = self._answering.visit(request), await form(request)
+        visit, pairs = await self._answering.visit(request), await form(request)
         if visit.session is None or not self._answering.sessions.is_csrf(visit.session, dict(pairs).get("csrf", "")):
             return await run_in_threadpool(self._answering.said_wrong, request, visit,
                                            Wrong(400, "This form is too old", "Go back and try again."))
         self._answering.sessions.end(visit.session)
+        if visit.person is not None and self._answering.people:
+            with suppress(StoreError):  # it has ended here, and for this browser
+                await run_in_threadpool(self._answering.signed_out.write, visit.person.name, visit.session.id)
         response = RedirectResponse(request.scope.get("root_path", "") + "/sign-in", 303)
         self._answering.sessions.forget(request, response)
         return response
