@@ -11,6 +11,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from difflib import get_close_matches
+from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -162,7 +163,7 @@ def _file(folder: Path, faults: list[str]) -> dict[str, Any]:
     if not path.is_file():
         return {}
     try:
-        section = tomllib.loads(path.read_text("utf-8")).get("tool", {}).get("penstock", {})
+        section = _section(path.read_text("utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         faults.append(f"pyproject.toml: {error}")
         return {}
@@ -170,6 +171,12 @@ def _file(folder: Path, faults: list[str]) -> dict[str, Any]:
         faults.append(f"pyproject.toml: expected a table [tool.penstock], got {section!r}")
         return {}
     return section
+
+
+@lru_cache(4)
+def _section(text: str) -> Any:
+    """What a file says of us. Every app and every command reads it again, and to parse it takes longer than the rest."""
+    return tomllib.loads(text).get("tool", {}).get("penstock", {})
 
 
 def _environment(environment: Mapping[str, str]) -> dict[str, str]:

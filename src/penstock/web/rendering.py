@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -23,15 +23,7 @@ class Templates:
     """The templates of one site, whose navigation shows what there are pages for."""
 
     def __init__(self, paths: frozenset[str]) -> None:
-        self._environment = jinja2.Environment(
-            loader=jinja2.FileSystemLoader(FOLDER / "templates"), autoescape=True, auto_reload=False,
-            undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True,
-            extensions=["jinja2.ext.loopcontrols"])
-        shown = [(group, listed) for group, entries in NAV
-                 if (listed := [entry for entry in entries if entry.path in paths])]
-        self._environment.globals.update(
-            link=link, here=here, frame=FRAME.get, nav=shown, words=words, charts=charts, pictures=pictures,
-            asset=asset, region=_region, may=_may, linked=linked, Part=charts.Part, Column=charts.Column)
+        self._environment = _environment(paths)
 
     def page(self, frame: Frame, template: str, title: str, nav: str, m: Any, asked: Any = None) -> str:
         """A whole page. The template has its model as `m`, and what was asked for as `asked`."""
@@ -45,6 +37,21 @@ class Templates:
         """The inner HTML of each live region of a page, by its id."""
         self.page(frame, view.template, title_of(view, m), view.nav, m, asked)
         return frame.regions
+
+
+@lru_cache(4)
+def _environment(paths: frozenset[str]) -> jinja2.Environment:
+    """Sites with the same pages share it, and with it the templates that were compiled."""
+    made = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(FOLDER / "templates"), autoescape=True, auto_reload=False,
+        undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True,
+        extensions=["jinja2.ext.loopcontrols"])
+    shown = [(group, listed) for group, entries in NAV
+             if (listed := [entry for entry in entries if entry.path in paths])]
+    made.globals.update(
+        link=link, here=here, frame=FRAME.get, nav=shown, words=words, charts=charts, pictures=pictures,
+        asset=asset, region=_region, may=_may, linked=linked, Part=charts.Part, Column=charts.Column)
+    return made
 
 
 def title_of(view: View[Any, Any], m: Any) -> str:
