@@ -21,6 +21,10 @@ PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3
 PIP_INSTALL := $(PY) -m pip install --quiet --disable-pip-version-check --no-input --constraint requirements.lock
 INSTALL := $(PIP_INSTALL) --no-build-isolation --editable
 
+# What pytest compiles is kept, also where the environment forbids it: to read and rewrite hundreds of modules anew takes
+# as long as hundreds of tests, and the first process does so before there is any other.
+test test-all test-crash test-pooler test-hypopg test-web: export PYTHONDONTWRITEBYTECODE :=
+
 SYNCS := PENSTOCK_CRASH_SEEDS=200 $(PY) -m pytest tests/crash/test_syncs.py --override-ini faulthandler_timeout=3600
 
 help:  ## say what there is

@@ -17,30 +17,27 @@ from psycopg import sql
 OWN_NAME = "databases of the tests"
 _numbers = itertools.count(1)
 
-# What a test may have changed besides rows: relations and columns, indexes, constraints, functions, settings.
+# What a test may have changed besides rows: relations and columns, constraints, functions, settings. This is asked
+# after each test, so what came with the server (all below an oid that is fixed) is passed over by the index of oids.
 _SHAPE = """
-select md5(string_agg(found, '|' order by found)) from (
-    select format('%s.%s %s %s', relnamespace, relname, relkind, (
-        select string_agg(format('%s %s %s', attname, atttypid, attnotnull), ',' order by attnum)
-        from pg_attribute where attrelid = c.oid and attnum > 0 and not attisdropped
-    )) as found
-    from pg_class c where relnamespace not in ('pg_catalog'::regnamespace, 'pg_toast'::regnamespace,
-                                               'information_schema'::regnamespace)
-                      and relpersistence <> 't'
+select sum(hash) from (
+    select hash_record_extended((relnamespace, relname, relkind), 0) as hash
+    from pg_class where oid >= 16384 and relnamespace <> 'pg_toast'::regnamespace and relpersistence <> 't'
     union all
-    select format('%s %s', proname, md5(prosrc)) from pg_proc where pronamespace not in
-        ('pg_catalog'::regnamespace, 'information_schema'::regnamespace)
+    select hash_record_extended((attrelid, attnum, attname, atttypid, attnotnull), 1)
+    from pg_attribute where attrelid >= 16384 and attnum > 0 and not attisdropped
     union all
-    select format('constraint %s', conname) from pg_constraint where connamespace not in
-        ('pg_catalog'::regnamespace, 'information_schema'::regnamespace)
+    select hash_record_extended((proname, prosrc), 2) from pg_proc where oid >= 16384
     union all
-    select format('namespace %s', nspname) from pg_namespace where nspname not like 'pg\\_%'
+    select hash_record_extended(row(conname), 3) from pg_constraint where oid >= 16384
     union all
-    select format('trigger %s', tgname) from pg_trigger where not tgisinternal
+    select hash_record_extended(row(nspname), 4) from pg_namespace where nspname not like 'pg\\_%'
     union all
-    select format('extension %s', extname) from pg_extension
+    select hash_record_extended(row(tgname), 5) from pg_trigger where not tgisinternal
     union all
-    select format('setting %s', setconfig) from pg_db_role_setting
+    select hash_record_extended(row(extname), 6) from pg_extension
+    union all
+    select hash_record_extended(row(setconfig), 7) from pg_db_role_setting
     where setdatabase = (select oid from pg_database where datname = current_database())
 ) as everything
 """

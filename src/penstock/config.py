@@ -175,7 +175,7 @@ def _file(folder: Path, faults: list[str]) -> dict[str, Any]:
 
 @lru_cache(4)
 def _section(text: str) -> Any:
-    """What a file says of us. Every app and every command reads it again, and to parse it takes longer than the rest."""
+    """What a file says of us. Every app reads it again, and to parse it takes longer than all else that an app does."""
     return tomllib.loads(text).get("tool", {}).get("penstock", {})
 
 
