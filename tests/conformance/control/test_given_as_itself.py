@@ -72,9 +72,9 @@ def test_its_result_is_had_by_itself_too(app: Penstock) -> None:
 
 
 @pytest.mark.parametrize("verb", VERBS)
-@pytest.mark.parametrize("wrong", ["12", None, 1.0, True, 2**70, object()], ids=["text", "none", "float", "bool",
-                                                                              "too large", "object"])
-def test_what_is_neither_is_refused_by_name(app: Penstock, verb: str, wrong: object) -> None:
+def test_what_is_neither_is_refused_by_name(app: Penstock, verb: str) -> None:
     app.migrate()
-    with pytest.raises(InvalidArguments, match="expected a Job, as enqueue gives it, or its id, a whole number, got"):
-        VERBS[verb](app, wrong)
+    for wrong in ("12", None, 1.0, True, 2**70, object()):
+        with pytest.raises(InvalidArguments,
+                           match="expected a Job, as enqueue gives it, or its id, a whole number, got"):
+            VERBS[verb](app, wrong)

@@ -25,7 +25,6 @@ def expect_every_row(source: SQLSource, keys: list[object], size: int) -> list[o
     return [record["k"] for record in found]
 
 
-@pytest.mark.parametrize("size", [1, 2, 3, 4, 7, 8, 9, 100])
 @pytest.mark.parametrize(
     "keys",
     [
@@ -39,9 +38,11 @@ def expect_every_row(source: SQLSource, keys: list[object], size: int) -> list[o
         pytest.param([None, None, 1, 1, 1, None, 2, 2], id="all at once"),
     ],
 )
-def test_missing_and_repeated_keys(database: Database, keys: list[object], size: int):
-    order = expect_every_row(keyed(database, "integer", keys), keys, size)
-    assert order == sorted(order, key=lambda key: (key is None, key or 0))  # those without a key come last
+def test_missing_and_repeated_keys(database: Database, keys: list[object]):
+    source = keyed(database, "integer", keys)
+    for size in (1, 2, 3, 4, 7, 8, 9, 100):
+        order = expect_every_row(source, keys, size)
+        assert order == sorted(order, key=lambda key: (key is None, key or 0))  # those without a key come last
 
 
 def test_a_repeated_key_is_not_torn_apart_by_a_page(database: Database):
