@@ -109,7 +109,12 @@ def test_what_is_printed_is_as_the_schema_says(penstock: Command, store_url: str
     assert said("audit", "people")["subjects"]["berlin"]
     assert said("failed", "people")["classes"][0]["layer"] == "People"
     assert said("retry", "people", "--layer", "People")["changed"]
-    said("runs")
+    app.pause(sync="people")
+    app.dispatcher().step()
+    waits = str(said("runs", "people", "--status", "pending")["runs"][0]["id"])
+    assert said("runs raise", waits, "--priority", "3")["changed"]
+    assert said("runs cancel", waits)["cancelled"] == [int(waits)]
+    app.resume(sync="people")
     said("runs", "people", "--stats")
     assert said("runs", "people", "--windows")["windows"]
     assert said("approve", "people") == {"sync": "people", "approvals": []}

@@ -89,3 +89,62 @@ def test_what_cannot_be_asked_is_said(penstock: Command, arguments: list[str], f
     code, out, error = penstock("runs", *arguments)
     assert (code, out) == (2, "")
     assert fault in error
+
+
+def pending(*subjects: str) -> list[int]:
+    """Runs that wait, for subjects in this order; nobody serves them."""
+    app = sys.modules["teams_app"].app
+    for subject in subjects:
+        sys.modules["teams_app"].Teams.using(reason="edited").request(subject, account="acme")
+    with app:
+        app.pause(sync="teams")
+        app.dispatcher().step()
+        found = {run.subject: run.id for run in app.runs("teams", status="pending")}
+    return [found[subject] for subject in subjects]
+
+
+def test_runs_are_cancelled(penstock: Command) -> None:
+    red, blue = pending("red", "blue")
+    assert penstock("runs", "cancel", str(red), "--reason", "by mistake") == (0, f"run {red} is cancelled\n", "")
+    (run,) = json.loads(penstock("runs", "teams", "red", "--json")[1])["runs"]
+    assert (run["status"], run["error"]) == ("cancelled", "by mistake")
+    code, out, err = penstock("runs", "cancel", str(red), str(blue), "12345", "--json")
+    assert (code, json.loads(out)) == (1, {
+        "changed": True, "says": f"run {blue} is cancelled, runs {red}, 12345 refused it", "cancelled": [blue],
+        "asked": [], "refused": [red, 12345]})
+    assert "`penstock runs` lists them" in err
+
+
+def test_one_that_is_served_is_asked_to_end(penstock: Command) -> None:
+    (red,) = pending("red")
+    app = sys.modules["teams_app"].app
+    with app:
+        table = "penstock_sync_runs" if app.store.dialect == "sqlite" else "penstock.sync_runs"
+        app.store.write(lambda tx: tx.script(f"update {table} set status = 'running' where id = {red}"))
+    assert penstock("runs", "cancel", str(red)) == (0, f"run {red} is asked to end\n", "")
+    assert penstock("runs", "cancel", str(red))[0] == 1
+
+
+def test_a_run_that_waits_is_raised(penstock: Command) -> None:
+    (red,) = pending("red")
+    code, out, err = penstock("runs", "raise", str(red), "--priority", "7")
+    assert (code, out, err) == (0, f"run {red} goes with a priority of 7 or more\n", "")
+    with sys.modules["teams_app"].app as app:
+        app.dispatcher().step()
+        assert [run.priority for run in app.runs("teams")] == [7]
+    penstock("runs", "cancel", str(red))
+    code, out, err = penstock("runs", "raise", str(red), "--priority", "8")
+    assert (code, out) == (1, "")
+    assert f"run {red} does not wait: it is cancelled" in err
+    assert "run 12345 is not there" in penstock("runs", "raise", "12345", "--priority", "8")[2]
+    assert penstock("runs", "raise", str(red))[0] == 2
+
+
+def test_what_follows_runs_is_a_sync_unless_it_is_a_command(penstock: Command) -> None:
+    assert penstock("runs", "teams", "red", "--status", "failed") == (0, "no such runs\n", "")
+    assert penstock("runs", "--status", "failed", "teams") == (0, "no such runs\n", "")
+    code, _, err = penstock("runs", "--", "cancel")
+    assert code == 2
+    assert "this app declares no sync 'cancel'" in err
+    assert "unexpected extra argument" in penstock("runs", "teams", "red", "blue")[2]
+    assert "Usage: penstock runs COMMAND" in penstock("runs", "--help")[1]

@@ -1,5 +1,6 @@
 """Bodies that the children of a worker run: they say what they see in files, for a test to read."""
 
+import ctypes
 import os
 import signal
 import time
@@ -80,6 +81,12 @@ def deaf(path: str) -> None:
 def until_there(path: str, wanted: str) -> None:
     say(path, os.getpid())
     until("the file is there", Path(wanted).exists)
+
+
+def holds(path: str, wanted: str) -> None:
+    """Wait in native code for a writer of a FIFO, and let no other thread of this interpreter run meanwhile."""
+    say(path, os.getpid())
+    os.close(ctypes.PyDLL(None).open(wanted.encode(), os.O_RDONLY))
 
 
 def steps(path: str, wanted: str) -> None:

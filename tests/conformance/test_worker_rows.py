@@ -11,7 +11,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from penstock import Penstock
+from penstock import JobState, Penstock, current_job
+from penstock.domain.limits import Window
 from penstock.domain.stacks import Stacks
 from penstock.queue.workers import MOST_JOBS
 from penstock.schedule.upkeep import Upkeep
@@ -241,23 +242,103 @@ def test_periodic_tasks_are_told_with_their_next_and_missed_ticks(app: Penstock,
     assert (unknown.name, unknown.declared, unknown.task) == ("reports", False, None)
 
 
-def test_of_a_body_in_a_process_its_process_is_told(workers: Workers, tmp_path: Path) -> None:
+def answer_of(app: Penstock, worker_id: int) -> Any:
+    """Ask a worker for its stacks until something runs that it tells of."""
+    def answered() -> Any:
+        app.ask_stacks(worker_id)
+        found = app.stacks(worker_id)
+        return found if found is not None and found.answered_at is not None and found.slots else None
+
+    return until("the worker answers", answered)
+
+
+def test_a_body_in_a_process_tells_where_it_is(workers: Workers, tmp_path: Path) -> None:
     app = workers.app
     bodies.declare(app, bodies.until_there)
     app.migrate()
     said, wanted = tmp_path / "said", tmp_path / "wanted"
-    job = app.tasks["until_there"].enqueue(str(said), str(wanted))
+    jobs = [app.tasks["until_there"].enqueue(f"{said}{n}", str(wanted)) for n in range(2)]
+    workers.start({"default": 2})
+    pids = [int(until("the body has begun", lambda n=n: Path(f"{said}{n}").exists() and  # type: ignore[misc]
+                      Path(f"{said}{n}").read_text().strip())) for n in range(2)]
+    (worker,) = app.workers()
+    found = answer_of(app, worker.id)
+    wanted.touch()
+    assert {(slot.job_id, slot.runs, slot.pid) for slot in found.slots} == {
+        (job.id, "process", pid) for job, pid in zip(jobs, pids, strict=True)}
+    for slot in found.slots:
+        assert slot.frames[0].startswith("until_there (conformance/process_app.py:"), slot.frames
+        assert str(said) not in str(slot.frames)
+    workers.wait_for({"completed": 2})
+
+
+def test_one_whose_body_holds_the_interpreter_cannot_and_keeps_nobody_waiting(workers: Workers, tmp_path: Path) -> None:
+    app = workers.app
+    bodies.declare(app, bodies.holds)
+    app.migrate()
+    said, wanted = tmp_path / "said", tmp_path / "wanted"
+    os.mkfifo(wanted)
+    app.tasks["holds"].enqueue(str(said), str(wanted))
     workers.start({"default": 1})
     pid = until("the body has begun", lambda: said.exists() and said.read_text().strip())
     (worker,) = app.workers()
-    assert app.ask_stacks(worker.id)
-
-    def answered() -> Any:
-        found = app.stacks(worker.id)
-        return found if found is not None and found.answered_at is not None else None
-
-    found = until("the worker answers", answered)
-    wanted.touch()
-    assert [(slot.job_id, slot.runs, slot.pid, slot.frames) for slot in found.slots] == [
-        (job.id, "process", int(pid), ())]
+    found = answer_of(app, worker.id)
+    assert [(slot.runs, slot.pid, slot.frames) for slot in found.slots] == [("process", int(pid), ())]
+    wanted.open("w").close()
     workers.wait_for({"completed": 1})
+
+
+@pytest.mark.parametrize("slots", [1, 2])
+@pytest.mark.parametrize("colour", ["thread", "loop"])
+def test_a_drain_tells_what_its_slots_are_doing(app: Penstock, slots: int, colour: str) -> None:
+    entered, go = threading.Event(), threading.Event()
+
+    @app.task(name="thread")
+    def blocking() -> None:
+        entered.set()
+        assert go.wait(60)
+
+    @app.task(name="loop")
+    async def awaiting() -> None:
+        entered.set()
+        await asyncio.to_thread(go.wait, 60)
+
+    app.migrate()
+    job = app.tasks[colour].enqueue()
+    before = set(threading.enumerate())
+    drain = threading.Thread(target=lambda: app.drain(Window(total=120, headroom=1), slots=slots))
+    drain.start()
+    try:
+        assert entered.wait(60)
+        (worker,) = app.workers()
+        found = answer_of(app, worker.id)
+    finally:
+        go.set()
+        drain.join(60)
+    (slot,) = found.slots
+    assert (slot.job_id, slot.runs) == (job.id, colour)
+    body = "blocking" if colour == "thread" else "awaiting"
+    assert f"{body} (conformance/test_worker_rows.py:" in slot.frames[0], slot.frames
+    assert not {thread for thread in threading.enumerate() if thread.name == "penstock-watch-attempts"} - before
+
+
+def test_a_body_in_the_callers_thread_is_told_that_it_is_cancelled(app: Penstock) -> None:
+    entered = threading.Event()
+
+    @app.task(name="long")
+    def long() -> None:
+        job = current_job()
+        entered.set()
+        until("it is to end", lambda: job.ended)
+        job.check()
+
+    app.migrate()
+    job = long.enqueue()
+    drain = threading.Thread(target=lambda: app.drain(Window(total=120, headroom=1), slots=1))
+    drain.start()
+    assert entered.wait(60)
+    assert app.cancel(job) == JobState.EXECUTING
+    drain.join(60)
+    found = app.job(job)
+    assert found is not None
+    assert (found.state, found.error_class) == ("cancelled", "cancelled")

@@ -53,7 +53,7 @@ GROUPS: dict[str, dict[str, Listed]] = {
         "plan": Listed("plan", "Show what would be sent, and what that would cost."),
         "approve": Listed("approve", "Decide on deletes that were withheld."),
         "audit": Listed("audit", "Read the destination back."),
-        "runs": Listed("runs", "List runs, and how long they take."),
+        "runs": Listed("runs", "List runs, how long they take; cancel, raise."),
         "failed": Listed("failed", "List what is wrong with records."),
         "retry": Listed("failed", "Let records that failed go again."),
         "state": Listed("state", "Look at what is remembered of records; put it right."),

@@ -9,7 +9,8 @@ Runs = Literal["thread", "loop", "process"]
 
 class SlotStack(msgspec.Struct, frozen=True):
     """What one slot is doing. `frames` are `function (file:line)`, the outermost first, and hold no value of anything;
-    there are none where the body `runs` in a process of its own, which has this `pid`."""
+    of a body that `runs` in a process of its own (its `pid`) there are none where that did not answer, as while native
+    code holds the interpreter."""
 
     job_id: int
     task: str

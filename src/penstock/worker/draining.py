@@ -43,6 +43,7 @@ _MARKS_SECONDS = 1.0
 _AGAIN_SECONDS, _MOST_AGAIN = 0.05, 3
 _AHEAD_SECONDS, _MOST_AHEAD, _WEIGHT = 0.05, 200, 0.2
 _LEAST_MS = 5
+_LASTING_SECONDS = 0.5  # from then on a body in the caller's thread is looked after from beside
 _LIMITED = Limited.__name__  # it was put off until there is a permit, and has not run
 
 
@@ -74,18 +75,19 @@ class Drain:
         self._identity = Identity(0, 0.0)
         self._delivery = Delivery(store)
         asked: set[int] = set()
-        self._watching: Watching | None = None
         self._slots: Slots
+        self._watching = Watching(control, tasks, events, running=lambda: self._slots.running(),
+                                  abandon=self._abandon, asked=asked, poll_seconds=poll_seconds,
+                                  patience_seconds=patience_seconds, places=lambda: self._slots.places(),
+                                  worker_id=lambda: self._identity.worker_id)
+        self._beside: Loop | None = None
         if slots > 1:
-            self._watching = Watching(control, tasks, events, running=lambda: self._slots.running(),
-                                      abandon=self._abandon, asked=asked, poll_seconds=poll_seconds,
-                                      patience_seconds=patience_seconds, places=lambda: self._slots.places(),
-                                      worker_id=lambda: self._identity.worker_id)
             executor = Executor(tasks, events, delivery=self._delivery, watch=self._watching.watch, asked=asked)
             self._slots = Beside(slots, executor, self._finished, tracer)
         else:
-            self._slots = Here(Executor(tasks, events, delivery=self._delivery), self._finished, tracer)
+            self._slots = Here(Executor(tasks, events, delivery=self._delivery, asked=asked), self._finished, tracer)
             self._stopping = self._asked  # nobody is there to pass it on while a body runs
+            self._beside = Loop("watch-attempts", self._look_aside, events)
         self._heartbeat = Loop("heartbeat", self._renew, events) if slots > 1 else None
         self._decision = Decision(tasks, events)
         self._settling = Settling(control, events, self._settled)
@@ -104,8 +106,9 @@ class Drain:
         """Serve what is due, and settle it."""
         self._renew()
         try:
-            if self._heartbeat is not None:
-                self._heartbeat.start()
+            for loop in (self._heartbeat, self._beside):
+                if loop is not None:
+                    loop.start()
             self._serve()
             self._drop_claimed()
             while self._under_way and self._monotonic() < self._box.until and not self._asked.is_set():
@@ -269,8 +272,16 @@ class Drain:
         self._rest(seconds)
         if not self._claimed or not self._under_way:
             self._settling.step()
-        if self._watching is not None:
+        if self._beside is None:
             self._watching.step()
+
+    def _look_aside(self) -> float:
+        """On a thread, where the body runs in the caller's: whether somebody cancels it, or asks what it is doing. One
+        that is short is left alone, and costs no look."""
+        running = self._slots.running()
+        if not running or time.monotonic() - running[0].started_at < _LASTING_SECONDS:
+            return _LASTING_SECONDS
+        return self._watching.step()
 
     def _settled(self, batch: list[Ended]) -> None:
         for attempt, outcome in batch:
@@ -323,8 +334,9 @@ class Drain:
         while not self._tidy(self._settling.step) and self._monotonic() < ends_at:
             time.sleep(_AGAIN_SECONDS)
         self._slots.close()
-        if self._heartbeat is not None:
-            self._heartbeat.close()
+        for loop in (self._beside, self._heartbeat):
+            if loop is not None:
+                loop.close()
         self._tidy(self._registration.end)
         self._tidy(lambda: fold_counts(self._store))
 

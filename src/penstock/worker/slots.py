@@ -1,6 +1,8 @@
 """Where a drain runs attempts: on threads and a loop that last no longer than it, or here, in the caller's thread."""
 
-from collections.abc import Callable
+import asyncio
+import threading
+from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from penstock.domain.jobs import Outcome
@@ -34,9 +36,10 @@ class Slots(Protocol):
 
 
 class Here:
-    """The caller's thread: `begin` returns when the attempt has ended."""
+    """The caller's thread: `begin` returns when the attempt has ended. Others may ask meanwhile what it is doing."""
 
     size = 1
+    _place: Place | None = None
 
     def __init__(self, executor: Executor, finished: Finished, tracer: Tracer | None = None) -> None:
         self._executor = executor
@@ -51,13 +54,22 @@ class Here:
         run, arun = ((self._executor.run, self._executor.arun) if self._traced is None else
                      (self._traced[0].run, self._traced[1].run))
         asynchronous = self._executor.is_async(attempt.job.task)
-        self._finished(attempt, self._loop.run(arun(attempt)) if asynchronous else run(attempt))
+        self._place = Place(attempt, threading.get_ident(), begins=Here.begin.__code__)
+        try:
+            outcome = self._loop.run(self._noted(attempt, arun)) if asynchronous else run(attempt)
+        finally:
+            self._place = None
+        self._finished(attempt, outcome)
+
+    async def _noted(self, attempt: Attempt, arun: Callable[[Attempt], Awaitable[Outcome]]) -> Outcome:
+        self._place = Place(attempt, threading.get_ident(), asyncio.current_task())
+        return await arun(attempt)
 
     def running(self) -> list[Attempt]:
-        return []
+        return [each.attempt for each in self.places()]
 
     def places(self) -> list[Place]:
-        return []  # nobody is there to look while the caller's thread is inside
+        return [place] if (place := self._place) is not None else []
 
     def replace(self, attempt: Attempt) -> None:
         """Nobody can: its thread is the caller's."""

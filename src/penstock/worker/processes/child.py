@@ -1,7 +1,8 @@
-"""A child as its parent sees it. All but `kill` belongs to the thread of one slot, with which the child dies."""
+"""A child as its parent sees it. All but `kill` and `look` belongs to one slot's thread, with which the child dies."""
 
 import contextlib
 import os
+import queue
 import signal
 import socket
 import subprocess
@@ -23,7 +24,9 @@ from penstock.worker.processes.messages import (
     Ended,
     Hello,
     Left,
+    Look,
     Ready,
+    Seen,
     Told,
     ToParent,
 )
@@ -40,6 +43,8 @@ _END_SECONDS = 2.0
 class Child:
     """A process that calls bodies. It begins to start when it is made; `ready` waits until it has.
 
+    `look` asks it from another thread where its body is, and the thread of its slot hands the answer on.
+
     Raises `NoWorkerProcess` where none can be started.
     """
 
@@ -51,6 +56,7 @@ class Child:
         self._is_ready = False
         self._began_at = time.monotonic()
         self._dismissed_at = 0.0
+        self._looks: tuple[int, queue.SimpleQueue[tuple[str, ...]]] | None = None
         ours, theirs = socket.socketpair()
         self._pipe: Pipe[ToParent] = Pipe(ours, ToParent)
         try:
@@ -101,6 +107,8 @@ class Child:
                         attempt.say(message.said)
                 elif isinstance(message, Asked):
                     self._pipe.send(_left(attempt))
+                elif isinstance(message, Seen) and (looks := self._looks) is not None and looks[0] == message.id:
+                    looks[1].put(message.frames)
                 if (now := self._state(attempt)) != told:
                     told = now
                     self._pipe.send(told)
@@ -133,6 +141,15 @@ class Child:
         """What the child is to know of an attempt."""
         over = attempt.until is not None and attempt.monotonic() >= attempt.until
         return Changed(attempt.job.id, attempt.ended, over or attempt.stopping.is_set(), _valid_until(attempt))
+
+    def look(self, job_id: int) -> "queue.SimpleQueue[tuple[str, ...]]":
+        """Ask where the body of a job is. From any thread; an answer, if there is one, comes by the queue."""
+        answer: queue.SimpleQueue[tuple[str, ...]] = queue.SimpleQueue()
+        self._looks = job_id, answer
+        if self._is_ready and self.alive:
+            with contextlib.suppress(OSError):
+                self._pipe.send(Look(job_id))
+        return answer
 
     @property
     def pid(self) -> int:

@@ -35,9 +35,11 @@ from penstock.worker.processes.messages import (
     Ended,
     Hello,
     Left,
+    Look,
     Raised,
     Ready,
     Returned,
+    Seen,
     Signalled,
     ToChild,
     Told,
@@ -143,8 +145,19 @@ class Inside:
                             running.stopping.set()
                 case Left():
                     self._left.put(message)
+                case Look():
+                    self._look(message.id)
                 case End():
                     self._begun.put(None)
+
+    def _look(self, job_id: int) -> None:
+        """Say where the body is. While it holds the interpreter nobody here gets to do so."""
+        from penstock.observe.stacks import thread_stack  # most children are never asked
+
+        frames = thread_stack(threading.main_thread().ident or 0, Inside._called.__code__)
+        running = self._attempt
+        if running is not None and running.job.id == job_id:
+            self._pipe.send(Seen(job_id, frames))
 
     def _attempt_of(self, begin: Begin) -> Attempt:
         job = Claimed(begin.id, begin.lease, begin.task, begin.queue, begin.arguments, begin.attempt,

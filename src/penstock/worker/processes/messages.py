@@ -65,7 +65,13 @@ class End(msgspec.Struct, tag=True):
     """There is no more work for this child."""
 
 
-ToChild = Hello | Begin | Changed | Left | End
+class Look(msgspec.Struct, tag=True):
+    """Say where in the code the body of this job is."""
+
+    id: int
+
+
+ToChild = Hello | Begin | Changed | Left | Look | End
 
 
 class Ready(msgspec.Struct, tag=True):
@@ -105,4 +111,11 @@ class Ended(msgspec.Struct, tag=True):
     cpu_ns: int
 
 
-ToParent = Ready | Told | Asked | Ended
+class Seen(msgspec.Struct, tag=True):
+    """Where the body of a job was when somebody looked: names and places, no value of anything."""
+
+    id: int
+    frames: tuple[str, ...]
+
+
+ToParent = Ready | Told | Asked | Seen | Ended

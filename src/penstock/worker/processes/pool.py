@@ -38,8 +38,8 @@ class ProcessPool(ThreadPool):
         self._hosts.pop(slot).close()
 
     def places(self) -> list[Place]:
-        """What runs here has its stack in another process."""
-        return [Place(attempt, None, pid=host.pid) for slot, host in self._hosts.copy().items()
+        """What runs here has its stack in another process, which is to be asked for it."""
+        return [Place(attempt, None, pid=host.pid, look=host.look) for slot, host in self._hosts.copy().items()
                 if (attempt := slot.attempt) is not None]
 
     def replace(self, attempt: Attempt) -> None:

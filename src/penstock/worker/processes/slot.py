@@ -1,6 +1,7 @@
 """A slot whose bodies run in a child: it has one ready before an attempt begins, and a fresh one when that is spent."""
 
 import contextlib
+import queue
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -31,7 +32,7 @@ class Recycling:
 
 
 class ProcessSlot:
-    """Runs attempts of one slot, one at a time. All but `kill` belongs to its thread."""
+    """Runs attempts of one slot, one at a time. All but `kill`, `look` and `pid` belongs to its thread."""
 
     def __init__(self, executor: Executor, events: Events, modules: Mapping[str, str], recycling: Recycling) -> None:
         self._executor = executor
@@ -104,6 +105,10 @@ class ProcessSlot:
     def pid(self) -> int | None:
         """Of its child, where it has one. From any thread."""
         return None if (child := self._child) is None else child.pid
+
+    def look(self, job_id: int) -> "queue.SimpleQueue[tuple[str, ...]] | None":
+        """Ask its child where the body of a job is. From any thread."""
+        return None if (child := self._child) is None else child.look(job_id)
 
     def kill(self) -> None:
         """End the child at once, with the body that runs in it. From any thread."""

@@ -13,6 +13,8 @@ from penstock.cli import completing
 from penstock.cli.choice import Choice
 from penstock.cli.documents import TIMES, json_option, written
 from penstock.cli.finding import find_app
+from penstock.cli.runs.acts import cancel, raise_
+from penstock.cli.runs.listing import Listing
 from penstock.cli.table import short, table
 from penstock.domain.errors import ConfigurationError
 from penstock.sync.state.runs import RunRow
@@ -49,7 +51,7 @@ class Windows(msgspec.Struct):
     windows: list[WindowRow]
 
 
-@click.command()
+@click.group(cls=Listing, invoke_without_command=True)
 @click.argument("name", required=False, shell_complete=completing.syncs)
 @click.argument("subject", required=False)
 @click.option("--account", help="Only of this account.")
@@ -62,10 +64,12 @@ class Windows(msgspec.Struct):
 @click.option("--watch", is_flag=True, help="Show them again every two seconds, until it is broken off.")
 @json_option(Runs, Known, Windows, says=TIMES)
 @click.pass_context
-def runs(context: click.Context, name: str | None, subject: str | None, account: str | None, status: str | None,
-         limit: int, before: int | None, stats: bool, kind: str | None, windows: bool, watch: bool,
-         as_json: bool) -> None:
+def runs(context: click.Context, account: str | None, status: str | None, limit: int, before: int | None, stats: bool,
+         kind: str | None, windows: bool, watch: bool, as_json: bool, name: str | None = None,
+         subject: str | None = None) -> None:
     """List runs, the newest first: those that wait, those under way and those that have finished."""
+    if context.invoked_subcommand is not None:
+        return
     for flag, given in (("--stats", stats), ("--windows", windows)):
         if given and name is None:
             raise ConfigurationError(f"{flag}: expected the name of a sync before it")
@@ -171,3 +175,7 @@ def _now(app: Penstock) -> int:
     row = app.store.read(lambda tx: tx.row("now"))
     assert row is not None
     return int(row[0])
+
+
+runs.add_command(cancel)
+runs.add_command(raise_)
