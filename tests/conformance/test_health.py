@@ -219,3 +219,55 @@ def test_two_connections_straight_to_a_server_share_no_session(store_url: str):
     with closing(open_store(store_url)) as store:
         assert isinstance(store, PostgresStore)
         assert not shares_sessions(store)
+
+
+@on_postgres
+def test_more_slots_than_connections_can_serve_is_a_warning(store_url: str):
+    with closing(open_store(store_url, pool_size=2)) as store:
+        for slots, level in ((10, Level.OK), (11, Level.WARNING)):
+            found = {each.about: each for each in examine(store, [], slots=slots)}["pool size"]
+            assert (found.level, found.found.startswith(f"{slots} slots, pool_size = 2")) == (level, True)
+
+
+@on_postgres
+def test_a_role_that_may_only_read_is_a_fault(store_url: str):
+    with psycopg.connect(store_url, autocommit=True) as connection:
+        name = connection.info.dbname
+        connection.execute(sql.SQL("alter database {} set default_transaction_read_only = on").format(
+            sql.Identifier(name)))
+        try:
+            found = findings(store_url)["writes"]
+        finally:
+            connection.execute(sql.SQL("alter database {} reset default_transaction_read_only").format(
+                sql.Identifier(name)))
+    assert (found.level, found.remedy) == (Level.FAULT, "alter role … set default_transaction_read_only = off")
+
+
+@on_sqlite
+def test_a_second_sqlite_in_the_process_is_a_warning(store_url: str, tmp_path: Path):
+    """A library of its own, as a module brings it along: closing a file in one drops the locks of the other."""
+    code = f"""
+import ctypes, re, shutil
+from contextlib import closing
+from penstock.store.health import examine
+from penstock.store.open import open_store
+
+with closing(open_store({store_url!r})) as store:
+    def told():
+        return next(each for each in examine(store, []) if each.about == "libraries")
+
+    print(told().level)
+    found = re.findall(r"(?m) (/\\S*libsqlite3\\S*)$", open("/proc/self/maps").read())
+    if found:
+        shutil.copy(found[0], {str(tmp_path / "libsqlite3-other.so")!r})
+        other = ctypes.CDLL({str(tmp_path / "libsqlite3-other.so")!r})
+    else:
+        print("none")
+    if found:
+        print(told().level, told().remedy.startswith("open the store's file with Python's sqlite3 only"))
+"""
+    with python(code, folder=tmp_path) as child:
+        assert child.line() == "ok"
+        if (second := child.line()) == "none":
+            pytest.skip("this Python has SQLite within itself: there is no library of which to load another copy")
+        assert second == "warning True"

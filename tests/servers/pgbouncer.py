@@ -1,4 +1,4 @@
-"""A real pgbouncer in transaction mode, in front of a PostgreSQL server."""
+"""A real pgbouncer in front of a PostgreSQL server."""
 
 import contextlib
 import os
@@ -23,8 +23,9 @@ def find() -> str | None:
 
 
 @contextlib.contextmanager
-def in_front_of(url: str, *, connections: int = 3) -> Iterator[str]:
-    """The URL of the same database through a pooler with a few server connections, each handed out per transaction."""
+def in_front_of(url: str, *, connections: int = 3, mode: str = "transaction") -> Iterator[str]:
+    """The URL of the same database through a pooler with a few server connections, each handed out per transaction, or
+    in another `mode`."""
     server = conninfo_to_dict(url)
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -42,7 +43,7 @@ listen_addr = 127.0.0.1
 listen_port = {port}
 unix_socket_dir =
 auth_type = any
-pool_mode = transaction
+pool_mode = {mode}
 default_pool_size = {connections}
 ignore_startup_parameters = extra_float_digits
 server_login_retry = 1

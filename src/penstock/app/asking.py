@@ -10,6 +10,7 @@ from penstock.app.composing import Composing
 from penstock.app.tracing import Tracing
 from penstock.app.using import Using
 from penstock.domain.jobs import Batch, Call, Job, JobState, Retention, asking, id_of
+from penstock.domain.listing import JobRow
 from penstock.domain.results import WAIT_SECONDS
 from penstock.events import CancelAsked, JobEnqueued, JobRequeued, PauseChanged, TagsInvalidated
 from penstock.queue import batches, control
@@ -17,7 +18,7 @@ from penstock.queue.arguments.marks import Marks
 from penstock.queue.arguments.packing import Packing
 from penstock.queue.arguments.showing import shown
 from penstock.queue.batches import BatchStatus
-from penstock.queue.control import Count, JobRow
+from penstock.queue.control import Count
 from penstock.queue.enqueue import acarried_out, aenqueue, carried_out, enqueue
 from penstock.queue.middleware import apassed, passed
 from penstock.queue.results import Results

@@ -140,13 +140,9 @@ class Waited:
 
 
 @dataclass(frozen=True, slots=True)
-class JobFound:
-    """Everything that the store knows of one job. `arguments`, `result` and `cursor` are JSON as it may be shown to
-    anybody.
-
-    `waits_for` and `awaited_by` end after some; `waits` says how many are left to wait for. `lost` is how many workers
-    it has lost. `line` and `also` are the keys that it is held back by, `batch` the number of the batch it belongs to.
-    """
+class JobRow:
+    """A job as it stands, waiting, running or ended. Times are milliseconds since 1970, by the database's clock;
+    `cursor` is JSON."""
 
     id: int
     task: str
@@ -162,6 +158,20 @@ class JobFound:
     finished_at: int | None
     error_class: str | None
     error: str | None
+    percent: float | None
+    note: str | None
+    cursor: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class JobFound(JobRow):
+    """Everything that the store knows of one job. `arguments`, `result` and `cursor` are JSON as it may be shown to
+    anybody.
+
+    `waits_for` and `awaited_by` end after some; `waits` says how many are left to wait for. `lost` is how many workers
+    it has lost. `line` and `also` are the keys that it is held back by, `batch` the number of the batch it belongs to.
+    """
+
     tags: tuple[str, ...]
     unique_key: str | None
     batch: int | None
@@ -175,10 +185,7 @@ class JobFound:
     lease: int | None
     lost: int
     waits: int
-    percent: float | None
-    note: str | None
     told_at: int | None
-    cursor: str | None
     result: str | None
     result_until: int | None
     now: int

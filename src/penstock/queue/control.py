@@ -6,6 +6,7 @@ from typing import Any
 
 from penstock.domain.errors import InvalidArguments
 from penstock.domain.jobs import JobState, Retention, storable
+from penstock.domain.listing import JobRow
 from penstock.domain.names import name_fault, tag_fault
 from penstock.store.port import Row, Store
 
@@ -70,30 +71,6 @@ def _check(queue: str) -> None:
 def paused(store: Store) -> list[str]:
     """The queues that are paused."""
     return [row[0] for row in store.read(lambda tx: tx.rows("queues_paused"))]
-
-
-@dataclass(frozen=True, slots=True)
-class JobRow:
-    """A job as it stands, waiting, running or ended. Times are milliseconds since 1970, by the database's clock;
-    `cursor` is JSON."""
-
-    id: int
-    task: str
-    queue: str
-    priority: int
-    state: str
-    arguments: str
-    attempt: int
-    max_attempts: int
-    run_at: int
-    enqueued_at: int
-    attempted_at: int | None
-    finished_at: int | None
-    error_class: str | None
-    error: str | None
-    percent: float | None
-    note: str | None
-    cursor: str | None
 
 
 def job(store: Store, job_id: int) -> JobRow | None:

@@ -19,8 +19,9 @@ _FAR_MS = 20.0
 _FIRST = 5
 
 
-def examine(store: Store, layers: list[LayerTable], *, patience_seconds: float = _PATIENCE_SECONDS) -> list[Finding]:
-    """All that can be found out about a store through its own connections.
+def examine(store: Store, layers: list[LayerTable], *, slots: int = 0, patience_seconds: float = _PATIENCE_SECONDS
+            ) -> list[Finding]:
+    """All that can be found out about a store through its own connections, and for a worker with so many `slots`.
 
     A transaction of somebody else's counts as long after `patience_seconds`. Raises `StoreError` where the store
     cannot be read, or its write lock not be had.
@@ -28,10 +29,10 @@ def examine(store: Store, layers: list[LayerTable], *, patience_seconds: float =
     settings = {name: str(value) for name, value in store.write(lambda tx: tx.rows("health_settings"))}
     schema = _schema(store, layers)
     own = [_indexes(store)] if schema.level is Level.OK else []  # what lacks a migration lacks indexes too
-    return [*_of_its_kind(store, settings, patience_seconds), schema, *own, _connection(store), _clock(store)]
+    return [*_of_its_kind(store, settings, patience_seconds, slots), schema, *own, _connection(store), _clock(store)]
 
 
-def _of_its_kind(store: Store, settings: dict[str, str], patience_seconds: float) -> list[Finding]:
+def _of_its_kind(store: Store, settings: dict[str, str], patience_seconds: float, slots: int) -> list[Finding]:
     if store.dialect == "sqlite":
         from penstock.store.sqlite import SQLiteStore
         from penstock.store.sqlite.health import examine as examine_sqlite
@@ -42,7 +43,7 @@ def _of_its_kind(store: Store, settings: dict[str, str], patience_seconds: float
     from penstock.store.postgres.health import examine as examine_postgres
 
     assert isinstance(store, PostgresStore)
-    return examine_postgres(store, settings, patience_seconds)
+    return examine_postgres(store, settings, patience_seconds, slots)
 
 
 def _schema(store: Store, layers: list[LayerTable]) -> Finding:

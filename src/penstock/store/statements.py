@@ -3,19 +3,21 @@
 A statement stands once under `-- name: NAME`, shared by the dialects, or once per dialect, each with
 `-- dialect: DIALECT` and `-- differs: WHY`. In the files a table is `penstock.jobs` (SQLite has no schemas: there
 the prefix `penstock_` takes the schema's place), the table of a layer is `penstock.layer`, and the time is
-`penstock.now()`: the one expression that tests can set. What is one statement with several writes on PostgreSQL is
+`penstock.now()`: the one expression that tests can set; `penstock.is_tagged()` says whether a job has the `:tag` among
+its `tags`, and `penstock.tags_as_json()` gives these. What is one statement with several writes on PostgreSQL is
 several statements on SQLite, run one after the other; the last gives the rows. Where a statement is about many rows,
 PostgreSQL takes an array for each column, SQLite one JSON array of rows, whose columns `-- columns:` names.
 """
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 from importlib.resources import files
 from itertools import pairwise
 from typing import Literal
 
-from penstock.store.tokens import Kind, tokenise
+from penstock.store.tokens import Kind, Token, tokenise
 
 Dialect = Literal["postgres", "sqlite"]
 DIALECTS: tuple[Dialect, ...] = ("postgres", "sqlite")
@@ -24,6 +26,14 @@ NOW: dict[Dialect, str] = {
     "postgres": "(extract(epoch from clock_timestamp()) * 1000)::bigint",
     "sqlite": "cast((julianday('now') - 2440587.5) * 86400000 as integer)",
 }
+
+WRITTEN: dict[Dialect, dict[str, str]] = {
+    "postgres": {"penstock.is_tagged()": ":tag = any (tags)",
+                 "penstock.tags_as_json()": "cast(array_to_json(tags) as text)"},
+    "sqlite": {"penstock.is_tagged()": "exists (select 1 from json_each(tags) t where t.value = :tag)",
+               "penstock.tags_as_json()": "tags"},
+}
+"""What statements say in one way, and each dialect writes in its own."""
 
 _HEADER = re.compile(r"^-- (name|dialect|columns|differs): *(.+?) *$")
 _LAYER_NAME = re.compile(r"[a-z][a-z0-9_]{0,55}")
@@ -65,7 +75,7 @@ def compile_sql(text: str, dialect: Dialect, *, now: str | None = None, layer: s
     names: dict[str, None] = {}
     parts: list[str] = []
     ends: list[int] = []
-    for kind, piece in tokenise(text):
+    for kind, piece in _written(text, dialect):
         if kind is Kind.OTHER and piece == ";":
             ends.append(len(parts))
         if kind is Kind.PARAMETER:
@@ -80,6 +90,16 @@ def compile_sql(text: str, dialect: Dialect, *, now: str | None = None, layer: s
     bounds = [0, *(end + 1 for end in ends), len(parts) + 1]
     pieces = ("".join(parts[start:end - 1]).strip() for start, end in pairwise(bounds))
     return Compiled("".join(parts).strip(), tuple(names), tuple(piece for piece in pieces if piece))
+
+
+def _written(text: str, dialect: Dialect) -> Iterator[Token]:
+    """The tokens of a statement, each word of ours as the dialect writes it."""
+    for token in tokenise(text):
+        own = WRITTEN[dialect].get(token.text) if token.kind is Kind.NAME else None
+        if own is None:
+            yield token
+        else:
+            yield from tokenise(own)
 
 
 _LAYER_TABLES = ("layer", "layer_claims", "layer_unsettled", "layer_claimed", "layer_aside", "slot")

@@ -11,7 +11,6 @@ from typing import Any
 
 from penstock.domain.finding import Finding, ok, warning
 
-_SHARED_BY = 5
 _DJANGO_POOL_SIZE = 4  # psycopg_pool's own default, which Django leaves in place
 
 
@@ -28,16 +27,6 @@ def examine(slots: int) -> list[Finding]:
     """Whether a worker with so many slots would have its tasks wait for connections."""
     found = [compared(pool, slots) for pool in app_pools()]
     return found or [ok("app pools", f"{slots} slots; no connection pool of the application's own was found")]
-
-
-def store_pool(slots: int, pool_size: int) -> Finding:
-    """Whether a worker's slots would wait for Penstock's own connections, of which none holds one for long."""
-    found = f"{slots} slots, pool_size = {pool_size}"
-    if slots <= _SHARED_BY * pool_size:
-        return ok("pool size", found)
-    return warning("pool size", f"{found}: more than {_SHARED_BY} slots for each connection to the store, so what"
-                   " bodies enqueue and look up waits in line",
-                   f"raise pool_size to {-(-slots // _SHARED_BY)}, or give the worker fewer slots (--queue NAME=SLOTS)")
 
 
 def compared(pool: AppPool, slots: int) -> Finding:

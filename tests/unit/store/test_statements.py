@@ -50,3 +50,13 @@ def test_a_statement_for_one_dialect_says_why():
     dialect: Dialect = "sqlite"
     assert list(found) == [("a", dialect)]
     assert (found["a", dialect].text, found["a", dialect].differs) == ("select 1", "why")
+
+
+@pytest.mark.parametrize(("dialect", "expected"), [
+    ("postgres", "select cast(array_to_json(tags) as text) from t where %(tag)s = any (tags) and '%%' = 'x'"),
+    ("sqlite", "select tags from t where exists (select 1 from json_each(tags) t where t.value = :tag) and '%' = 'x'"),
+])
+def test_what_each_dialect_writes_in_its_own_way_is_said_in_one(dialect: Dialect, expected: str):
+    said = "select penstock.tags_as_json() from t where penstock.is_tagged() and '%' = 'x'"
+    found = compile_sql(said, dialect)
+    assert (found.sql, found.names) == (expected, ("tag",))

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from penstock.domain.finding import Level
-from penstock.worker.app_pools import AppPool, compared, store_pool
+from penstock.worker.app_pools import AppPool, compared
 from tests.processes import python
 
 ASK = """
@@ -109,10 +109,3 @@ def test_more_slots_than_connections_is_a_warning(most: int | None, level: Level
         assert found.found == ("50 slots, but the pool of the shop has at most 49 connections: if every task uses one,"
                                " 1 of them wait")
         assert found.remedy == "raise pool_size to 50, or give the worker fewer slots (--queue NAME=SLOTS)"
-
-
-def test_slots_that_share_too_few_connections_to_the_store_are_a_warning():
-    assert store_pool(50, 10).level is Level.OK
-    found = store_pool(51, 10)
-    assert found.level is Level.WARNING
-    assert found.remedy == "raise pool_size to 11, or give the worker fewer slots (--queue NAME=SLOTS)"

@@ -10,10 +10,12 @@ from penstock.store.postgres.store import PostgresStore
 
 _FIRST = 5
 _LOOKS = 5
+_SHARED_BY = 5
 
 
-def examine(store: PostgresStore, settings: Mapping[str, str], patience_seconds: float) -> list[Finding]:
-    """A store's server, as the store's own role sees it; `settings` are those of its connections."""
+def examine(store: PostgresStore, settings: Mapping[str, str], patience_seconds: float, slots: int) -> list[Finding]:
+    """A store's server, as the store's own role sees it, for a worker of so many `slots`; `settings` are those of its
+    connections."""
     version = settings["server_version"].split()[0]
     params = {"older_ms": round(patience_seconds * 1000)}
     holders, hidden = store.read(lambda tx: (tx.rows("health_holders", params), tx.row("health_hidden")))
@@ -25,6 +27,7 @@ def examine(store: PostgresStore, settings: Mapping[str, str], patience_seconds:
         durability(settings),
         _pooler(store),
         connections(taken, most, store.most_connections),
+        pool(slots, store.pool_size),
         transactions([(str(holder), ms) for holder, ms in holders], hidden[0] if hidden else 0),
         indexes([row[0] for row in invalid]),
         vacuum(settings, [row[0] for row in unvacuumed]),
@@ -96,10 +99,25 @@ def connections(taken: int, most: int, ours: int) -> Finding:
                    " between: a worker that gets none cannot claim, nor renew its lease")
 
 
+def pool(slots: int, pool_size: int) -> Finding:
+    """Whether a worker's slots would wait for Penstock's own connections, of which none holds one for long."""
+    found = f"{slots} slots, pool_size = {pool_size}"
+    if slots <= _SHARED_BY * pool_size:
+        return ok("pool size", found)
+    return warning("pool size", f"{found}: more than {_SHARED_BY} slots for each connection to the store, so what"
+                   " bodies enqueue and look up waits in line",
+                   f"raise pool_size to {-(-slots // _SHARED_BY)}, or give the worker fewer slots (--queue NAME=SLOTS)")
+
+
 def _pooler(store: PostgresStore) -> Finding:
-    if not store.pooled:
+    return pooler(shares_sessions(store) if store.pooled else None)
+
+
+def pooler(shared: bool | None) -> Finding:
+    """What a pooler means that lends sessions by transaction, or does not; None: there is no pooler."""
+    if shared is None:
         return ok("pooler", "none: workers are woken by NOTIFY")
-    mode = "in transaction mode" if shares_sessions(store) else "in session mode, as far as can be seen"
+    mode = "in transaction mode" if shared else "in session mode, as far as can be seen"
     return ok("pooler", f"a pooler is in between, {mode}: nothing is prepared, and workers poll instead of listening",
               "give workers a URL that goes to the server itself, if jobs should be picked up at once")
 

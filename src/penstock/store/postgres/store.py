@@ -182,9 +182,14 @@ class PostgresStore:
             return self._control
 
     @property
+    def pool_size(self) -> int:
+        """How many connections what is not the control plane has."""
+        return int(self._pool.max_size)
+
+    @property
     def most_connections(self) -> int:
         """How many connections a worker's process may come to: both pools, who listens and who notifies."""
-        return int(self._pool.max_size) + _CONTROL_CONNECTIONS + 2
+        return self.pool_size + _CONTROL_CONNECTIONS + 2
 
     def compile(self, name: str) -> Compiled:
         return statement(name, "postgres", now=self.now)

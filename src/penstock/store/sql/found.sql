@@ -1,11 +1,12 @@
 -- One job with all that is known of it, for people.
 
 -- name: job_found
--- Everything of one job that lies in one row of each table.
+-- Everything of one job that lies in one row of each table; first what `job` says of it.
 select j.id, j.task, j.queue, j.priority, j.state, j.arguments, j.attempt, j.max_attempts, j.run_at, j.enqueued_at,
-       j.attempted_at, j.finished_at, j.error_class, j.error, j.tags, j.unique_key, coalesce(l.batch, f.batch) as batch,
-       coalesce(l.line, f.line) as line, coalesce(l.also, f.also) as also, l.deadline_at, f.prune_at, c.asked_at, j.worker_id,
-       w.name, j.lease, coalesce(l.lost, 0) as lost, coalesce(l.waits, 0) as waits, p.percent, p.note, p.told_at, p.cursor,
+       j.attempted_at, j.finished_at, j.error_class, j.error, p.percent, p.note, p.cursor, j.tags, j.unique_key,
+       coalesce(l.batch, f.batch) as batch, coalesce(l.line, f.line) as line, coalesce(l.also, f.also) as also,
+       l.deadline_at, f.prune_at, c.asked_at, j.worker_id, w.name, j.lease, coalesce(l.lost, 0) as lost,
+       coalesce(l.waits, 0) as waits, p.told_at,
        case when r.prune_at > penstock.now() then r.result end as result,
        case when r.prune_at > penstock.now() then r.prune_at end as result_until, penstock.now() as now
 from penstock.jobs j

@@ -5,7 +5,7 @@
 
 -- name: jobs_newest
 -- dialect: postgres
--- differs: each dialect keeps tags, and the ids of a lease, in its own way
+-- differs: each dialect keeps the ids of a lease in its own way
 -- Of those that are `live`, and those that have `ended`, the newest first.
 with led as materialized (
     select distinct on (e.id) e.id, l.id as lease, l.worker_id, l.claimed_at
@@ -37,7 +37,7 @@ with led as materialized (
     from looked j left join led e on j.live = 1 and j.state = 'available' and e.id = j.id and e.lease > j.lease
 ), hits as materialized (
     select j.id, j.task, j.queue, j.priority, j.state, j.attempt, j.max_attempts, j.run_at, j.enqueued_at,
-           j.attempted_at, j.finished_at, j.error_class, cast(array_to_json(j.tags) as text) as tags,
+           j.attempted_at, j.finished_at, j.error_class, penstock.tags_as_json() as tags,
            j.unique_key is not null as keyed,
            (select w.name from penstock.workers w where w.id = j.worker_id) as worker,
            cast(null as double precision) as percent, 0 as place
@@ -46,7 +46,7 @@ with led as materialized (
       and (cast(:task as text) is null or j.task = :task)
       and (cast(:queue as text) is null or j.queue = :queue)
       and (cast(:error_class as text) is null or j.error_class = :error_class)
-      and (cast(:tag as text) is null or :tag = any (j.tags))
+      and (cast(:tag as text) is null or penstock.is_tagged())
       and j.enqueued_at >= :since and j.enqueued_at < :until
 )
 select s.looked, s.last_at, s.last_id, s.hits, h.id, h.task, h.queue, h.priority, h.state, h.attempt, h.max_attempts,
@@ -61,7 +61,7 @@ order by h.id desc;
 
 -- name: jobs_newest
 -- dialect: sqlite
--- differs: each dialect keeps tags, and the ids of a lease, in its own way
+-- differs: each dialect keeps the ids of a lease in its own way
 -- Of those that are `live`, and those that have `ended`, the newest first.
 with led as materialized (
     select e.value as id, max(l.id) as lease, l.worker_id, l.claimed_at
@@ -93,7 +93,7 @@ with led as materialized (
     from looked j left join led e on j.live = 1 and j.state = 'available' and e.id = j.id and e.lease > j.lease
 ), hits as materialized (
     select j.id, j.task, j.queue, j.priority, j.state, j.attempt, j.max_attempts, j.run_at, j.enqueued_at,
-           j.attempted_at, j.finished_at, j.error_class, j.tags as tags, j.unique_key is not null as keyed,
+           j.attempted_at, j.finished_at, j.error_class, penstock.tags_as_json() as tags, j.unique_key is not null as keyed,
            (select w.name from penstock.workers w where w.id = j.worker_id) as worker,
            cast(null as double precision) as percent, 0 as place
     from known j
@@ -101,7 +101,7 @@ with led as materialized (
       and (cast(:task as text) is null or j.task = :task)
       and (cast(:queue as text) is null or j.queue = :queue)
       and (cast(:error_class as text) is null or j.error_class = :error_class)
-      and (cast(:tag as text) is null or exists (select 1 from json_each(j.tags) t where t.value = :tag))
+      and (cast(:tag as text) is null or penstock.is_tagged())
       and j.enqueued_at >= :since and j.enqueued_at < :until
 )
 select s.looked, s.last_at, s.last_id, s.hits, h.id, h.task, h.queue, h.priority, h.state, h.attempt, h.max_attempts,
@@ -116,7 +116,7 @@ order by h.id desc;
 
 -- name: jobs_of_batch
 -- dialect: postgres
--- differs: each dialect keeps tags, and the ids of a lease, in its own way
+-- differs: each dialect keeps the ids of a lease in its own way
 -- Of a batch, in the order of their numbers: they have the next ones after its own, those that joined it later higher ones.
 with led as materialized (
     select distinct on (e.id) e.id, l.id as lease, l.worker_id, l.claimed_at
@@ -148,7 +148,7 @@ with led as materialized (
     from looked j left join led e on j.live = 1 and j.state = 'available' and e.id = j.id and e.lease > j.lease
 ), hits as materialized (
     select j.id, j.task, j.queue, j.priority, j.state, j.attempt, j.max_attempts, j.run_at, j.enqueued_at,
-           j.attempted_at, j.finished_at, j.error_class, cast(array_to_json(j.tags) as text) as tags,
+           j.attempted_at, j.finished_at, j.error_class, penstock.tags_as_json() as tags,
            j.unique_key is not null as keyed,
            (select w.name from penstock.workers w where w.id = j.worker_id) as worker,
            cast(null as double precision) as percent, 0 as place
@@ -157,7 +157,7 @@ with led as materialized (
       and (cast(:task as text) is null or j.task = :task)
       and (cast(:queue as text) is null or j.queue = :queue)
       and (cast(:error_class as text) is null or j.error_class = :error_class)
-      and (cast(:tag as text) is null or :tag = any (j.tags))
+      and (cast(:tag as text) is null or penstock.is_tagged())
       and j.enqueued_at >= :since and j.enqueued_at < :until
 )
 select s.looked, s.last_at, s.last_id, s.hits, h.id, h.task, h.queue, h.priority, h.state, h.attempt, h.max_attempts,
@@ -172,7 +172,7 @@ order by h.id;
 
 -- name: jobs_of_batch
 -- dialect: sqlite
--- differs: each dialect keeps tags, and the ids of a lease, in its own way
+-- differs: each dialect keeps the ids of a lease in its own way
 -- Of a batch, in the order of their numbers: they have the next ones after its own, those that joined it later higher ones.
 with led as materialized (
     select e.value as id, max(l.id) as lease, l.worker_id, l.claimed_at
@@ -204,7 +204,7 @@ with led as materialized (
     from looked j left join led e on j.live = 1 and j.state = 'available' and e.id = j.id and e.lease > j.lease
 ), hits as materialized (
     select j.id, j.task, j.queue, j.priority, j.state, j.attempt, j.max_attempts, j.run_at, j.enqueued_at,
-           j.attempted_at, j.finished_at, j.error_class, j.tags as tags, j.unique_key is not null as keyed,
+           j.attempted_at, j.finished_at, j.error_class, penstock.tags_as_json() as tags, j.unique_key is not null as keyed,
            (select w.name from penstock.workers w where w.id = j.worker_id) as worker,
            cast(null as double precision) as percent, 0 as place
     from known j
@@ -212,7 +212,7 @@ with led as materialized (
       and (cast(:task as text) is null or j.task = :task)
       and (cast(:queue as text) is null or j.queue = :queue)
       and (cast(:error_class as text) is null or j.error_class = :error_class)
-      and (cast(:tag as text) is null or exists (select 1 from json_each(j.tags) t where t.value = :tag))
+      and (cast(:tag as text) is null or penstock.is_tagged())
       and j.enqueued_at >= :since and j.enqueued_at < :until
 )
 select s.looked, s.last_at, s.last_id, s.hits, h.id, h.task, h.queue, h.priority, h.state, h.attempt, h.max_attempts,
@@ -226,8 +226,6 @@ left join (select * from hits order by id limit (select cast(:count as bigint)))
 order by h.id;
 
 -- name: jobs_uncompleted
--- dialect: postgres
--- differs: each dialect keeps tags in its own way
 -- Of those that were discarded, or cancelled, the newest first: few among many that completed.
 with looked as materialized (
     select id, task, queue, priority, state, attempt, max_attempts, run_at, enqueued_at, attempted_at, finished_at,
@@ -237,46 +235,14 @@ with looked as materialized (
     order by id desc limit (select cast(:look as bigint))
 ), hits as materialized (
     select id, task, queue, priority, state, attempt, max_attempts, run_at, enqueued_at, attempted_at, finished_at,
-           error_class, cast(array_to_json(tags) as text) as tags, unique_key is not null as keyed,
+           error_class, penstock.tags_as_json() as tags, unique_key is not null as keyed,
            cast(null as text) as worker,
            cast(null as double precision) as percent, 0 as place
     from looked
     where (cast(:task as text) is null or task = :task)
       and (cast(:queue as text) is null or queue = :queue)
       and (cast(:error_class as text) is null or error_class = :error_class)
-      and (cast(:tag as text) is null or :tag = any (tags))
-      and (cast(:batch as bigint) is null or batch = :batch)
-      and enqueued_at >= :since and enqueued_at < :until
-)
-select s.looked, s.last_at, s.last_id, s.hits, h.id, h.task, h.queue, h.priority, h.state, h.attempt, h.max_attempts,
-       h.run_at, h.enqueued_at, h.attempted_at, h.finished_at, h.error_class, h.tags, h.keyed, h.worker, h.percent, h.place
-from (
-    select (select count(*) from looked) as looked, (select min(enqueued_at) from looked) as last_at,
-           (select min(id) from looked) as last_id,
-           (select count(*) from hits) as hits
-) s
-left join (select * from hits order by id desc limit (select cast(:count as bigint))) h on true
-order by h.id desc;
-
--- name: jobs_uncompleted
--- dialect: sqlite
--- differs: each dialect keeps tags in its own way
--- Of those that were discarded, or cancelled, the newest first: few among many that completed.
-with looked as materialized (
-    select id, task, queue, priority, state, attempt, max_attempts, run_at, enqueued_at, attempted_at, finished_at,
-           tags, unique_key, error_class, batch
-    from penstock.finished_jobs
-    where state = :state and state <> 'completed' and id < :below and id >= :above
-    order by id desc limit (select cast(:look as bigint))
-), hits as materialized (
-    select id, task, queue, priority, state, attempt, max_attempts, run_at, enqueued_at, attempted_at, finished_at,
-           error_class, tags as tags, unique_key is not null as keyed, cast(null as text) as worker,
-           cast(null as double precision) as percent, 0 as place
-    from looked
-    where (cast(:task as text) is null or task = :task)
-      and (cast(:queue as text) is null or queue = :queue)
-      and (cast(:error_class as text) is null or error_class = :error_class)
-      and (cast(:tag as text) is null or exists (select 1 from json_each(tags) t where t.value = :tag))
+      and (cast(:tag as text) is null or penstock.is_tagged())
       and (cast(:batch as bigint) is null or batch = :batch)
       and enqueued_at >= :since and enqueued_at < :until
 )
@@ -291,8 +257,6 @@ left join (select * from hits order by id desc limit (select cast(:count as bigi
 order by h.id desc;
 
 -- name: jobs_due
--- dialect: postgres
--- differs: each dialect keeps tags in its own way
 -- Of those that wait for their time, the soonest first; after (`place`, `id`).
 with looked as materialized (
     select id, task, queue, priority, state, attempt, max_attempts, run_at, enqueued_at, tags, unique_key, error_class,
@@ -304,7 +268,7 @@ with looked as materialized (
 ), hits as materialized (
     select id, task, queue, priority, state, attempt, max_attempts, run_at, enqueued_at,
            cast(null as bigint) as attempted_at, cast(null as bigint) as finished_at, error_class,
-           cast(array_to_json(tags) as text) as tags, unique_key is not null as keyed,
+           penstock.tags_as_json() as tags, unique_key is not null as keyed,
            cast(null as text) as worker,
            cast(null as double precision) as percent, run_at as place
     from looked
@@ -312,42 +276,7 @@ with looked as materialized (
       and (cast(:task as text) is null or task = :task)
       and (cast(:queue as text) is null or queue = :queue)
       and (cast(:error_class as text) is null or error_class = :error_class)
-      and (cast(:tag as text) is null or :tag = any (tags))
-      and (cast(:batch as bigint) is null or batch = :batch)
-      and enqueued_at >= :since and enqueued_at < :until
-)
-select s.looked, s.last_at, s.last_id, s.hits, h.id, h.task, h.queue, h.priority, h.state, h.attempt, h.max_attempts,
-       h.run_at, h.enqueued_at, h.attempted_at, h.finished_at, h.error_class, h.tags, h.keyed, h.worker, h.percent, h.place
-from (
-    select (select count(*) from looked) as looked, (select max(run_at) from looked) as last_at,
-           (select id from looked order by run_at desc, id desc limit 1) as last_id,
-           (select count(*) from hits) as hits
-) s
-left join (select * from hits order by place, id limit (select cast(:count as bigint))) h on true
-order by h.place, h.id;
-
--- name: jobs_due
--- dialect: sqlite
--- differs: each dialect keeps tags in its own way
--- Of those that wait for their time, the soonest first; after (`place`, `id`).
-with looked as materialized (
-    select id, task, queue, priority, state, attempt, max_attempts, run_at, enqueued_at, tags, unique_key, error_class,
-           batch
-    from penstock.live_jobs
-    where state in ('scheduled', 'retryable') and run_at >= cast(:place as bigint)
-      and (run_at, id) > (cast(:place as bigint), cast(:id as bigint))
-    order by run_at, id limit (select cast(:look as bigint))
-), hits as materialized (
-    select id, task, queue, priority, state, attempt, max_attempts, run_at, enqueued_at,
-           cast(null as bigint) as attempted_at, cast(null as bigint) as finished_at, error_class,
-           tags as tags, unique_key is not null as keyed, cast(null as text) as worker,
-           cast(null as double precision) as percent, run_at as place
-    from looked
-    where state = :state
-      and (cast(:task as text) is null or task = :task)
-      and (cast(:queue as text) is null or queue = :queue)
-      and (cast(:error_class as text) is null or error_class = :error_class)
-      and (cast(:tag as text) is null or exists (select 1 from json_each(tags) t where t.value = :tag))
+      and (cast(:tag as text) is null or penstock.is_tagged())
       and (cast(:batch as bigint) is null or batch = :batch)
       and enqueued_at >= :since and enqueued_at < :until
 )
@@ -363,7 +292,7 @@ order by h.place, h.id;
 
 -- name: jobs_executing
 -- dialect: postgres
--- differs: each dialect keeps tags, and the ids of a lease, in its own way
+-- differs: each dialect keeps the ids of a lease in its own way
 -- Of those that are under way, the one that was claimed the longest ago first; after (`place`, `id`).
 with looked as materialized (
     select l.id as place, l.worker_id, l.claimed_at, j.id, j.task, j.queue, j.priority, j.attempt + 1 as attempt,
@@ -376,14 +305,14 @@ with looked as materialized (
 ), hits as materialized (
     select j.id, j.task, j.queue, j.priority, 'executing' as state, j.attempt, j.max_attempts, j.run_at, j.enqueued_at,
            j.claimed_at as attempted_at, cast(null as bigint) as finished_at, j.error_class,
-           cast(array_to_json(j.tags) as text) as tags, j.unique_key is not null as keyed,
+           penstock.tags_as_json() as tags, j.unique_key is not null as keyed,
            (select w.name from penstock.workers w where w.id = j.worker_id) as worker,
            (select p.percent from penstock.progress p where p.job_id = j.id) as percent, j.place
     from looked j
     where (cast(:task as text) is null or j.task = :task)
       and (cast(:queue as text) is null or j.queue = :queue)
       and (cast(:error_class as text) is null or j.error_class = :error_class)
-      and (cast(:tag as text) is null or :tag = any (j.tags))
+      and (cast(:tag as text) is null or penstock.is_tagged())
       and (cast(:batch as bigint) is null or j.batch = :batch)
       and j.enqueued_at >= :since and j.enqueued_at < :until
 )
@@ -399,7 +328,7 @@ order by h.place, h.id;
 
 -- name: jobs_executing
 -- dialect: sqlite
--- differs: each dialect keeps tags, and the ids of a lease, in its own way
+-- differs: each dialect keeps the ids of a lease in its own way
 -- Of those that are under way, the one that was claimed the longest ago first; after (`place`, `id`).
 with looked as materialized (
     select l.id as place, l.worker_id, l.claimed_at, j.id, j.task, j.queue, j.priority, j.attempt + 1 as attempt,
@@ -410,14 +339,14 @@ with looked as materialized (
     order by l.id, e.value limit (select cast(:look as bigint))
 ), hits as materialized (
     select j.id, j.task, j.queue, j.priority, 'executing' as state, j.attempt, j.max_attempts, j.run_at, j.enqueued_at,
-           j.claimed_at as attempted_at, cast(null as bigint) as finished_at, j.error_class, j.tags as tags,
+           j.claimed_at as attempted_at, cast(null as bigint) as finished_at, j.error_class, penstock.tags_as_json() as tags,
            j.unique_key is not null as keyed, (select w.name from penstock.workers w where w.id = j.worker_id) as worker,
            (select p.percent from penstock.progress p where p.job_id = j.id) as percent, j.place
     from looked j
     where (cast(:task as text) is null or j.task = :task)
       and (cast(:queue as text) is null or j.queue = :queue)
       and (cast(:error_class as text) is null or j.error_class = :error_class)
-      and (cast(:tag as text) is null or exists (select 1 from json_each(j.tags) t where t.value = :tag))
+      and (cast(:tag as text) is null or penstock.is_tagged())
       and (cast(:batch as bigint) is null or j.batch = :batch)
       and j.enqueued_at >= :since and j.enqueued_at < :until
 )

@@ -3,7 +3,7 @@
 import pytest
 
 from penstock.domain.finding import Level
-from penstock.store.postgres.health import durability, indexes, transactions, vacuum, writable
+from penstock.store.postgres.health import durability, indexes, pool, pooler, transactions, vacuum, writable
 
 SETTINGS = {"fsync": "on", "full_page_writes": "on", "synchronous_commit": "on", "autovacuum": "on",
             "track_counts": "on", "default_transaction_read_only": "off", "in_recovery": "false"}
@@ -46,3 +46,22 @@ def test_what_leaves_rows_or_indexes_behind_is_named():
     assert vacuum(SETTINGS, ["a", "b"]).found == "autovacuum is off for penstock.a, penstock.b"
     assert indexes([]).level is Level.OK
     assert indexes(["public.x"]).found == "not valid: public.x"
+
+
+def test_slots_that_share_too_few_connections_to_the_store_are_a_warning():
+    assert pool(50, 10).level is Level.OK
+    found = pool(51, 10)
+    assert found.level is Level.WARNING
+    assert found.remedy == "raise pool_size to 11, or give the worker fewer slots (--queue NAME=SLOTS)"
+
+
+@pytest.mark.parametrize(("shared", "found", "remedy"), [
+    (None, "none: workers are woken by NOTIFY", ""), (True, "in transaction mode", "a URL that goes to the server"),
+    (False, "in session mode, as far as can be seen", "a URL that goes to the server"),
+])
+def test_a_pooler_is_told_by_whether_it_lends_sessions(shared: bool | None, found: str, remedy: str):
+    told = pooler(shared)
+    assert told.level is Level.OK
+    assert found in told.found
+    assert remedy in told.remedy
+    assert bool(told.remedy) == (shared is not None)
