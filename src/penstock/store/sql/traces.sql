@@ -203,14 +203,21 @@ where day > :since - 86400000 and day < :until and (cast(:kind as text) is null 
 order by day, kind, name;
 
 -- name: slow_traces_read
--- Those of some days, the slowest first or the newest; what failed alone, or what did not, where that is asked.
-select content
-from penstock.slow_traces
-where day > :since - 86400000 and day < :until and began_at >= :since and began_at < :until
-  and (cast(:kind as text) is null or kind = :kind) and (cast(:name as text) is null or name = :name)
-  and (cast(:failed as boolean) is null or failed = cast(:failed as boolean))
-order by case when cast(:newest as boolean) then began_at else took_us end desc
-limit :count;
+-- Those of some days, the slowest first or the newest; what failed alone, or what did not, where that is asked. They are
+-- chosen before their contents are read, which are long.
+select t.content
+from (
+    select day, kind, name, process, place, case when cast(:newest as boolean) then began_at else took_us end as ranked
+    from penstock.slow_traces
+    where day > :since - 86400000 and day < :until and began_at >= :since and began_at < :until
+      and (cast(:kind as text) is null or kind = :kind) and (cast(:name as text) is null or name = :name)
+      and (cast(:failed as boolean) is null or failed = cast(:failed as boolean))
+    order by ranked desc
+    limit :count
+) as found
+join penstock.slow_traces as t on t.day = found.day and t.kind = found.kind and t.name = found.name
+    and t.process = found.process and t.place = found.place
+order by found.ranked desc;
 
 -- name: slow_traces_of_job
 select began_at, took_us
