@@ -1,5 +1,6 @@
 """However a command ends, it says so in a line or two and with an exit code: nobody reads a traceback of ours."""
 
+import gc
 import os
 import signal
 import subprocess
@@ -10,7 +11,9 @@ import pytest
 from click.testing import CliRunner
 
 from penstock.cli import cli, exits
+from penstock.cli.commands import uncollected
 from tests.cli.conftest import Written
+from tests.cli.tree import JSON
 from tests.terminals import Terminal
 
 PENSTOCK = (sys.executable, "-m", "penstock.cli")
@@ -23,6 +26,36 @@ app = Penstock("sqlite:///here.db")
 @app.task(name="mail")
 def mail(to: str) -> None: ...
 '''
+SLOW = """
+from penstock import Penstock
+from penstock.sync import Complete, Done, Layer, Subject, Sync
+
+app = Penstock("sqlite:///here.db")
+
+
+class People(Layer):
+    key = "id"
+
+    def source(self, run):
+        for key in range(1_000_000):
+            if key == 5_000:
+                print("the source is read", flush=True)
+            yield {"id": str(key)}
+        return Complete(1_000_000)
+
+    def create(self, changes, run):
+        return [Done(change.key) for change in changes]
+
+    update = delete = create
+
+
+@app.sync("people")
+class Directory(Sync):
+    layers = [People]
+
+    def subjects(self):
+        yield Subject("all")
+"""
 BROKEN = {
     "syntax": ("app = Penstock(\n", "SyntaxError: '(' was never closed (broken.py, line 1)"),
     "raises": ("def load():\n    raise ValueError('no\\nreason')\n\n\nload()\n", "ValueError: no"),
@@ -81,6 +114,18 @@ class TestBrokenOff:
         finally:
             terminal.close()
 
+    def test_a_sync_says_what_becomes_of_its_runs(self, folder: Path):
+        (folder / "mine.py").write_text(SLOW)
+        terminal = Terminal([*PENSTOCK, "--app", "mine", "sync", "people"], folder, {})
+        try:
+            terminal.until("the source is read")
+            terminal.process.send_signal(signal.SIGINT)
+            terminal.until("the runs are still asked for")
+            assert terminal.wait() == exits.INTERRUPTED
+            assert "Traceback" not in terminal.shown
+        finally:
+            terminal.close()
+
     def test_what_is_typed_is_enqueued_and_no_bar_is_drawn_over_it(self, folder: Path):
         terminal = Terminal([*PENSTOCK, "--app", "mine", "enqueue", "mail", "-"], folder, {})
         try:
@@ -133,3 +178,21 @@ def test_a_question_that_nobody_can_answer_is_not_asked(written: Written):
     code, out, err = penstock("jobs", "cancel", "--all-matching", "--state", "pending")
     assert (code, out) == (exits.WRONG, "")
     assert "expected --yes" in err
+
+
+@pytest.mark.parametrize("path", sorted(set(JSON) - {"init", "demo"}))  # which need no app
+def test_an_error_is_no_document(path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("PENSTOCK_APP", raising=False)
+    found = CliRunner().invoke(cli, [*path.split(), "--json"])
+    assert (found.exit_code, found.stdout) == (exits.WRONG, "")
+    assert found.stderr.startswith("error: ")
+
+
+def test_nothing_is_collected_while_modules_are_imported():
+    assert gc.isenabled()
+    with uncollected():
+        with uncollected():
+            assert not gc.isenabled()
+        assert not gc.isenabled()
+    assert gc.isenabled()

@@ -68,6 +68,10 @@ def _served(app: Penstock, name: str, subjects: list[Subject], options: RunOptio
     serving.start()
     try:
         return RunProgress(app.store, name, [subject.key for subject in subjects], console_on_stderr()).follow()
+    except KeyboardInterrupt:
+        click.echo(f"\nnote: what was sent is kept, and the runs are still asked for: a worker goes on with them, or"
+                   f" another `penstock sync {name}`; `penstock runs {name}` lists them", err=True)
+        raise
     finally:
         serving.stop()
 
