@@ -93,7 +93,8 @@ def replica_url(servers: Standby, store_url: str) -> str:
 
 @pytest.fixture
 def settings(replica_url: str) -> dict[str, Any]:
-    return {"replica_url": replica_url, "web_secret": SECRET}
+    """With a lease so long that a slow machine does not make a standby that is held seem too far behind."""
+    return {"replica_url": replica_url, "web_secret": SECRET, "lease_seconds": 3600}
 
 
 @pytest.fixture
