@@ -40,9 +40,10 @@ class Places:
         crawl(kept, ["/jobs?state=discarded", "/jobs?state=scheduled", "/"], [view.path for view in declared().views],
               {}, of_a_kind=6, of_a_path=20)
         for state in ("scheduled", "discarded"):  # whatever jobs the walk has come by, some have to be in these
-            listed = _JOB.search(fetch(f"/jobs?state={state}") or "")
-            if listed is not None:
-                kept(listed[1])
+            listed = dict.fromkeys(_JOB.findall(pages.get(f"/jobs?state={state}", "")))
+            for address in list(listed)[:5]:
+                if address not in pages:
+                    kept(address)
         found: dict[str, list[tuple[str, str]]] = {path: [] for path in ACTIONS}
         for address, text in pages.items():
             for first, second in _FORM.findall(text):
