@@ -54,6 +54,15 @@ def test_advice_is_shown_with_plans_rejections_and_the_migration(app: Penstock, 
     assert set(found["migrations"]) == {"sql", "alembic", "django"}
 
 
+def test_a_database_is_shown_by_the_name_that_the_app_gave_it(app: Penstock, client: Client, traced: Traced):
+    id = advised(app)
+    assert SHOP in client.get(f"/advice/{id}").text
+    app.database("the shop", SHOP)
+    page = client.get(f"/advice/{id}").text
+    assert "the shop" in page
+    assert SHOP not in page
+
+
 def test_what_was_shipped_is_watched(app: Penstock, client: Client, traced: Traced, clock: Clock):
     id = advised(app)
     for hour in range(12):

@@ -57,6 +57,10 @@ class Seen:
         except (msgspec.DecodeError, TypeError):
             return None
 
+    def database(self, place: str) -> str:
+        """A database by the name that the app gave it; one that it has not named, by its URL."""
+        return next((each.name for each in self.app.databases.values() if each.place == place), place)
+
     @cached_property
     def masking(self) -> Masking:
         return Masking.of(self.app.settings.web_masked)

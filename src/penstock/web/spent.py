@@ -79,9 +79,10 @@ class KeptRow(msgspec.Struct, frozen=True, kw_only=True):
 def statement(seen: Seen, found: StatementSeen, wall_us: int, advice: Mapping[str, str]) -> Statement:
     text = "(all others)" if found.fingerprint == REST else seen.masked(found.text[:LONGEST_TEXT])
     return Statement(
-        fingerprint=found.fingerprint, text=text, database=found.database, calls=found.calls, failed=found.failed,
-        rows=found.rows, total_us=found.total_us, mean_us=found.total_us // max(found.calls, 1), max_us=found.max_us,
-        locked_us=found.locked_us, share=min(found.total_us / wall_us, 1.0) if wall_us else 0.0, sites=found.sites,
+        fingerprint=found.fingerprint, text=text, calls=found.calls, failed=found.failed,
+        database=found.database and seen.database(found.database), rows=found.rows, total_us=found.total_us,
+        mean_us=found.total_us // max(found.calls, 1), max_us=found.max_us, locked_us=found.locked_us,
+        share=min(found.total_us / wall_us, 1.0) if wall_us else 0.0, sites=found.sites,
         samples=[_sample(seen, each) for each in found.samples] if seen.may("sensitive") else None,
         advice=advice.get(found.fingerprint))
 

@@ -149,8 +149,9 @@ def load_one(seen: Seen, asked: AskedOne) -> OneAdvice:
     rejected += [Rejected(what=each.what, reason=masked(each.reason), decision="not tried")
                  for each in (considered.rejections if considered else ())]
     return OneAdvice(
-        row=_row(seen, kept), text=masked(found.text) or None, database=kept.database, fingerprint=kept.fingerprint,
-        made_at=kept.made_at, what=_what(kept.candidate, verdict), why=kept.candidate.why,
+        row=_row(seen, kept), text=masked(found.text) or None, database=seen.database(kept.database),
+        fingerprint=kept.fingerprint, made_at=kept.made_at, what=_what(kept.candidate, verdict),
+        why=kept.candidate.why,
         reason=masked(verdict.reason), by=verdict.by, size=verdict.size,
         harmed=[masked(each) for each in verdict.harmed],
         means=MEANS.get(verdict.by or "", verdict.by), compared=compared(verdict),
