@@ -22,6 +22,8 @@ from tools.world.place import ROOT, World, world
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome")
 _TIMEOUT_MS = 60_000
+LOOKED_AT = 4
+"""Of the pages of one kind, so many are looked at."""
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
@@ -48,8 +50,8 @@ def made(executable: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 
 @contextmanager
-def serving(made: World, store: Path) -> Iterator[str]:
-    """`penstock web` on a copy of the world's store, and a worker that is busy; gives the URL."""
+def serving(made: World, store: Path, *, busy: bool) -> Iterator[str]:
+    """`penstock web` on a copy of the world's store, and, if it is to be `busy`, a worker; gives the URL."""
     shutil.copy(made.folder / "penstock.db", store)
     environment = {**made.environment, "PENSTOCK_URL": f"sqlite:///{store}"}
     with ExitStack() as stack:
@@ -61,7 +63,8 @@ def serving(made: World, store: Path) -> Iterator[str]:
             stack.callback(process.terminate)
             return process
 
-        started("worker", "--queue", "media=2", "--quiet")
+        if busy:
+            started("worker", "--queue", "media=2", "--quiet")
         web = started("web", "--port", "0")
         assert web.stdout is not None
         line = web.stdout.readline()
@@ -72,7 +75,7 @@ def serving(made: World, store: Path) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def url(made: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A site that tests look at and leave as it is."""
-    with serving(made, tmp_path_factory.mktemp("site") / "looked-at.db") as found:
+    with serving(made, tmp_path_factory.mktemp("site") / "looked-at.db", busy=True) as found:
         yield found
 
 
@@ -82,9 +85,9 @@ def own_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def own_url(made: World, own_store: Path) -> Iterator[str]:
-    """A site of this module's own, in which it may change what it likes."""
-    with serving(made, own_store) as found:
+def own_url(made: World, own_store: Path, request: pytest.FixtureRequest) -> Iterator[str]:
+    """A site of this module's own, in which it may change what it likes. Where the module says `BUSY`, a worker is."""
+    with serving(made, own_store, busy=getattr(request.module, "BUSY", False)) as found:
         yield found
 
 
@@ -106,7 +109,7 @@ def fetched(url: str, *, all_there: bool = True) -> Callable[[str], str | None]:
 def addresses(url: str) -> dict[str, list[str]]:
     """By the path of each page that is declared, where links and filters lead to it."""
     patterns = [view.path for view in declared().views]
-    return crawl(fetched(url), ["/", "/jobs?tag=newsletter&state=completed"], patterns, {})
+    return crawl(fetched(url), ["/", "/jobs?tag=newsletter&state=completed"], patterns, {}, of_a_path=LOOKED_AT)
 
 
 @pytest.fixture(scope="session")

@@ -28,6 +28,7 @@
     if (document.querySelectorAll("h1").length !== 1) faults.push(`expected one <h1>, got ${document.querySelectorAll("h1").length}`);
     if (!document.title.trim()) faults.push("no title");
     for (const element of document.querySelectorAll("a[href], button, input:not([type=hidden]), select, textarea, summary, svg[role=img], img, [role=button], [role=region], dialog[open]")) {
+      for (const label of element.labels ?? []) if (shown(element) && !shown(label)) faults.push(`its label is hidden from everybody: ${told(element)}`);
       if (shown(element) && !nameOf(element)) faults.push(`no accessible name: ${element.outerHTML.slice(0, 160)}`);
     }
     const ids = new Set();
@@ -44,9 +45,10 @@
       if (now > level + 1) faults.push(`a heading of level ${now} after one of level ${level}: ${told(heading)}`);
       level = now;
     }
+    for (const head of document.querySelectorAll("th")) if (!head.textContent.trim()) faults.push(`a head that says nothing: ${told(head.closest("table"))}`);
     for (const table of document.querySelectorAll("main table")) if (shown(table) && !table.querySelector("th")) faults.push(`a table without heads: ${told(table)}`);
     for (const cell of document.querySelectorAll("td.num, th.num")) {
-      if (shown(cell) && !["right", "end"].includes(getComputedStyle(cell).textAlign)) faults.push(`a number that is not aligned right: ${told(cell)}`);
+      if (shown(cell) && getComputedStyle(cell).display === "table-cell" && !["right", "end"].includes(getComputedStyle(cell).textAlign)) faults.push(`a number that is not aligned right: ${told(cell)}`);
     }
     for (const element of document.querySelectorAll("[aria-labelledby], [aria-describedby], label[for]")) {
       for (const id of (element.getAttribute("aria-labelledby") ?? element.getAttribute("aria-describedby") ?? element.getAttribute("for")).split(/\s+/)) {
@@ -121,6 +123,24 @@
       }
     }
     return [...faults.values()];
+  };
+
+  // What the keyboard comes to shows that it is there. A key has to be pressed first, or no focus is shown at all.
+  window.withoutRing = () => {
+    const reached = "a[href], button, input:not([type=hidden]), select, textarea, summary, [tabindex='0']";
+    const faults = [];
+    for (const element of document.querySelectorAll(reached)) {
+      if (!shown(element) || element.disabled) continue;
+      element.focus({ preventScroll: true });
+      if (document.activeElement !== element) continue;
+      const style = getComputedStyle(element);
+      const shape = element.closest("svg") && element.querySelector("rect");
+      const ring = shape ? parseFloat(getComputedStyle(shape).strokeWidth) >= 2
+        : (style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 2) || style.boxShadow !== "none";
+      if (!element.matches(":focus-visible") || !ring) faults.push(`the focus does not show: ${told(element)}`);
+    }
+    document.activeElement.blur();
+    return [...new Set(faults)];
   };
 
   window.tooWide = () => {

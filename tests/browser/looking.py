@@ -31,7 +31,7 @@ class Looked:
         context = browser.new_context(viewport=WIDE, reduced_motion="reduce", **options)
         context.set_default_timeout(timeout_ms)
         if options.get("java_script_enabled", True):
-            context.add_init_script(_VIOLATIONS)
+            context.add_init_script(_VIOLATIONS + _SCRIPT)
         try:
             looked = cls(context.new_page())
             looked._listen()
@@ -58,18 +58,21 @@ class Looked:
 
     def wrong(self) -> list[str]:
         """What is wrong with what is shown: names that are missing, ids that come twice, contrast, headings."""
-        self.page.evaluate(_SCRIPT)
         found: list[str] = self.page.evaluate("window.wrongWith()")
         return [f"{self.page.url}: {each}" for each in found]
 
     def wrong_colours(self) -> list[str]:
         """Text whose contrast is below WCAG AA."""
-        self.page.evaluate(_SCRIPT)
         found: list[str] = self.page.evaluate("window.faintTexts()")
+        return [f"{self.page.url}: {each}" for each in found]
+
+    def unseen_focus(self) -> list[str]:
+        """What the keyboard comes to without showing that it is there."""
+        self.page.keyboard.press("Tab")
+        found: list[str] = self.page.evaluate("window.withoutRing()")
         return [f"{self.page.url}: {each}" for each in found]
 
     def too_wide(self) -> list[str]:
         """By how much the page scrolls sideways, and what makes it."""
-        self.page.evaluate(_SCRIPT)
         found: list[str] = self.page.evaluate("window.tooWide()")
         return [f"{self.page.url}: {each}" for each in found]

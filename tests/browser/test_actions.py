@@ -10,6 +10,7 @@ from bench.web.crawling import crawl, pattern_of
 from penstock.web.pages import declared
 from tests.browser.conftest import fetched
 
+BUSY, _AGAIN = True, 2
 ACTIONS = [action.path for action in declared().actions]
 _FORM = re.compile(r'<form method="post"[^>]* action="([^"]+)"|formaction="([^"]+)"')
 _JOB = re.compile(r'href="(/jobs/\d+)"')
@@ -20,30 +21,38 @@ class Places:
     was done before: what is paused can be resumed."""
 
     def __init__(self, url: str) -> None:
-        self._url = url
+        self._fetch = fetched(url, all_there=False)  # a run of what is no subject was asked for
         self._found = self._look()
 
     def of(self, path: str) -> list[tuple[str, str]]:
+        """What was done may have brought it about where there was another form, or a page that was not there: so it is
+        looked for first there, then everywhere."""
+        if not self._found[path]:
+            again = dict.fromkeys(address for places in self._found.values() for address, _ in places[:_AGAIN])
+            self._found[path] = self._forms({each: self._fetch(each) or "" for each in again})[path]
         if not self._found[path]:
             self._found = self._look()
         return self._found[path]
 
     def _look(self) -> dict[str, list[tuple[str, str]]]:
-        fetch = fetched(self._url, all_there=False)  # a run of what is no subject was asked for
         pages: dict[str, str] = {}
 
         def kept(address: str) -> str | None:
-            text = fetch(address)
+            text = self._fetch(address)
             pages[address] = text or ""
             return text
 
         crawl(kept, ["/jobs?state=discarded", "/jobs?state=scheduled", "/"], [view.path for view in declared().views],
-              {}, of_a_kind=6, of_a_path=20)
+              {}, of_a_kind=3, of_a_path=8)
         for state in ("scheduled", "discarded"):  # whatever jobs the walk has come by, some have to be in these
             listed = dict.fromkeys(_JOB.findall(pages.get(f"/jobs?state={state}", "")))
             for address in list(listed)[:5]:
                 if address not in pages:
                     kept(address)
+        return self._forms(pages)
+
+    @staticmethod
+    def _forms(pages: dict[str, str]) -> dict[str, list[tuple[str, str]]]:
         found: dict[str, list[tuple[str, str]]] = {path: [] for path in ACTIONS}
         for address, text in pages.items():
             for first, second in _FORM.findall(text):

@@ -5,6 +5,7 @@ was asked for last waits.
 """
 
 from datetime import timedelta
+from itertools import count
 from random import Random
 
 from penstock import Window
@@ -35,15 +36,18 @@ def make(orders: int, hours: int, size: float) -> None:
                 scenes.request_syncs(hour)
                 _serve_syncs()
                 continue
-            for minute in range(60):
+            for minute in count():
+                if minute >= 60 and passing.behind() < _MINUTE:  # making it took its time as well
+                    break
                 passing.move_to(began + _MINUTE * minute)
-                _asked_in_a_minute(minute, size)
                 scenes.begin_minute(minute)
-                _serve(58)
+                if size >= 1 or minute % 4 == 0:
+                    _asked_in_a_minute(minute, size)
+                    _serve(58)
                 if scenes.request_syncs_at(minute):
                     _serve_syncs()
         _serve_half_of_a_batch()
-        passing.move_to(ends)
+        passing.pause(max(passing.behind().total_seconds(), 0))
     left_over.make(size)
     app.close()
 
@@ -94,7 +98,7 @@ def _serve_syncs() -> None:
 
 
 def _serve_half_of_a_batch() -> None:
-    app.batch([shop.export_part.using(tags=("export",)).call(part) for part in range(1, 13)],
+    app.batch([shop.export_part.using(tags=("export",)).call(part) for part in range(1, 25)],
               then=shop.daily.call("east"))
     with passing.apart():
         app.drain(Window(total=150, headroom=5), queues=["exports"], slots=1)

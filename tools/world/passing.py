@@ -68,6 +68,11 @@ def move_to(at: datetime) -> None:
     _clocks.move(max((at - _clocks.store.now).total_seconds(), 0))
 
 
+def behind() -> timedelta:
+    """By how much it is earlier than it really is."""
+    return timedelta(microseconds=-_clocks.ahead_ns // 1000)
+
+
 @contextmanager
 def apart() -> Iterator[None]:
     """What others do meanwhile: afterwards it is as early as it was before."""

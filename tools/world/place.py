@@ -41,7 +41,8 @@ def world(folder: Path, *, people: int = 240, groups: int = 12, orders: int = 30
         found = World(folder, {
             **os.environ, "HR_DATABASE": f"sqlite:///{hr}", "PENSTOCK_URL": f"sqlite:///{folder / 'penstock.db'}",
             "SHOP_DATABASE": str(folder / "shop.db"), "ADS_DATABASE": str(folder / "ads.db"),
-            "SCIM_URL": directory.url, "SCIM_TOKEN": directory.token})
+            "SCIM_URL": directory.url, "SCIM_TOKEN": directory.token,
+            "PENSTOCK_BUSY_TIMEOUT_SECONDS": "60"})  # many share its file, and the machine may be busy
         making = [sys.executable, "-m", "tools.world.making", str(orders), str(hours), str(size)]
         done = subprocess.run(making, cwd=ROOT, capture_output=True, env=found.environment, text=True, check=False)
         if done.returncode:
