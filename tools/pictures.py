@@ -51,7 +51,7 @@ PICTURES = (
             "/jobs?state=scheduled&task=mail.send_digest", ("form.acting button:has-text('Cancel all')",)),
     Picture("batch", "/batches/{id}", "A batch that is half done", "/jobs?tag=export&state=completed",
             (_FIRST, "a[href*='/batches/']")),
-    Picture("batches", "/batches", "Batches: what is left of each", "/batches"),
+    Picture("batches", "/batches", "Batches: what is left of each", "/batches", narrow=_DARK),
     Picture("queues", "/queues", "Queues: depth, age, slots, and the last hour", "/queues", narrow=_DARK),
     Picture("workers", "/workers", "Workers: memory, and what they serve", "/workers", narrow=_DARK),
     Picture("worker", "/workers/{id}", "A worker, and what its slots are doing", "/workers",
