@@ -50,8 +50,8 @@ def made(executable: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 
 @contextmanager
-def serving(made: World, store: Path, *, busy: bool) -> Iterator[str]:
-    """`penstock web` on a copy of the world's store, and, if it is to be `busy`, a worker; gives the URL."""
+def serving(made: World, store: Path) -> Iterator[str]:
+    """`penstock web` on a copy of the world's store, and a worker that is busy; gives the URL."""
     shutil.copy(made.folder / "penstock.db", store)
     environment = {**made.environment, "PENSTOCK_URL": f"sqlite:///{store}"}
     with ExitStack() as stack:
@@ -63,8 +63,7 @@ def serving(made: World, store: Path, *, busy: bool) -> Iterator[str]:
             stack.callback(process.terminate)
             return process
 
-        if busy:
-            started("worker", "--queue", "media=2", "--quiet")
+        started("worker", "--queue", "media=2", "--quiet")
         web = started("web", "--port", "0")
         assert web.stdout is not None
         line = web.stdout.readline()
@@ -75,7 +74,7 @@ def serving(made: World, store: Path, *, busy: bool) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def url(made: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A site that tests look at and leave as it is."""
-    with serving(made, tmp_path_factory.mktemp("site") / "looked-at.db", busy=True) as found:
+    with serving(made, tmp_path_factory.mktemp("site") / "looked-at.db") as found:
         yield found
 
 
@@ -85,9 +84,9 @@ def own_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def own_url(made: World, own_store: Path, request: pytest.FixtureRequest) -> Iterator[str]:
-    """A site of this module's own, in which it may change what it likes. Where the module says `BUSY`, a worker is."""
-    with serving(made, own_store, busy=getattr(request.module, "BUSY", False)) as found:
+def own_url(made: World, own_store: Path) -> Iterator[str]:
+    """A site of this module's own, in which it may change what it likes."""
+    with serving(made, own_store) as found:
         yield found
 
 

@@ -10,7 +10,7 @@ from bench.web.crawling import crawl, pattern_of
 from penstock.web.pages import declared
 from tests.browser.conftest import fetched
 
-BUSY, _AGAIN = True, 2
+_AGAIN = 2
 ACTIONS = [action.path for action in declared().actions]
 _FORM = re.compile(r'<form method="post"[^>]* action="([^"]+)"|formaction="([^"]+)"')
 _JOB = re.compile(r'href="(/jobs/\d+)"')
