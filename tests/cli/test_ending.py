@@ -1,6 +1,5 @@
 """However a command ends, it says so in a line or two and with an exit code: nobody reads a traceback of ours."""
 
-import gc
 import os
 import signal
 import subprocess
@@ -11,7 +10,6 @@ import pytest
 from click.testing import CliRunner
 
 from penstock.cli import cli, exits
-from penstock.cli.commands import uncollected
 from tests.cli.conftest import Written
 from tests.cli.tree import JSON
 from tests.terminals import Terminal
@@ -187,12 +185,3 @@ def test_an_error_is_no_document(path: str, tmp_path: Path, monkeypatch: pytest.
     found = CliRunner().invoke(cli, [*path.split(), "--json"])
     assert (found.exit_code, found.stdout) == (exits.WRONG, "")
     assert found.stderr.startswith("error: ")
-
-
-def test_nothing_is_collected_while_modules_are_imported():
-    assert gc.isenabled()
-    with uncollected():
-        with uncollected():
-            assert not gc.isenabled()
-        assert not gc.isenabled()
-    assert gc.isenabled()

@@ -3,9 +3,7 @@
 What a list says of each stands here, since one that had to import them all would take a second.
 """
 
-import gc
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from difflib import get_close_matches
 from functools import partial
 from importlib import import_module
@@ -150,18 +148,5 @@ def _forward(arguments: Sequence[str], context: click.Context) -> list[str]:
 
 def imported(name: str) -> click.Command:
     """A command that is listed."""
-    with uncollected():
-        command: click.Command = getattr(import_module(f"penstock.cli.{LISTED[name].module}"), name)
+    command: click.Command = getattr(import_module(f"penstock.cli.{LISTED[name].module}"), name)
     return command
-
-
-@contextmanager
-def uncollected() -> Iterator[None]:
-    """Import without looking for garbage meanwhile, of which there is none: that is a quarter of what it takes."""
-    collected = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if collected:
-            gc.enable()

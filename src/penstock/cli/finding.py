@@ -8,7 +8,6 @@ import click
 
 from penstock import config
 from penstock.app import Penstock
-from penstock.cli.commands import uncollected
 from penstock.cli.ending import Refused
 from penstock.cli.exits import WRONG
 from penstock.domain.errors import PenstockError
@@ -20,8 +19,7 @@ def find_app(context: click.Context) -> Penstock:
         sys.path.insert(0, "")  # what lies here goes before what is installed, as for `python -m`
     given = context.find_root().obj
     try:
-        with uncollected():
-            return config.find_app(Penstock, given, "use --app module:app", Path.cwd())
+        return config.find_app(Penstock, given, "use --app module:app", Path.cwd())
     except PenstockError:
         raise
     except SystemExit as stop:
