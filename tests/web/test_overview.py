@@ -81,6 +81,17 @@ def test_it_says_what_waits_and_for_how_long_the_oldest_first(engine: Engine, cl
     assert "no worker serves it" in page
 
 
+def test_what_is_claimed_ahead_is_executing_and_in_no_slot(engine: Engine, client: Client):
+    app = engine.app
+    app.store.write(lambda tx: registered(tx, "w", 10**9, {"mail": 4}))
+    app.enqueue_many(app.tasks["work"].call() for _ in range(6))
+    engine.claim("mail", 5)
+    found = seen(client)
+    assert (found["executing"], found["slots_used"], found["slots"]) == (5, 4, 4)
+    for path in ("/", "/queues"):
+        assert "4 of 4" in client.get(path).text
+
+
 def test_it_says_what_is_wrong_and_each_alert_leads_to_where_it_is_seen(engine: Engine, client: Client, clock: Clock):
     app = engine.app
     app.tasks["work"].enqueue()

@@ -56,6 +56,8 @@ class Now(msgspec.Struct, frozen=True):
     waiting: int
     oldest_ms: int | None
     executing: int
+    slots_used: int
+    """What is claimed ahead of its slot is executing, and in none."""
     slots: int | None
     workers: int
     silent: list[WorkerRow]
@@ -80,6 +82,7 @@ def load(seen: Seen, asked: Asked) -> Now:
         waiting=sum(each.available + each.pending for each in queues),
         oldest_ms=max((each.age_ms for each in queues if each.age_ms is not None), default=None),
         executing=sum(each.executing for each in queues),
+        slots_used=sum(min(each.executing, each.slots) for each in queues if each.slots is not None),
         slots=sum(each.slots for each in queues if each.slots is not None) or None,
         workers=sum(each.alive for each in found.workers), silent=[each for each in found.workers if not each.alive],
         wrong=[_wrong(seen, each, found.now) for each in found.alerts], queues=queues,
