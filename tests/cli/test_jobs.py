@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from penstock import Retention
+from penstock import Retention, RetryPolicy
 from penstock.testing import drain
 from tests.cli.conftest import Command, Written
 
@@ -112,6 +112,21 @@ class TestJobs:
         assert json.loads(penstock("jobs", "--until", "2020-01-01T00:00", "--json")[1])["jobs"] == []
         shown = penstock("jobs", "show", "2")[1]
         assert ("Traceback" in shown, "has no address" in shown) == (True, True)
+
+    def test_each_attempt_that_failed_is_told_of(self, penstock: Command, app: Any):
+        @app.task(name="flaky", retry=RetryPolicy(max_attempts=2))
+        def flaky() -> None:
+            raise ValueError("no luck")
+
+        flaky.enqueue()
+        drain(app, raising=False)
+        assert penstock("jobs", "run-now", "1")[0] == 0
+        drain(app, raising=False)
+        shown = penstock("jobs", "show", "1")[1]
+        assert re.findall(r"^[-0-9: ]{19}  attempt (\d) failed: ValueError: no luck$", shown, re.M) == ["1", "2"]
+        found = json.loads(penstock("jobs", "show", "1", "--json")[1])["failures"]
+        assert [(each["attempt"], each["error_class"], "Traceback" in each["error"]) for each in found] == [
+            (2, "ValueError", True), (1, "ValueError", True)]
 
     def test_a_page_says_where_the_next_one_begins(self, penstock: Command, app: Any):
         app.enqueue_many([app.tasks["mail"].call("ann") for _ in range(3)])

@@ -67,6 +67,8 @@ FILLINGS = [
        select 'run:["s","a' || n || '"]', 'run', 's', 'a' || n, 0, n, n, n, 0 from ({series}) as r where n < 1000""",
     """insert into penstock.job_results (job_id, prune_at, result) select n, 4102444800000 + n, '{{}}'
        from ({series}) as r where n < 5000""",
+    "insert into penstock.attempt_errors ({columns}) select n / 5, n, 1, n, 'E', 'e'{look} from ({series}) as r"
+    " where n < 20000",
     "insert into penstock.line_news (line, freed, rank, most) select 'serial:t:' || n, 0, n, 1"
     " from ({series}) as r where n < 5000",
     "insert into penstock.job_waits (on_id, job_id, anyway) select n, 2000000 + n, false from ({series}) as r"
@@ -76,6 +78,8 @@ FILLINGS = [
     """insert into penstock.batches (id, closed, total, completed, cancelled, discarded, made_at)
        select 5000000 + n, true, 5, 1, 0, 0, n from ({series}) as r where n < 5000""",
 ]
+ERRORS = {"postgres": {"columns": "job_id, lease, attempt, failed_at, error_class, error, look_at", "look": ", n"},
+          "sqlite": {"columns": "job_id, lease, attempt, failed_at, error_class, error", "look": ""}}
 LEASES: dict[Dialect, str] = {
     "postgres": "insert into penstock.leases (worker_id, job_ids, claimed_at)"
                 " select n % 7 + 1, array[n], n from generate_series(1, 5000) as n",
@@ -124,7 +128,7 @@ HOT: dict[str, dict[str, Any]] = {
     **STEP,
     "claim": CLAIM, "stragglers": AFTER, "stragglers_new": AFTER, "claimable": {"queue": "q1"},
     "settle_finished": {**SETTLED, "keep_ms": [1, 1]}, "settle_completed": {**SETTLED, "keep_ms": 1},
-    "settle_again": {**SETTLED, "states": ["retryable", "available"]},
+    "settle_again": {**SETTLED, "states": ["retryable", "available"], "error_classes": ["E", None]},
     "stage": {"count": 10, "after": 1}, "next_due": {"after": 1},
     "cancel": {"id": 5, "keep_ms": 1, "state": "cancelled", "reason": ""}, "invalidate": {"tags": ["t1", "new"]},
     "enqueue_unique": {"shapes": SHAPES, "shape": [1], "arguments": ["[]"], "keys": ["u5"]},
@@ -136,6 +140,7 @@ HOT: dict[str, dict[str, Any]] = {
     "worker_renew_telling": {"worker_id": 1, "lease_ms": 5, "rss_bytes": 5}, "asked_of_worker": {"worker_id": 1},
     "progress_save": {"ids": [5, 6], "leases": [7, 7], "percents": [1.5, None], "notes": [None, "n"],
                       "cursors": ["5", None]},
+    "attempt_errors": {"id": 5, "count": 25}, "attempt_errors_prune": {"count": 10},
     "progress_cursor": {"id": 5}, "result": {"id": 5}, "results_prune": {"count": 10},
     "results_keep": {"ids": [5, 6], "keep_ms": [1, 1], "results": ["5", "null"]},
 }
@@ -144,7 +149,7 @@ READ_WHOLE = {("rescue_leases", "leases"), ("stragglers_new", "ready_jobs"), ("d
               ("lines_fold", "line_news"), ("settle_finished", "lines"),
               ("settle_completed", "lines"), ("waits_fold", "wait_news")}
 LARGE = {"live_jobs", "ready_jobs", "finished_jobs", "unique_keys", "leases", "count_deltas", "pending_jobs", "lines",
-         "line_news", "sync_runs", "job_waits", "wait_news", "batches"}
+         "line_news", "sync_runs", "job_waits", "wait_news", "batches", "attempt_errors"}
 WANTED = {"live_jobs_due", "lines_turn", "lines_held", "lines_until", "sync_runs_delayed", "gates_shut"}
 """Indexes of nothing but what is looked for: their first row is what is asked for."""
 
@@ -152,7 +157,7 @@ WANTED = {"live_jobs_due", "lines_turn", "lines_held", "lines_until", "sync_runs
 def run_fill(connection: Any, dialect: Dialect) -> None:
     for filling in FILLINGS:
         text = filling.format(series=SERIES[dialect].format(rows=ROWS), brackets="{{}}"[1:-1] if dialect == "postgres"
-                              else "[]")
+                              else "[]", **ERRORS[dialect])
         connection.execute(compile_sql(text, dialect, layer="state_x").sql.replace("%%", "%"))
     connection.execute(LEASES[dialect])
 

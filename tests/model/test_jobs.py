@@ -39,7 +39,7 @@ EXAMPLES = int(os.environ.get("PENSTOCK_MODEL_EXAMPLES", "500" if os.environ.get
 PARTS = -(-EXAMPLES // 50)  # each well within the time after which a test is taken to hang
 TABLES = ("live_jobs", "ready_jobs", "leases", "finished_jobs", "unique_keys", "tag_marks", "cancellations", "queues",
           "workers", "count_deltas", "counts", "pending_jobs", "line_news", "lines", "kept_places", "progress",
-          "job_results", "job_waits", "wait_news", "kept_news", "batches")
+          "job_results", "job_waits", "wait_news", "kept_news", "batches", "attempt_errors")
 
 
 def span(ms: int | None) -> timedelta | None:

@@ -131,6 +131,37 @@ def test_a_job_has_its_timeline_its_error_and_what_can_be_done(engine: Engine, c
     assert '<details class="hidden" id="traceback" open>' in page
 
 
+def test_each_attempt_that_failed_is_shown_with_its_error(engine: Engine, client: Client):
+    (id,) = enqueued(engine.app, "work")
+    for said in ("no such offer", f"password=hush-hush {HOSTILE}"):
+        error = f"Traceback (most recent call last):\n  File x\nValueError: {said}"
+        settle(engine.app.store.control, [Outcome(job.id, job.lease, "available", error_class="ValueError", error=error)
+                                          for job in engine.claim("default", 1)])
+    page = client.get(f"/jobs/{id}").text
+    shown = page[page.index("Attempts that failed"):]
+    assert shown.index("Attempt 2") < shown.index("Attempt 1")
+    assert re.findall(r'<details class="hidden" id="traceback-\d+-(\d)"><summary>Traceback', shown) == ["2", "1"]
+    assert "<b>ValueError</b>: no such offer" in shown
+    for text in (page, client.get(f"/api/v1/jobs/{id}").text):
+        assert "hush-hush" not in text
+    assert HOSTILE not in page
+    found = client.get(f"/api/v1/jobs/{id}").json()
+    assert [each["attempt"] for each in found["job"]["failures"]] == [2, 1]
+    assert found["last_lines"][1] == "no such offer"
+
+
+def test_a_single_failure_is_said_once_and_one_that_was_got_over_is_still_there(engine: Engine, client: Client):
+    (once,) = failed(engine)
+    assert "Attempts that failed" not in client.get(f"/jobs/{once}").text
+    (id,) = enqueued(engine.app, "work")
+    for state in ("available", "completed"):
+        error = {"error_class": "ValueError", "error": "boom"} if state == "available" else {}
+        settle(engine.app.store.control, [Outcome(job.id, job.lease, state, keep_ms=10**9, **error)
+                                          for job in engine.claim("default", 1)])
+    page = client.get(f"/jobs/{id}").text
+    assert "<b>ValueError</b>: boom" in page[page.index("Attempts that failed"):]
+
+
 def test_an_error_is_said_once_wherever_its_class_lives(engine: Engine, client: Client):
     (id,) = failed(engine, error="Traceback (most recent call last):\n  File x\nshop.bank.Declined: no funds",
                    error_class="Declined")

@@ -140,6 +140,16 @@ class Waited:
 
 
 @dataclass(frozen=True, slots=True)
+class AttemptFailed:
+    """The error of an attempt, and when it failed. A job that was put back counts its attempts anew."""
+
+    attempt: int
+    at: int
+    error_class: str
+    error: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class JobRow:
     """A job as it stands, waiting, running or ended. Times are milliseconds since 1970, by the database's clock;
     `cursor` is JSON."""
@@ -168,6 +178,7 @@ class JobFound(JobRow):
     """Everything that the store knows of one job. `arguments`, `result` and `cursor` are JSON as it may be shown to
     anybody.
 
+    `failures` are its attempts that failed, the newest first, up to 25; the last one's error is that of the job, too.
     `waits_for` and `awaited_by` end after some; `waits` says how many are left to wait for. `lost` is how many workers
     it has lost. `line` and `also` are the keys that it is held back by, `batch` the number of the batch it belongs to.
     """
@@ -190,6 +201,7 @@ class JobFound(JobRow):
     result_until: int | None
     now: int
     timeline: tuple[Moment, ...] = ()
+    failures: tuple[AttemptFailed, ...] = ()
     waits_for: tuple[Waited, ...] = ()
     awaited_by: tuple[Waited, ...] = ()
 

@@ -134,13 +134,14 @@ class Upkeep:
 
     def pruning(self) -> Iterator[tuple[str, int]]:
         """Remove what is past its time, batch by batch; tell of what, and how many rows: finished jobs, marks, keys,
-        batches, progress, results, rates, plans no run wants."""
+        errors of attempts, batches, progress, results, rates, plans no run wants."""
         if self._store.slots:
             for slot in self._store.read(self._expired):
                 yield "whole parts of the finished jobs", self._empty(slot)
         batch = {"count": _PRUNE_BATCH}
         for name, what in _PRUNED.items():
             yield from self._batches(what, name, batch)
+        yield from self._errors(batch)
         for span, kept_ms in KEPT_MS.items():
             yield from self._batches("rates", "rates_prune", {**batch, "span": span, "kept_ms": kept_ms})
         for name in ("cancellations_prune", "stacks_prune"):
@@ -154,6 +155,14 @@ class Upkeep:
             removed = (len(self._store.run(name, params)) if name == "finished_prune"
                        else self._store.write(_executing(name, params)))
             yield what, removed
+
+    def _errors(self, params: Mapping[str, object]) -> Iterator[tuple[str, int]]:
+        """Remove the errors of jobs that are not there any more; those of others are looked at again later."""
+        looked_at = _PRUNE_BATCH
+        while looked_at == _PRUNE_BATCH:
+            rows = self._store.run("attempt_errors_prune", params)
+            looked_at = len(rows)
+            yield "errors of attempts", sum(gone for (gone,) in rows)
 
     def _expired(self, tx: Transaction) -> list[str]:
         """The parts of the finished jobs in which everything is past its time."""

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 
 import click
 
+from penstock.admission.why.answer import said
 from penstock.cli.documents import TIMES, json_option, say_json
 from penstock.cli.ending import Refused
 from penstock.cli.exits import FAILED
@@ -35,6 +36,8 @@ def show(context: click.Context, job_id: int, reveal: bool, as_json: bool) -> No
     click.echo(table(("", ""), lines).lstrip("\n"))
     for each in found.timeline:
         click.echo(f"{moment(each.at)}  {each.what}")
+    for failed in reversed(found.failures):
+        click.echo(f"{moment(failed.at)}  attempt {failed.attempt} failed: {said(failed.error_class, failed.error)}")
     if found.error:
         click.echo(f"\n{found.error.rstrip()}")
 

@@ -6,12 +6,14 @@ from typing import Any
 
 import msgspec
 
-from penstock.domain.listing import JobFound, Moment, Waited
+from penstock.domain.listing import AttemptFailed, JobFound, Moment, Waited
 from penstock.queue.listing.search import named
 from penstock.store.port import Store, Transaction
 
 MOST_NAMED = 20
 """So many of those that it waits for, and that wait for it, are told of."""
+MOST_FAILURES = 25
+"""So many errors of its attempts are kept and told."""
 _MOMENTS = {"enqueued_at": "enqueued", "run_at": "due", "attempted_at": "claimed", "told_at": "progress",
             "asked_at": "asked to end", "finished_at": "", "deadline_at": "deadline", "prune_at": "kept"}
 
@@ -34,7 +36,8 @@ def _read(tx: Transaction, job_id: int,
     waits_for = [id for (id,) in tx.rows("why_waits", {"id": job_id, "count": MOST_NAMED})]
     awaited_by = [id for (id,) in tx.rows("job_awaited_by", {"id": job_id, "count": MOST_NAMED})]
     known = named(tx, [*waits_for, *awaited_by]) if waits_for or awaited_by else {}
-    return JobFound(**given, timeline=_timeline(given),
+    failures = tx.rows("attempt_errors", {"id": job_id, "count": MOST_FAILURES})
+    return JobFound(**given, timeline=_timeline(given), failures=tuple(AttemptFailed(*each) for each in failures),
                     waits_for=tuple(_waited(tx, id, known) for id in waits_for),
                     awaited_by=tuple(_waited(tx, id, known) for id in awaited_by))
 
@@ -66,8 +69,8 @@ def _waited(tx: Transaction, id: int, known: dict[int, tuple[str, str, bool]]) -
 
 
 def _timeline(given: dict[str, Any]) -> tuple[Moment, ...]:
-    """What happened to it and what will, in the order of time. Earlier attempts leave no time behind, only their
-    error."""
+    """What happened to it and what will, in the order of time. When earlier attempts failed
+    is told with their errors."""
     began = given["enqueued_at"]  # an attempt that has ended is known by how long it took, on another clock
     moments = [Moment(what or given["state"], max(given[name], began)) for name, what in _MOMENTS.items()
                if given[name] is not None and (name != "run_at" or given["run_at"] > began)]

@@ -277,6 +277,18 @@ create table penstock.job_results (
 ) with (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 20000);
 create index job_results_prune on penstock.job_results (prune_at);
 
+create table penstock.attempt_errors (
+    job_id       bigint not null,
+    lease        bigint not null,
+    attempt      integer not null,
+    failed_at    bigint not null,
+    error_class  text not null,
+    error        text,
+    look_at      bigint not null,
+    primary key (job_id, lease)
+);
+create index attempt_errors_look on penstock.attempt_errors (look_at);
+
 create table penstock.queues (
     queue      text primary key,
     paused_at  bigint

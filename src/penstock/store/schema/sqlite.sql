@@ -245,6 +245,16 @@ create table penstock_job_results (
 );
 create index penstock_job_results_prune on penstock_job_results (prune_at);
 
+create table penstock_attempt_errors (
+    job_id       integer not null,
+    lease        integer not null,
+    attempt      integer not null,
+    failed_at    integer not null,
+    error_class  text not null,
+    error        text,
+    primary key (job_id, lease)
+);
+
 create table penstock_queues (
     queue      text primary key,
     paused_at  integer

@@ -1,4 +1,5 @@
 -- Attempts after which a job goes on: put off, given back, or to be rescued from a worker that is gone (see settle.sql).
+-- Of one that failed the error is kept, the newest 25 of a job: what counts no attempt did not fail.
 
 -- name: settle_again
 -- dialect: postgres
@@ -17,7 +18,19 @@ with s as materialized (
     from s
     where j.id = any (array (select id from s)) and j.id = s.id and j.lease < s.lease
       and s.lease in (select id from held)
-    returning j.id, j.queue, j.task, j.state, j.run_at, j.priority, j.unique_key, j.line, j.also, j.in_order
+    returning j.id, j.queue, j.task, j.state, j.run_at, j.priority, j.unique_key, j.line, j.also, j.in_order, j.lease, j.attempt,
+              case when s.counted > 0 then s.error_class end as failed, s.error as said
+), failures as (
+    insert into penstock.attempt_errors (job_id, lease, attempt, failed_at, error_class, error, look_at)
+    select id, lease, attempt, penstock.now(), failed, said, penstock.now() + 3600000 from again where failed is not null
+), bounded as (
+    delete from penstock.attempt_errors where ctid = any (array (
+        select e.place from again cross join lateral (
+            select ctid as place from penstock.attempt_errors where job_id = again.id order by lease desc
+            offset (select 24)
+        ) as e
+        where failed is not null
+    ))
 ), ready as (
     insert into penstock.ready_jobs (queue, rank, id, unique_key)
     select queue, run_at - priority * cast(60000 as bigint), id, unique_key from again where state = 'available'
@@ -83,6 +96,21 @@ select place, count(*) from (
     select line as place from freed union all select also from freed where also is not null
 ) as p
 group by place;
+with s as materialized (
+    select value ->> 0 as id, value ->> 1 as lease, value ->> 3 as counted, value ->> 5 as error_class, value ->> 6 as error
+    from json_each(:rows)
+    where value ->> 1 in (select id from penstock.leases) and value ->> 3 > 0 and value ->> 5 is not null
+)
+insert into penstock.attempt_errors (job_id, lease, attempt, failed_at, error_class, error)
+select s.id, s.lease, j.attempt + s.counted, penstock.now(), s.error_class, s.error
+from s cross join penstock.live_jobs j on j.id = s.id
+where j.lease < s.lease;
+delete from penstock.attempt_errors
+where job_id in (select value ->> 0 from json_each(:rows) where value ->> 3 > 0 and value ->> 5 is not null)
+  and lease <= (
+    select e.lease from penstock.attempt_errors e where e.job_id = penstock.attempt_errors.job_id
+    order by e.lease desc limit 1 offset 25
+);
 with s as materialized (
     select value ->> 0 as id, value ->> 1 as lease, value ->> 2 as state, value ->> 3 as counted, value ->> 4 as delay_ms,
            value ->> 5 as error_class, value ->> 6 as error

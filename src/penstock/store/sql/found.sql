@@ -18,5 +18,17 @@ left join penstock.cancellations c on c.job_id = j.id
 left join penstock.job_results r on r.job_id = j.id
 where j.id = :id;
 
+-- name: attempt_errors
+-- The errors of its attempts, the newest first. That of the last one of a job that has ended is in its row; one that was
+-- discarded by hand ended without an attempt.
+select attempt, failed_at, error_class, error from (
+    select lease, attempt, failed_at, error_class, error from penstock.attempt_errors where job_id = :id
+    union all
+    select lease, attempt, finished_at, error_class, error from penstock.finished_jobs
+    where id = :id and state = 'discarded' and attempted_at is not null and error_class is not null
+) as e
+order by lease desc
+limit (select :count);
+
 -- name: job_awaited_by
 select job_id from penstock.job_waits where on_id = :id order by job_id limit (select :count);

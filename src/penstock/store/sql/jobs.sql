@@ -199,6 +199,11 @@ with fresh as (
     delete from penstock.progress where job_id in (select id from gone)
 ), unrecorded as (
     delete from penstock.job_results where job_id in (select id from gone)
+), failure as (
+    insert into penstock.attempt_errors (job_id, lease, attempt, failed_at, error_class, error, look_at)
+    select id, lease, attempt, finished_at, error_class, error, penstock.now() + 3600000 from gone
+    where state = 'discarded' and attempted_at is not null and error_class is not null
+    on conflict do nothing
 ), made as (
     insert into penstock.live_jobs (id, task, queue, priority, state, arguments, max_attempts, run_at, enqueued_at, lease,
                                     number, tags, unique_key, line, also, in_order, terms, batch, awaited)
@@ -272,6 +277,11 @@ insert into penstock.wait_news (id, batch, what, n)
 select f.batch, true, f.state, -1
 from penstock.finished_jobs f join penstock.live_jobs j on j.id = f.id where f.id = :id and f.batch is not null
   and not exists (select 1 from penstock.kept_news k where k.job_id = f.id);
+insert into penstock.attempt_errors (job_id, lease, attempt, failed_at, error_class, error)
+select f.id, f.lease, f.attempt, f.finished_at, f.error_class, f.error
+from penstock.finished_jobs f join penstock.live_jobs j on j.id = f.id
+where f.id = :id and f.state = 'discarded' and f.attempted_at is not null and f.error_class is not null
+on conflict do nothing;
 delete from penstock.kept_news
 where job_id in (select f.id from penstock.finished_jobs f join penstock.live_jobs j on j.id = f.id where f.id = :id);
 delete from penstock.cancellations

@@ -223,6 +223,37 @@ where job_id in (
     limit (select :count)
 );
 
+-- name: attempt_errors_prune
+-- dialect: postgres
+-- differs: finished jobs go by whole parts, which tell of no ids; on SQLite `finished_prune` takes the errors along
+-- Each is looked at when its job is to be pruned. One whose job lives, or stays on in its part, is looked at the more rarely
+-- the older it is, so that nothing is looked at often.
+with due as materialized (
+    select job_id, lease, failed_at from penstock.attempt_errors
+    where look_at <= (select penstock.now()) order by look_at limit (select :count) for update skip locked
+), judged as materialized (
+    select d.job_id, d.lease, case
+        when l.id is null and f.prune_at is null then null
+        when l.id is null and f.prune_at > now then f.prune_at
+        else now + greatest(3600000, (now - d.failed_at) / 8) end as again
+    from due d cross join (select penstock.now() as now offset 0) as clock
+    left join lateral (select id from penstock.live_jobs where id = d.job_id limit (select 1)) l on true
+    left join lateral (select prune_at from penstock.finished_jobs where id = d.job_id limit (select 1)) f on true
+), gone as (
+    delete from penstock.attempt_errors e using judged j
+    where e.job_id = any (array (select job_id from judged)) and e.job_id = j.job_id and e.lease = j.lease and j.again is null
+), later as (
+    update penstock.attempt_errors e set look_at = j.again from judged j
+    where e.job_id = any (array (select job_id from judged)) and e.job_id = j.job_id and e.lease = j.lease
+      and j.again is not null
+)
+select again is null as gone from judged;
+
+-- name: attempt_errors_prune
+-- dialect: sqlite
+-- differs: see above
+select false as gone where :count < 0;
+
 -- name: results_prune
 -- dialect: postgres
 -- differs: an array keeps the planner from reading every result
@@ -310,6 +341,8 @@ with gone as (
         select id from penstock.finished_jobs where slot = 20 and prune_at <= (select penstock.now()) limit (select :count)
     ))
     returning id, queue, task, state, slot
+), failures as (
+    delete from penstock.attempt_errors where job_id = any (array (select id from gone))
 ), counts as (
     insert into penstock.count_deltas (queue, task, state, slot, n)
     select queue, task, state, slot, -count(*) from gone group by queue, task, state, slot
@@ -327,6 +360,11 @@ select queue, task, state, slot, -count(*) from (
     select queue, task, state, slot from penstock.finished_jobs
     where prune_at <= (select value from penstock.sequences where name = 'prune') order by prune_at, id limit (select :count)
 ) group by queue, task, state, slot;
+delete from penstock.attempt_errors
+where job_id in (
+    select id from penstock.finished_jobs
+    where prune_at <= (select value from penstock.sequences where name = 'prune') order by prune_at, id limit (select :count)
+);
 delete from penstock.finished_jobs
 where id in (
     select id from penstock.finished_jobs

@@ -31,12 +31,13 @@ class One(msgspec.Struct, frozen=True, kw_only=True):
 
 class JobPage(msgspec.Struct, frozen=True):
     """A job. Its `arguments`, `result` and `cursor` are empty unless they are `shown`. `last_line` is that of its
-    error; `why` says what it waits for, where it waits.
+    error, `last_lines` are those of its `failures`; `why` says what it waits for, where it waits.
     """
 
     job: JobFound
     shown: bool
     last_line: str
+    last_lines: list[str]
     why: Answer | None
     batch: BatchStatus | None
     traces: list["AttemptTraced"]
@@ -72,17 +73,23 @@ def load(seen: Seen, asked: Asked) -> JobPage:
     shown = asked.show and seen.may("sensitive")
     error = seen.masked(job.error)
     job = replace(job, error=error or None, note=seen.masked(job.note) or None,
+                  failures=tuple(replace(each, error=seen.masked(each.error) or None) for each in job.failures),
                   arguments=seen.masked_json(job.arguments) if shown else "",
                   result=seen.masked_json(job.result) if shown and job.result is not None else None,
                   cursor=seen.masked_json(job.cursor) if shown and job.cursor is not None else None)
     waits = job.state not in (*FINAL_STATES, "executing")
-    last_line = error.strip().rpartition("\n")[2].strip()
-    last_line = re.sub(rf"^([\w.]+\.)?{re.escape(job.error_class or '')}(: |$)", "", last_line)
-    return JobPage(job, shown, last_line,
+    return JobPage(job, shown, _last_line(job.error_class, error),
+                   [_last_line(each.error_class, each.error) for each in job.failures],
                    _masked(seen, seen.app.why_job(job.id)) if waits else None,
                    seen.app.batch_status(job.batch) if job.batch is not None else None,
                    [AttemptTraced(str(key), key.began_at) for key in seen.app.traces_of_job(job)] if job.attempt
                    else [])
+
+
+def _last_line(error_class: str | None, error: str | None) -> str:
+    """What an error said, without its class, which stands before it."""
+    line = (error or "").strip().rpartition("\n")[2].strip()
+    return re.sub(rf"^([\w.]+\.)?{re.escape(error_class or '')}(: |$)", "", line)
 
 
 def load_why(seen: Seen, asked: Asked) -> WhyPage:
