@@ -91,7 +91,7 @@ def test_a_second_demo_in_the_same_folder_begins_anew(tmp_path: Path):
 
 
 @pytest.mark.parametrize(("number", "code"), [
-    (signal.SIGINT, 1), *(pytest.param(number, code, marks=pytest.mark.thorough)
+    (signal.SIGINT, 130), *(pytest.param(number, code, marks=pytest.mark.thorough)
                           for number, code in ((signal.SIGTERM, 143), (signal.SIGHUP, 129)))])
 def test_a_demo_that_is_stopped_leaves_nothing_behind(tmp_path: Path, number: signal.Signals, code: int):
     with demo(tmp_path) as child:

@@ -58,7 +58,7 @@ def test_an_app_that_is_broken_is_tried_again_with_the_next_change(tmp_path: Pat
     (tmp_path / "theapp.py").write_text("app = = 3")
     with penstock("--app", "theapp", "dev", "--no-web", folder=tmp_path) as child:
         child.line("SyntaxError")
-        child.line("dev: the worker ended with exit code 1; it is started again when a file changes")
+        child.line("dev: the worker ended with exit code 2; it is started again when a file changes")
         (tmp_path / "theapp.py").write_text(APP.format(what="mended"))
         pid = int(child.line("mended in worker").split()[-1])
         child.line("mended said by")

@@ -43,7 +43,7 @@ def test_it_does_what_its_page_says(penstock_says: Commands, tmp_path: Path) -> 
 
     assert penstock_says("approve", "contacts", "--layer", "Contcats") == [
         "nothing to do: no open question of contacts is among those"]
-    assert penstock_says("approve", "contacts", "--refuse", code=2)[-1].endswith("--layer or --all")
+    assert penstock_says("approve", "contacts", "--refuse", code=2)[0].endswith("--layer or --all")
     assert "got 7" in penstock_says("approve", "contacts", "--id", "7", code=1)[-1]
     [said] = penstock_says("approve", "contacts", "--all")
     assert said.startswith("1: 10 deletes of Contacts (book) approved: the next run deletes those that are still")

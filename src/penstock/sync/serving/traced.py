@@ -1,7 +1,8 @@
 """Each layer of a run has a trace of its own, in two parts: what it creates and updates, and later what it deletes."""
 
-import inspect
+import linecache
 import re
+import sys
 from contextlib import AbstractContextManager, nullcontext
 from functools import lru_cache
 from typing import Any
@@ -52,10 +53,22 @@ def declared_at(declared: object) -> Declared:
 
 @lru_cache(maxsize=1000)
 def _declared_at(layer: type) -> Declared:
-    try:
-        lines, first = inspect.getsourcelines(layer)
-        file = inspect.getsourcefile(layer) or layer.__module__
-    except (OSError, TypeError, SyntaxError):
-        return Declared(layer.__module__, 0, layer.__qualname__)
-    source = next((place for place, line in enumerate(lines) if _SOURCE.match(line)), None)
-    return Declared(file, first, layer.__qualname__, 0 if source is None else first + source)
+    """Told by the text alone: `inspect` parses it, and on Python 3.11 threads that parse at once fail one another."""
+    file = getattr(sys.modules.get(layer.__module__), "__file__", None)
+    lines = linecache.getlines(file) if file else []
+    begins = re.compile(rf"(\s*)class\s+{re.escape(layer.__name__)}\b")
+    known = layer.__dict__.get("__firstlineno__", 1)  # from Python 3.13 on, with its decorators
+    for first, line in enumerate(lines[known - 1:], known):
+        if found := begins.match(line):
+            return Declared(file or "", first, layer.__qualname__, _source(lines, first, len(found[1])))
+    return Declared(file or layer.__module__, 0, layer.__qualname__)
+
+
+def _source(lines: list[str], first: int, indent: int) -> int:
+    """The line of a class that says what its source is; 0 where none does."""
+    for place, line in enumerate(lines[first:], first + 1):
+        if line.strip() and len(line) - len(line.lstrip()) <= indent:
+            break
+        if _SOURCE.match(line):
+            return place
+    return 0
