@@ -158,6 +158,19 @@ def test_they_go_with_their_job(app: Penstock, engine: Engine, clock: Clock, kee
     assert [id for id, _, _ in kept(clock)] == [staying, living]
 
 
+def test_a_pass_takes_all_of_them_however_many_and_says_so(app: Penstock, engine: Engine, clock: Clock):
+    app.enqueue_many([app.tasks["work"].call()] * 1_005)
+    for state in ("available", "discarded"):
+        jobs = engine.claim("default", 1_005)
+        assert len(jobs) == 1_005
+        settle(app.store, [Outcome(job.id, job.lease, state, error_class="E", error="e") for job in jobs])
+    assert len(kept(clock)) == 1_005
+    clock.advance(DAY)
+    told = [removed for what, removed in app.upkeep().pruning() if what == "errors of attempts"]
+    assert kept(clock) == []
+    assert told == ([1_000, 5] if app.store.slots else [0]), "where there are no parts they go with the rows"
+
+
 def test_a_job_that_is_kept_keeps_them_to_its_end(app: Penstock, engine: Engine, clock: Clock):
     job = app.tasks["work"].enqueue()
     fail(engine)
