@@ -42,7 +42,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
 
 class Traces(msgspec.Struct, frozen=True):
     """Single traces that were kept, in the order that was asked for. `more` says that there are others; `names` are
-    those that took the most time."""
+    those of the app's tasks and syncs, and of these traces."""
 
     traces: list[KeptRow]
     more: bool
@@ -135,7 +135,7 @@ def load(seen: Seen, asked: Asked) -> Traces:
     failed = None if asked.outcome is None else asked.outcome == "failed"
     found = app.slowest_traces(asked.name or None, kind=asked.kind, since=span, failed=failed,
                                newest=asked.by == "began", limit=_MOST + 1)
-    names = sorted({each.ranked.name for each in app.ranking(since=span, limit=_MOST).rows})
+    names = sorted({*app.tasks, *app.syncs, *(each.name for each in found)})
     return Traces(kept_rows(seen, found[:_MOST]), more=len(found) > _MOST, names=names)
 
 
