@@ -243,11 +243,14 @@ def test_periodic_tasks_are_told_with_their_next_and_missed_ticks(app: Penstock,
 
 
 def answer_of(app: Penstock, worker_id: int) -> Any:
-    """Ask a worker for its stacks until something runs that it tells of."""
+    """Ask a worker for its stacks until something runs that it tells of. To ask again wipes the answer before."""
     def answered() -> Any:
-        app.ask_stacks(worker_id)
         found = app.stacks(worker_id)
-        return found if found is not None and found.answered_at is not None and found.slots else None
+        if found is not None and found.answered_at is not None and found.slots:
+            return found
+        if found is None or found.answered_at is not None:
+            app.ask_stacks(worker_id)
+        return None
 
     return until("the worker answers", answered)
 
