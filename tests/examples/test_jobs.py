@@ -74,7 +74,8 @@ def test_every_program_is_here():
 @pytest.mark.parametrize("name", SAID)
 def test_it_does_what_it_says(name: str, store_url: str):
     code = "import runpy, sys; sys.path.insert(0, '.'); runpy.run_path(sys.argv[1], run_name='__main__')"
-    with python(code, f"{name}.py", folder=EXAMPLE, PENSTOCK_URL=store_url) as child:
+    # Unbuffered, a line and its end are two writes, and what is logged meanwhile may come between them.
+    with python(code, f"{name}.py", folder=EXAMPLE, PENSTOCK_URL=store_url, PYTHONUNBUFFERED="") as child:
         assert said(child) == SAID[name]
 
 
